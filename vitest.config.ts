@@ -1,0 +1,23 @@
+import { defineConfig } from "vitest/config";
+
+const shared = {
+  environment: "node" as const,
+  testTimeout: 30_000,
+};
+
+export default defineConfig({
+  resolve: { conditions: ["source"] },
+  ssr: { resolve: { conditions: ["source"], externalConditions: ["node"] } },
+  test: {
+    projects: [
+      {
+        extends: true,
+        test: { ...shared, name: "fast", include: ["packages/*/src/**/*.test.ts", "scripts/**/*.test.ts"], exclude: ["**/*.slow.test.ts"] },
+      },
+      {
+        extends: true,
+        test: { ...shared, name: "slow", include: ["packages/*/src/**/*.slow.test.ts"], testTimeout: 900_000, hookTimeout: 900_000, fileParallelism: false },
+      },
+    ],
+  },
+});
