@@ -1,0 +1,21 @@
+import type { Node } from "../graph/model.ts";
+import type { OpRow } from "./row.ts";
+import { UNARY } from "./unary.ts";
+
+/** Every standard operator that Tessera knows, at the canonical opset. One family a file. */
+export const OPS = {
+  ...UNARY,
+} as const satisfies Record<string, OpRow>;
+
+/** Name of a known operator of the ONNX standard domain. */
+export type OpName = keyof typeof OPS;
+
+/** Whether `op` of the standard domain has a row. Safe for names that come from files. */
+export function isOpName(op: string): op is OpName {
+  return Object.hasOwn(OPS, op);
+}
+
+/** The row of a node's operator; `undefined` for other domains and unknown names. */
+export function opRow(node: Pick<Node, "op" | "domain">): OpRow | undefined {
+  return node.domain === "" && isOpName(node.op) ? OPS[node.op] : undefined;
+}
