@@ -5,45 +5,99 @@
 export const ERROR_CODES = {
   // Bytes and files
   TRUNCATED: { says: "The file ends before its own structure does", hint: "Check that the download or copy is complete" },
-  MALFORMED: { says: "The bytes do not follow the format", hint: "Open the file with the tool that wrote it and export it again" },
-  LIMIT_EXCEEDED: { says: "A named limit of the reader was passed", hint: "Raise the limit by name in the read options if you trust the file" },
+  MALFORMED: {
+    says: "The bytes do not follow the format",
+    hint: "Open the file with the tool that wrote it and export it again",
+  },
+  LIMIT_EXCEEDED: {
+    says: "A named limit of the reader was passed",
+    hint: "Raise the limit by name in the read options if you trust the file",
+  },
   TOO_LARGE: { says: "The result would not fit the format (2 GiB in protobuf)", hint: "Store the weights as external data" },
-  EXTERNAL_DATA: { says: "A tensor lives in another file that cannot be used", hint: "Put the data file next to the model, inside its folder" },
-  UNSUPPORTED_FORMAT: { says: "The file is of a kind Tessera does not read or write", hint: "Run `tessera convert --help` for the formats it knows" },
+  EXTERNAL_DATA: {
+    says: "A tensor lives in another file that cannot be used",
+    hint: "Put the data file next to the model, inside its folder",
+  },
+  UNSUPPORTED_FORMAT: {
+    says: "The file is of a kind Tessera does not read or write",
+    hint: "Run `tessera convert --help` for the formats it knows",
+  },
   IO: { says: "A file could not be read or written", hint: "Check the path and the permissions" },
   // Graphs
   GRAPH_INVALID: { says: "The graph breaks a structural rule", hint: "Run `tessera inspect` on the model that came in" },
   UNSUPPORTED_OPSET: { says: "The operator set version is outside the known range", hint: "Export with opset 7 or newer" },
-  UNSUPPORTED_OP: { says: "An operator has no implementation for what was asked", hint: "See docs/ops.md for what each operator supports" },
-  ATTRIBUTE_INVALID: { says: "An operator attribute is missing or out of range", hint: "Compare the node with the ONNX operator specification" },
-  SHAPE_MISMATCH: { says: "Tensor shapes do not fit the operator", hint: "Run `tessera inspect` and look at the shapes before the node" },
+  UNSUPPORTED_OP: {
+    says: "An operator has no implementation for what was asked",
+    hint: "See docs/ops.md for what each operator supports",
+  },
+  ATTRIBUTE_INVALID: {
+    says: "An operator attribute is missing or out of range",
+    hint: "Compare the node with the ONNX operator specification",
+  },
+  SHAPE_MISMATCH: {
+    says: "Tensor shapes do not fit the operator",
+    hint: "Run `tessera inspect` and look at the shapes before the node",
+  },
   DTYPE_MISMATCH: { says: "Element types do not fit the operator", hint: "Insert a Cast, or check the exporter" },
-  DATA_MISSING: { says: "A value was needed that is not a constant or was not fed", hint: "Feed every input that `tessera inspect` lists" },
+  DATA_MISSING: {
+    says: "A value was needed that is not a constant or was not fed",
+    hint: "Feed every input that `tessera inspect` lists",
+  },
   TEXT_SYNTAX: { says: "The text form of a graph does not parse", hint: "Compare with the cases in packages/core/cases" },
   // Passes
-  PASS_BROKE_GRAPH: { says: "A pass produced an invalid graph", hint: "Report it with the model; run again with the pass skipped" },
-  PROOF_FAILED: { says: "The changed model computes something else", hint: "Look at the failing subgraph that was written next to the output" },
+  PASS_BROKE_GRAPH: {
+    says: "A pass produced an invalid graph",
+    hint: "Report it with the model; run again with the pass skipped",
+  },
+  PROOF_FAILED: {
+    says: "The changed model computes something else",
+    hint: "Look at the failing subgraph that was written next to the output",
+  },
   // Quantization
   CALIBRATION_EMPTY: { says: "There is nothing to calibrate on", hint: "Give at least 100 representative inputs with --calib" },
-  CALIBRATION_NONFINITE: { says: "A calibration run met NaN or infinity", hint: "Check the declared pre-processing; run `tessera compare` on the input" },
-  PLAN_INVALID: { says: "The quantization plan contradicts itself, the model or the target", hint: "Delete the entry named in the message" },
+  CALIBRATION_NONFINITE: {
+    says: "A calibration run met NaN or infinity",
+    hint: "Check the declared pre-processing; run `tessera compare` on the input",
+  },
+  PLAN_INVALID: {
+    says: "The quantization plan contradicts itself, the model or the target",
+    hint: "Delete the entry named in the message",
+  },
   UNKNOWN_TARGET: { says: "There is no such target", hint: "Run `tessera inspect --targets` for the list" },
   TARGET_RULE: { says: "The target's rules forbid what was asked", hint: "Pick another scheme or another target" },
   // Runtimes
   RUNTIME_MISSING: { says: "An optional runtime is not installed", hint: "Install the package named in the message" },
   RUNTIME_FAILED: { says: "The runtime refused the model or the inputs", hint: "Read the runtime's own words in the cause" },
   // Biometrics
-  INSUFFICIENT_DATA: { says: "There are too few comparisons for the figure", hint: "Add the number of comparisons named in the message, or ask for a higher FAR" },
-  SCORES_INVALID: { says: "Scores are missing, not finite or of one class only", hint: "Check the pair list and the model's output" },
+  INSUFFICIENT_DATA: {
+    says: "There are too few comparisons for the figure",
+    hint: "Add the number of comparisons named in the message, or ask for a higher FAR",
+  },
+  SCORES_INVALID: {
+    says: "Scores are missing, not finite or of one class only",
+    hint: "Check the pair list and the model's output",
+  },
   // Modality
-  CARD_INVALID: { says: "The model card is missing or contradicts the model", hint: "Write one next to the model as NAME.card.json, see docs/model-card.md" },
+  CARD_INVALID: {
+    says: "The model card is missing or contradicts the model",
+    hint: "Write one next to the model as NAME.card.json, see docs/model-card.md",
+  },
   IMAGE_INVALID: { says: "The picture cannot be used", hint: "Use JPEG, PNG or PGM of at least the size named in the message" },
   FACE_NOT_FOUND: { says: "No face was found in a picture", hint: "Lower --min-score or give aligned crops with --aligned" },
-  DATASET_INVALID: { says: "A manifest or pair list cannot be used", hint: "First column `path`; pairs as path_a,path_b,genuine" },
+  DATASET_INVALID: {
+    says: "A manifest or pair list cannot be used",
+    hint: "First column `path`; pairs as path_a,path_b,genuine",
+  },
   // The command
   USAGE: { says: "The command line is wrong", hint: "Run the verb with --help" },
-  INTEGRITY: { says: "A downloaded file is not the one that was pinned", hint: "Empty the cache and try again; do not use the file" },
-  OFFLINE: { says: "A needed package is neither cached nor reachable", hint: "Connect once, or copy the cache from another machine" },
+  INTEGRITY: {
+    says: "A downloaded file is not the one that was pinned",
+    hint: "Empty the cache and try again; do not use the file",
+  },
+  OFFLINE: {
+    says: "A needed package is neither cached nor reachable",
+    hint: "Connect once, or copy the cache from another machine",
+  },
   INTERRUPTED: { says: "The work was interrupted", hint: "Nothing half-written was left; start it again" },
 } as const satisfies Record<string, { readonly says: string; readonly hint: string }>;
 

@@ -1,6 +1,6 @@
 // The few web globals that core may use: present in Node >= 20, browsers and workers. Anything else does not compile here.
 declare class TextDecoder {
-  constructor(label?: string, options?: { fatal?: boolean });
+  constructor(label?: string, options?: { fatal?: boolean; ignoreBOM?: boolean });
   decode(input?: Uint8Array): string;
 }
 declare class TextEncoder {
