@@ -1,10 +1,22 @@
 import type { Node } from "../graph/model.ts";
+import { ACTIVATION } from "./activation.ts";
+import { BINARY } from "./binary.ts";
+import { INDEXING } from "./indexing.ts";
+import { MOVEMENT } from "./movement.ts";
+import { REDUCE } from "./reduce.ts";
 import type { OpRow } from "./row.ts";
+import { SHAPE_OPS } from "./shape-ops.ts";
 import { UNARY } from "./unary.ts";
 
 /** Every standard operator that Tessera knows, at the canonical opset. One family a file. */
 export const OPS = {
   ...UNARY,
+  ...BINARY,
+  ...ACTIVATION,
+  ...REDUCE,
+  ...SHAPE_OPS,
+  ...MOVEMENT,
+  ...INDEXING,
 } as const satisfies Record<string, OpRow>;
 
 /** Name of a known operator of the ONNX standard domain. */
