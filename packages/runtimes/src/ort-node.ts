@@ -1,0 +1,41 @@
+import type { Runtime } from "@tessera/core/graph/runtime";
+import { importOrt, ortVersion } from "./ort-module.ts";
+import { checkLoadOptions } from "./ort-options.ts";
+import { openHere, openInWorker } from "./ort-session.ts";
+
+/** Options of {@link ortNodeRuntime}. */
+export interface OrtNodeOptions {
+  /**
+   * Each session in a worker thread of its own (the default), because the binding blocks the thread that calls it. Without: sessions start
+   * some tens of milliseconds sooner and tensors are not copied, but nothing else happens in the thread during a run. For short commands.
+   */
+  readonly worker?: boolean;
+}
+
+/** What {@link OrtNodeOptions} leave out. */
+export const ORT_NODE_DEFAULTS = { worker: true } as const satisfies OrtNodeOptions;
+
+/**
+ * ONNX Runtime's native build (onnxruntime-node) on the CPU, as a {@link Runtime} called "ort-node". Its sessions queue calls, so that
+ * overlapping `run`s are safe; `profile` is there. Load options: all of them. @throws RUNTIME_MISSING when the package cannot be loaded.
+ *
+ * @example
+ * const runtime = await ortNodeRuntime();
+ * const session = await runtime.load(bytes, { threads: 2 });
+ * const outputs = await session.run(new Map([["input", f32([1, 3, 112, 112], pixels)]]));
+ * await session.close();
+ */
+export async function ortNodeRuntime(options: OrtNodeOptions = {}): Promise<Runtime> {
+  const worker = options.worker ?? ORT_NODE_DEFAULTS.worker;
+  const ort = await importOrt("node");
+  return {
+    id: "ort-node",
+    version: ortVersion(ort, "node"),
+    formats: ["onnx", "ort"],
+    async load(bytes, loadOptions = {}) {
+      checkLoadOptions(loadOptions);
+      const request = { flavour: "node", runtime: "ort-node", bytes, options: loadOptions } as const;
+      return worker ? openInWorker(request) : openHere(ort, request);
+    },
+  };
+}

@@ -1,0 +1,61 @@
+import type { ErrorPlace } from "@tessera/core/base/error";
+import type { ErrorCode } from "@tessera/core/base/error-codes";
+import type { ValueInfo } from "@tessera/core/graph/model";
+import type { LoadOptions, RuntimeProfile } from "@tessera/core/graph/runtime";
+import type { NamedTensors, Timing } from "./ort-engine.ts";
+import type { OrtFlavour } from "./ort-module.ts";
+
+/** What is asked of a worker; one kind per call. The answer to each is in {@link Answers}. */
+export type Request =
+  | { readonly kind: "open"; readonly flavour: OrtFlavour; readonly bytes: Uint8Array; readonly options: LoadOptions }
+  | { readonly kind: "run"; readonly feeds: NamedTensors }
+  | { readonly kind: "time"; readonly feeds: NamedTensors; readonly runs: number; readonly warmup: number }
+  | {
+      readonly kind: "profile";
+      readonly bytes: Uint8Array;
+      readonly feeds: NamedTensors;
+      readonly runs: number;
+      readonly runtime: string;
+    }
+  | { readonly kind: "close" };
+
+/** What comes back, by kind of request. */
+export interface Answers {
+  readonly open: { readonly inputs: readonly ValueInfo[]; readonly outputs: readonly ValueInfo[] };
+  readonly run: NamedTensors;
+  readonly time: Timing;
+  readonly profile: RuntimeProfile;
+  readonly close: undefined;
+}
+
+/** An error as data: only the fields of the class survive the way between threads by themselves. */
+export interface ErrorRecord {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly at: ErrorPlace;
+  readonly hint: string;
+  readonly cause: unknown;
+}
+
+/** A request on its way. */
+export interface RequestMessage {
+  readonly id: number;
+  readonly request: Request;
+}
+
+/** An answer on its way. */
+export type AnswerMessage =
+  | { readonly id: number; readonly ok: true; readonly value: Answers[keyof Answers] }
+  | { readonly id: number; readonly ok: false; readonly error: ErrorRecord };
+
+/** Copies of tensors in buffers of their own, and the list of these buffers to move to the other thread. */
+export function packed(tensors: NamedTensors): { readonly tensors: NamedTensors; readonly transfer: ArrayBuffer[] } {
+  const transfer: ArrayBuffer[] = [];
+  const out = tensors.map(([name, t]) => {
+    // A view would drag its whole buffer (a model file, say) along, and the caller's buffer must stay his.
+    const bytes = t.bytes.slice();
+    transfer.push(bytes.buffer);
+    return [name, { ...t, bytes }] as const;
+  });
+  return { tensors: out, transfer };
+}
