@@ -1,0 +1,183 @@
+"""Quantises a face embedding model with onnxruntime.quantization in several settings and judges every result alike.
+
+    python quantize.py --model FP32.onnx --crops DIR --lfw DIR --out quantize.json \\
+        [--table quantize.txt] [--keep DIR] [--variants a,b] [--also tessera=INT8.onnx] [--rounds 300]
+
+`--crops` is what Tessera exports (see crops.py). `--also NAME=FILE` judges further ONNX files in the same run, which is
+how Tessera's own result is put beside its peers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+import tempfile
+from collections import Counter
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import onnx
+from crops import Crops, read_crops
+from graphs import graphs_of, one_thread_session
+from latency import time_interleaved
+from process import failure_text, run_once
+from quantize_build import VARIANTS
+from verification import all_pairs_scores, lfw_accuracy, normalised, read_aliases, tar_at_far
+
+FARS = (1e-3, 1e-4, 1e-5)
+COUNTED = ("Conv", "FusedConv", "QLinearConv", "Add", "QLinearAdd", "Transpose", "QuantizeLinear", "DequantizeLinear", "Clip")
+
+
+def embed(session, crops: Crops) -> np.ndarray:
+    name = session.get_inputs()[0].name
+    return np.concatenate([session.run(None, {name: crops.batch(row)})[0] for row in range(len(crops.paths))])
+
+
+def runtime_graph(model: Path, level: str, folder: Path) -> dict:
+    """What the runtime really runs: operators of the optimised graph that it saves at this level."""
+    saved = folder / f"{model.stem}.{level}.optimized.onnx"
+    one_thread_session(str(model), level, saved)
+    ops = Counter(node.op_type for graph in graphs_of(onnx.load(str(saved)).graph) for node in graph.node)
+    saved.unlink()
+    return {"counted": {op: ops[op] for op in COUNTED}, "ops": dict(sorted(ops.items()))}
+
+
+def verification(unit: np.ndarray, crops: Crops, lfw: Path) -> tuple[dict, np.ndarray, np.ndarray]:
+    rows = crops.rows("eval")
+    subjects = [crops.subjects[row] for row in rows]
+    genuine, impostor = all_pairs_scores(unit[rows].astype(np.float32), subjects, read_aliases(lfw / "aliases.csv"))
+    report = {
+        "lfw": lfw_accuracy(unit, crops.paths, lfw / "pairs.csv"),
+        "genuine": len(genuine),
+        "impostor": len(impostor),
+        "genuineMean": float(genuine.mean()),
+        "impostorMean": float(impostor.mean()),
+        "impostorMax": float(impostor.max()),
+        "tarAtFar": [tar_at_far(genuine, impostor, far) for far in FARS],
+    }
+    return report, genuine, impostor
+
+
+def against_fp32(report: dict, reference: dict, pairs: tuple, reference_pairs: tuple, cosines: np.ndarray) -> dict:
+    """How far a variant moved: cosines, scores, decisions at the FP32 thresholds."""
+    result = {
+        "cosineMean": float(cosines.mean()),
+        "cosineMin": float(cosines.min()),
+        "cosineP1": float(np.percentile(cosines, 1)),
+        "largestScoreShift": float(max(np.abs(a - b).max() for a, b in zip(pairs, reference_pairs, strict=True))),
+        "impostorMeanShift": report["impostorMean"] - reference["impostorMean"],
+        "atFp32Threshold": [],
+    }
+    for at in reference["tarAtFar"]:
+        flips = sum(int(np.sum((a > at["threshold"]) != (b > at["threshold"]))) for a, b in zip(pairs, reference_pairs, strict=True))
+        result["atFp32Threshold"].append(
+            {
+                "far": at["far"],
+                "farRealised": float(np.mean(pairs[1] > at["threshold"])),
+                "tar": float(np.mean(pairs[0] > at["threshold"])),
+                "flips": flips,
+            }
+        )
+    return result
+
+
+def table_lines(report: dict) -> list[str]:
+    head = (
+        f"{'variant':30} {'cos mean':>8} {'cos min':>8} {'TAR1e-3':>8} {'TAR1e-4':>8} {'LFW':>13} {'QConv':>6} {'QAdd':>5}"
+        f" {'Transp':>6} {'wall ms':>8} {'p90':>6} {'cpu ms':>7} {'x wall':>6} {'x cpu':>6} {'MB':>5} {'build s':>7} {'RSS MB':>7}"
+    )
+    lines = [head, "-" * len(head)]
+    for name, e in report["variants"].items():
+        if "failed" in e:
+            lines.append(f"{name:30} failed: {e['failed'][:140]}")
+            continue
+        v, t = e["verification"], e["latency"]
+        moved = e.get("againstFp32", {"cosineMean": 1.0, "cosineMin": 1.0})
+        lfw = f"{v['lfw']['accuracy'] * 100:6.2f}+-{v['lfw']['standardError'] * 100:.2f}"
+        tars = [f"{at['tar'] * 100:8.2f}" for at in v["tarAtFar"][:2]]
+        ops = e["runtimeGraph"]["all"]["counted"]
+        build = e.get("build", {"wallMs": 0, "peakRssBytes": 0})
+        lines.append(
+            f"{name:30} {moved['cosineMean']:8.4f} {moved['cosineMin']:8.4f} {' '.join(tars)} {lfw:>13} {ops['QLinearConv']:6}"
+            f" {ops['QLinearAdd']:5} {ops['Transpose']:6} {t['wallMedianMs']:8.2f} {t['wallP90Ms']:6.2f} {t['cpuMedianMs']:7.2f}"
+            f" {t['speedUpWall']:6.2f} {t['speedUpCpu']:6.2f} {e['sizeBytes'] / 1e6:5.2f} {build['wallMs'] / 1e3:7.1f}"
+            f" {build['peakRssBytes'] / 2**20:7.0f}"
+        )
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--crops", type=Path, required=True)
+    parser.add_argument("--lfw", type=Path, required=True, help="folder with pairs.csv and aliases.csv")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--table", type=Path)
+    parser.add_argument("--keep", type=Path, help="keep the quantised files here; files already there are used again")
+    parser.add_argument("--variants", default=",".join(VARIANTS), help="comma-separated, or nothing for none")
+    parser.add_argument("--also", action="append", default=[], metavar="NAME=FILE")
+    parser.add_argument("--rounds", type=int, default=300, help="timed rounds")
+    options = parser.parse_args()
+
+    scratch = tempfile.TemporaryDirectory(prefix="tessera-peers-")
+    folder = options.keep or Path(scratch.name)
+    folder.mkdir(parents=True, exist_ok=True)
+    crops = read_crops(options.crops)
+    entries: dict[str, dict] = {"fp32": {"file": options.model}}
+    for variant in filter(None, options.variants.split(",")):
+        target, log = folder / f"{variant}.onnx", folder / f"{variant}.log"
+        kept = folder / f"{variant}.build.json"
+        if not (target.exists() and kept.exists()):
+            builder = str(Path(__file__).with_name("quantize_build.py"))
+            build = run_once([sys.executable, builder, variant, *map(str, (options.model, options.crops, target))], log)
+            kept.write_text(json.dumps(build))
+        build = json.loads(kept.read_text())
+        entries[variant] = {"file": target, "build": build}
+        if build["exitCode"] != 0:
+            entries[variant]["failed"] = failure_text(log)
+    for pair in options.also:
+        name, _, file = pair.partition("=")
+        entries[name] = {"file": Path(file)}
+
+    working = {name: entry for name, entry in entries.items() if "failed" not in entry}
+    sessions = {name: one_thread_session(str(entry["file"])) for name, entry in working.items()}
+    eval_rows = crops.rows("eval")
+    reference = None
+    for name, entry in working.items():
+        unit = normalised(embed(sessions[name], crops).astype(np.float64))
+        report, *pairs = verification(unit, crops, options.lfw)
+        entry |= {"sizeBytes": entry["file"].stat().st_size, "verification": report}
+        entry["runtimeGraph"] = {
+            level: runtime_graph(entry["file"], level, Path(scratch.name)) for level in ("extended", "all")
+        }
+        if reference is None:
+            reference = (unit, report, pairs)
+        else:
+            cosines = np.sum(unit[eval_rows] * reference[0][eval_rows], axis=1)
+            entry["againstFp32"] = against_fp32(report, reference[1], pairs, reference[2], cosines)
+        print(f"{name}: TAR {[round(at['tar'] * 100, 2) for at in report['tarAtFar']]}", file=sys.stderr)
+    timed = [crops.batch(row) for row in eval_rows[:: max(len(eval_rows) // 50, 1)]]
+    for name, result in time_interleaved(sessions, timed, options.rounds, "fp32").items():
+        entries[name]["latency"] = result
+
+    versions = {name: version(name) for name in ("onnx", "onnxruntime", "numpy")}
+    cpu = next((l.split(":", 1)[1].strip() for l in Path("/proc/cpuinfo").read_text().splitlines() if l.startswith("model name")), "?")
+    result = {
+        "versions": versions,
+        "host": {"machine": platform.machine(), "cpu": cpu, "vnni": "avx512_vnni" in Path("/proc/cpuinfo").read_text()},
+        "threads": 1,
+        "crops": {"count": len(crops.paths), "calib": len(crops.rows("calib")), "eval": len(eval_rows)},
+        "variants": {name: {**entry, "file": entry["file"].name} for name, entry in entries.items()},
+    }
+    options.out.write_text(json.dumps(result, indent=1))
+    text = "\n".join(table_lines(result)) + "\n"
+    if options.table:
+        options.table.write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
