@@ -21,7 +21,7 @@ function unknownOfLength(length: number | undefined): Shape | undefined {
   return length === undefined ? undefined : unknownShape(length);
 }
 
-function valueOf(attribute: Attribute): Tensor | undefined {
+function tensorOf(attribute: Attribute): Tensor | undefined {
   switch (attribute.kind) {
     case "tensor":
       return attribute.value;
@@ -56,7 +56,7 @@ const CONSTANT_FORMS = [
 export function constantValue(node: Node): Tensor | undefined {
   for (const form of CONSTANT_FORMS) {
     const attribute = node.attributes.get(form);
-    if (attribute !== undefined) return valueOf(attribute);
+    if (attribute !== undefined) return tensorOf(attribute);
   }
   return undefined;
 }
