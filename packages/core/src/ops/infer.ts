@@ -1,7 +1,7 @@
 import { fail, isTesseraError, placed } from "../base/error.ts";
 import { type Dim, UNKNOWN_DIM } from "../graph/dim.ts";
 import { DTYPES } from "../graph/dtype.ts";
-import { type Graph, type Model, type Node, type TensorType, tensorType, type ValueType } from "../graph/model.ts";
+import { type Graph, type Node, type TensorType, tensorType, type ValueType } from "../graph/model.ts";
 import { countOf, type Tensor, toNumbers } from "../graph/tensor.ts";
 import { attributeProblems } from "./attributes.ts";
 import type { InferContext } from "./row.ts";
@@ -238,33 +238,4 @@ function allProblems(scope: Scope): InferProblem[] {
 export function inferGraph(graph: Graph, options: InferOptions = {}): InferResult {
   const scope = inferScope(graph, undefined, { given: options.inputTypes ?? new Map(), bindings: options.bindings ?? new Map() });
   return { types: scope.types, values: scope.values, problems: allProblems(scope), subgraphs: scope.subgraphs };
-}
-
-function annotated(graph: Graph, result: InferResult, all: ReadonlyMap<Graph, InferResult>): Graph {
-  const into = (inner: Graph): Graph => {
-    const found = all.get(inner);
-    return found === undefined ? inner : annotated(inner, found, all);
-  };
-  const nodes = graph.nodes.map((node) => {
-    let changed = false;
-    const attributes = new Map(node.attributes);
-    for (const [name, attribute] of node.attributes) {
-      if (attribute.kind === "graph") attributes.set(name, { kind: "graph", value: into(attribute.value) });
-      else if (attribute.kind === "graphs") attributes.set(name, { kind: "graphs", value: attribute.value.map(into) });
-      else continue;
-      changed = true;
-    }
-    return changed ? { ...node, attributes } : node;
-  });
-  const outputs = graph.outputs.map((output) => ({ ...output, type: result.types.get(output.name) ?? output.type }));
-  return { ...graph, nodes, outputs, types: result.types };
-}
-
-/** The model with the inferred types in `graph.types` and in its outputs, subgraphs included, and the problems met. */
-export function inferModel(
-  model: Model,
-  options: InferOptions = {},
-): { readonly model: Model; readonly problems: readonly InferProblem[] } {
-  const result = inferGraph(model.graph, options);
-  return { model: { ...model, graph: annotated(model.graph, result, result.subgraphs) }, problems: result.problems };
 }
