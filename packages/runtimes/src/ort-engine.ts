@@ -98,12 +98,12 @@ export interface EngineOptions {
 }
 
 /**
- * Loads a model in this thread. @throws RUNTIME_FAILED with the runtime's words, or when a symbolic dimension to set does not exist.
+ * Loads a model, its bytes or the path of its file (native build only), in this thread. @throws RUNTIME_FAILED with the runtime's words, or when a symbolic dimension to set does not exist.
  */
-export async function openEngine(ort: OrtModule, bytes: Uint8Array, options: EngineOptions): Promise<OrtEngine> {
+export async function openEngine(ort: OrtModule, model: Uint8Array | string, options: EngineOptions): Promise<OrtEngine> {
   let session: Ort.InferenceSession;
   try {
-    session = await ort.InferenceSession.create(bytes, ortSessionOptions(options.load));
+    session = await ort.InferenceSession.create(model as Uint8Array, ortSessionOptions(options.load));
   } catch (error) {
     throw runtimeError("load the model", error);
   }

@@ -1,5 +1,6 @@
 import { fail } from "@tessera/core/base/error";
 import type { OperatorTime, RuntimeProfile } from "@tessera/core/graph/runtime";
+import { median } from "./statistics.ts";
 
 /** Options of {@link parseOrtProfile}. */
 export interface OrtProfileOptions {
@@ -20,13 +21,6 @@ interface TraceEvent {
 }
 
 const KERNEL = "_kernel_time";
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const mid = sorted.length >> 1;
-  const high = sorted[mid] ?? 0;
-  return sorted.length % 2 ? high : ((sorted[mid - 1] ?? 0) + high) / 2;
-}
 
 function readEvents(text: string): readonly TraceEvent[] {
   let parsed: unknown;

@@ -1,0 +1,104 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { fail } from "@tessera/core/base/error";
+import type { Feeds, LoadOptions } from "@tessera/core/graph/runtime";
+import type { NamedTensors } from "./ort-engine.ts";
+import type { OrtFlavour } from "./ort-module.ts";
+import { checkLoadOptions } from "./ort-options.ts";
+import { startProcess } from "./worker-start.ts";
+
+/** Memory and start of a model in a process of its own; plain JSON. */
+export interface MemoryReport {
+  readonly kind: "memory";
+  /** Resident set of Node with the runtime loaded, before the model, bytes. */
+  readonly baselineRssBytes: number;
+  /** Highest resident set from there to the end, bytes. */
+  readonly peakRssBytes: number;
+  /** `peakRssBytes - baselineRssBytes`: what the model costs. */
+  readonly growthBytes: number;
+  /** Loading the file into a session, milliseconds. */
+  readonly loadMs: number;
+  /** The first run, which allocates, milliseconds. */
+  readonly firstRunMs: number;
+}
+
+/** What the child process is asked to do. */
+export interface MemoryTask {
+  readonly flavour: OrtFlavour;
+  readonly path: string;
+  readonly options: LoadOptions;
+  readonly feeds: NamedTensors;
+  readonly runs: number;
+}
+
+/** What it says. */
+export type MemoryAnswer = { readonly ok: true; readonly report: MemoryReport } | { readonly ok: false; readonly why: string };
+
+/** Options of {@link measureMemory}. */
+export interface MemoryOptions {
+  /** Which build of ONNX Runtime; "node" unless given. */
+  readonly flavour?: OrtFlavour;
+  readonly load?: LoadOptions;
+  /** Runs after loading; 5 unless given. */
+  readonly runs?: number;
+  /** The child is ended after this time; 120,000 unless given. */
+  readonly timeoutMs?: number;
+}
+
+/** What {@link MemoryOptions} leave out. */
+export const MEMORY_DEFAULTS = { flavour: "node", load: {}, runs: 5, timeoutMs: 120_000 } as const satisfies MemoryOptions;
+
+async function ask(task: MemoryTask, timeoutMs: number): Promise<MemoryAnswer> {
+  const child = startProcess("./memory-child");
+  let said = "";
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    said = (said + text).slice(-2000);
+  });
+  const timer = setTimeout(() => child.kill("SIGKILL"), timeoutMs);
+  try {
+    return await new Promise<MemoryAnswer>((resolve, reject) => {
+      let answer: MemoryAnswer | undefined;
+      child.once("message", (message) => {
+        answer = message as MemoryAnswer;
+      });
+      child.once("error", reject);
+      child.once("close", (code, signal) => {
+        const why = `the measuring process ended with ${signal ?? `code ${code}`} ${said.trim().split("\n").at(-1) ?? ""}`.trim();
+        resolve(answer ?? { ok: false, why });
+      });
+      child.send(task, (error) => {
+        if (error) reject(error);
+      });
+    });
+  } finally {
+    clearTimeout(timer);
+    child.kill("SIGKILL");
+  }
+}
+
+/**
+ * Peak memory, load time and first-run time of a model, taken in a fresh process (allocators keep what earlier models used, so that no
+ * process can be measured twice). @throws RUNTIME_FAILED when the runtime refuses the model or the process dies.
+ */
+export async function measureMemory(bytes: Uint8Array, feeds: Feeds, options: MemoryOptions = {}): Promise<MemoryReport> {
+  const { flavour = MEMORY_DEFAULTS.flavour, runs = MEMORY_DEFAULTS.runs } = options;
+  const load: LoadOptions = options.load ?? MEMORY_DEFAULTS.load;
+  checkLoadOptions(load);
+  const dir = await mkdtemp(join(tmpdir(), "tessera-memory-"));
+  try {
+    const path = join(dir, String.fromCharCode(...bytes.subarray(4, 8)) === "ORTM" ? "model.ort" : "model.onnx");
+    await writeFile(path, bytes);
+    for (const [name, data] of load.externalData ?? []) {
+      if (basename(name) !== name)
+        throw fail("EXTERNAL_DATA", `Cannot measure the model: external data ${name} is not a plain file name`);
+      await writeFile(join(dir, name), data);
+    }
+    const task: MemoryTask = { flavour, path, options: load, feeds: [...feeds], runs };
+    const answer = await ask(task, options.timeoutMs ?? MEMORY_DEFAULTS.timeoutMs);
+    if (!answer.ok) throw fail("RUNTIME_FAILED", `Cannot measure the memory of the model: ${answer.why}`);
+    return answer.report;
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
