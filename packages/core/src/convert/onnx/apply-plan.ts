@@ -1,0 +1,96 @@
+import { fail } from "../../base/error.ts";
+import { GraphDraft } from "../../graph/draft.ts";
+import { withGraph } from "../../graph/edit.ts";
+import { type Model, type Node, tensorType } from "../../graph/model.ts";
+import { makeNode } from "../../graph/node.ts";
+import type { Encoding, QuantPlan } from "../../graph/plan.ts";
+import { LEVELS, quantizeNumber, quantizeTensor } from "../../graph/quantize.ts";
+import { f32, fromNumbers, toNumbers } from "../../graph/tensor.ts";
+
+/**
+ * Writes a plan into a float model as QuantizeLinear / DequantizeLinear pairs (the QDQ form): weights and biases become integer constants with a
+ * DequantizeLinear behind them, activations get a pair behind their producer. A Relu or Clip whose bounds are exactly what the encoding of its
+ * output saturates to is dropped, which changes no result. Graph inputs and outputs keep names and types.
+ *
+ * @throws PLAN_INVALID when the plan names a tensor that the model does not have
+ */
+export function applyPlan(model: Model, plan: QuantPlan): Model {
+  const draft = new GraphDraft(model.graph);
+  for (const [name, encoding] of plan.tensors) {
+    const constant = draft.constant(name);
+    if (constant !== undefined) {
+      const users = draft.consumers(name);
+      const quantized = draft.addConstant(`${name}_quantized`, quantizeTensor(constant, encoding));
+      const output = draft.freshName(`${name}_dequantized`);
+      const node = pairNode("DequantizeLinear", quantized, output, draft, encoding);
+      draft.renameUses(name, output);
+      draft.add(node, users[0]);
+    } else if (draft.producer(name) !== undefined || draft.isInput(name)) {
+      dropAbsorbed(draft, name, encoding);
+      addPair(draft, name, encoding);
+    } else throw fail("PLAN_INVALID", `Cannot apply the plan: the model has no tensor ${name}`, { at: { tensor: name } });
+  }
+  return withGraph(model, draft.finish());
+}
+
+function pairNode(
+  op: "QuantizeLinear" | "DequantizeLinear",
+  input: string,
+  output: string,
+  draft: GraphDraft,
+  encoding: Encoding,
+): Node {
+  const shape = encoding.axis === undefined ? [] : [encoding.scale.length];
+  const scale = draft.addConstant(`${output}_scale`, f32(shape, encoding.scale));
+  const zeroPoint = draft.addConstant(`${output}_zero_point`, fromNumbers(encoding.dtype, shape, encoding.zeroPoint));
+  return makeNode(op, { inputs: [input, scale, zeroPoint], outputs: [output] }, { attributes: { axis: encoding.axis } });
+}
+
+function addPair(draft: GraphDraft, name: string, encoding: Encoding): void {
+  const maker = draft.producer(name);
+  let source = name;
+  let target: string;
+  if (draft.isOutput(name) && maker !== undefined) {
+    // The output keeps its name, so what its producer makes is called otherwise.
+    source = draft.freshName(`${name}_float`);
+    target = name;
+    const renamed = { ...maker, outputs: maker.outputs.map((o) => (o === name ? source : o)) };
+    draft.replace(maker, renamed);
+  } else {
+    target = draft.freshName(`${name}_dequantized`);
+    draft.renameUses(name, target);
+  }
+  const quantized = draft.freshName(`${name}_quantized`);
+  const like = draft.producer(source);
+  const first = draft.add(pairNode("QuantizeLinear", source, quantized, draft, encoding), like);
+  draft.add(pairNode("DequantizeLinear", quantized, target, draft, encoding), first);
+  const type = draft.type(name);
+  if (type?.kind === "tensor") {
+    draft.setType(source, type);
+    draft.setType(target, type);
+    draft.setType(quantized, tensorType(encoding.dtype, type.shape));
+  }
+}
+
+/** Removes a Relu or Clip before a quantization that saturates at the very same integers. */
+function dropAbsorbed(draft: GraphDraft, name: string, encoding: Encoding): void {
+  const node = draft.producer(name);
+  if (node === undefined || node.domain !== "" || (node.op !== "Relu" && node.op !== "Clip")) return;
+  const input = node.inputs[0] as string;
+  // What stands before must belong to this node alone, or its other readers would lose the bound.
+  if (draft.onlyConsumer(input) === undefined || draft.producer(input) === undefined) return;
+  const bound = (index: number): number | undefined => {
+    const constant = node.inputs[index] ? draft.constant(node.inputs[index] as string) : undefined;
+    return constant === undefined ? undefined : toNumbers(constant)[0];
+  };
+  if (node.op === "Clip" && [1, 2].some((i) => node.inputs[i] && bound(i) === undefined)) return;
+  const low = node.op === "Relu" ? 0 : bound(1);
+  const high = node.op === "Relu" ? undefined : bound(2);
+  const [least, most] = encoding.range ?? LEVELS[encoding.dtype];
+  const lowHolds = low === undefined || quantizeNumber(low, encoding) === least;
+  const highHolds = high === undefined || quantizeNumber(high, encoding) === most;
+  if (!lowHolds || !highHolds) return;
+  const maker = draft.producer(input) as Node;
+  draft.remove(node);
+  draft.replace(maker, { ...maker, outputs: maker.outputs.map((o) => (o === input ? name : o)) });
+}

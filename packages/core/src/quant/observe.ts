@@ -1,0 +1,68 @@
+import { fail } from "../base/error.ts";
+import { withGraph } from "../graph/edit.ts";
+import { type Model, tensorType } from "../graph/model.ts";
+import type { Feeds, Session } from "../graph/runtime.ts";
+import { view } from "../graph/tensor.ts";
+import { createHistogram, type Histogram, observe } from "./histogram.ts";
+
+/** What calibration saw: a histogram for each tensor, and how many samples went in. */
+export interface Observations {
+  readonly samples: number;
+  readonly histograms: ReadonlyMap<string, Histogram>;
+}
+
+/** Options of {@link observeTensors}. */
+export interface ObserveOptions {
+  /** Opens a model on the runtime that calibrates. */
+  readonly open: (model: Model) => Promise<Session>;
+  readonly onSample?: (done: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** The model with inner float values as further outputs. Values that are inputs or outputs already are not repeated. */
+export function exposeValues(model: Model, names: readonly string[]): Model {
+  const known = new Set([...model.graph.outputs, ...model.graph.inputs].map((v) => v.name));
+  const extra = names.filter((name) => !known.has(name));
+  const outputs = extra.map((name) => ({ name, type: model.graph.types.get(name) ?? tensorType("float32", undefined) }));
+  return withGraph(model, { ...model.graph, outputs: [...model.graph.outputs, ...outputs] });
+}
+
+/**
+ * Runs samples through a float model and keeps a histogram per named tensor. Streams: one sample is in memory at a time, and the result does not
+ * depend on the order of the samples.
+ *
+ * @throws CALIBRATION_EMPTY without samples, CALIBRATION_NONFINITE naming the tensor
+ */
+export async function observeTensors(
+  model: Model,
+  names: readonly string[],
+  samples: AsyncIterable<Feeds> | Iterable<Feeds>,
+  options: ObserveOptions,
+): Promise<Observations> {
+  const histograms = new Map(names.map((name) => [name, createHistogram()] as const));
+  const session = await options.open(exposeValues(model, names));
+  let count = 0;
+  try {
+    for await (const feeds of samples) {
+      options.signal?.throwIfAborted();
+      const values = await session.run(feeds);
+      for (const [name, histogram] of histograms) {
+        const value = values.get(name) ?? feeds.get(name);
+        if (value === undefined) throw fail("DATA_MISSING", `Cannot observe ${name}: the runtime did not return it`);
+        try {
+          observe(histogram, view(value, "float32"));
+        } catch (error) {
+          throw fail("CALIBRATION_NONFINITE", `Cannot calibrate ${name}: NaN or infinity in sample ${count + 1}`, {
+            at: { tensor: name },
+            cause: error,
+          });
+        }
+      }
+      options.onSample?.(++count);
+    }
+  } finally {
+    await session.close();
+  }
+  if (count === 0) throw fail("CALIBRATION_EMPTY", "Cannot calibrate: no sample was given");
+  return { samples: count, histograms };
+}

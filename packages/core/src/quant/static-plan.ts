@@ -1,0 +1,135 @@
+import { fail } from "../base/error.ts";
+import type { Model } from "../graph/model.ts";
+import type { CalibrationEvidence, Encoding, QuantPlan } from "../graph/plan.ts";
+import { countOf, toNumbers } from "../graph/tensor.ts";
+import type { Target } from "../targets/target.ts";
+import { activationEncoding, weightEncoding } from "./encoding.ts";
+import { createHistogram, observe } from "./histogram.ts";
+import type { Observations } from "./observe.ts";
+import type { Placement, WeightPlace } from "./placement.ts";
+import { chooseRange, type RangeMethod, type RangeOptions } from "./range.ts";
+
+/** Options of {@link staticPlan}. */
+export interface StaticPlanOptions {
+  readonly range?: Pick<RangeOptions, "method" | "percentile">;
+  /** Range method for single tensors, by name. */
+  readonly rangeOf?: ReadonlyMap<string, RangeMethod>;
+  readonly perChannel?: boolean;
+  /** Use 7-bit weights; the caller decides from the target's rule and the processor. */
+  readonly reducedRange?: boolean;
+  readonly evidence?: CalibrationEvidence;
+}
+
+/** Defaults of {@link StaticPlanOptions}. */
+export const STATIC_PLAN_DEFAULTS = { perChannel: true, reducedRange: false } as const;
+
+/** Largest share of the int32 range that a bias may take: the accumulator needs room beside it. */
+const BIAS_ROOM = 2 ** 30;
+
+/**
+ * Turns a placement and what calibration saw into encodings: activations by the chosen range method, weights symmetric per channel, and biases as
+ * int32 at exactly float32(input scale * weight scale), the one form that runtimes fuse.
+ *
+ * @throws PLAN_INVALID when a tensor of the placement was not observed
+ */
+export function staticPlan(
+  model: Model,
+  target: Target,
+  placement: Placement,
+  observations: Observations,
+  options: StaticPlanOptions = {},
+): QuantPlan {
+  const tensors = new Map<string, Encoding>();
+  const { dtype, symmetric } = target.activations;
+  const method = options.range?.method ?? "min-max";
+  for (const name of placement.activations) {
+    const fixed = placement.fixed.get(name);
+    if (fixed !== undefined) {
+      tensors.set(name, {
+        dtype,
+        scale: [Math.fround(fixed.scale)],
+        zeroPoint: [fixed.zeroPoint + (dtype === "int8" ? -128 : 0)],
+        reason: "output grid fixed by the kernel",
+      });
+      continue;
+    }
+    const histogram = observations.histograms.get(name);
+    if (histogram === undefined)
+      throw fail("PLAN_INVALID", `Cannot encode ${name}: it was not observed`, { at: { tensor: name } });
+    const own = options.rangeOf?.get(name) ?? method;
+    const range = chooseRange(histogram, { ...options.range, method: own, symmetric });
+    const reason = `${own} over ${observations.samples} samples: [${short(range.min)}, ${short(range.max)}] of [${short(histogram.min)}, ${short(histogram.max)}]`;
+    tensors.set(name, activationEncoding(range, { dtype, symmetric, reason }));
+  }
+  for (const [name, whose] of placement.shared) {
+    const encoding = tensors.get(whose);
+    if (encoding === undefined)
+      throw fail("PLAN_INVALID", `Cannot encode ${name}: ${whose}, which it shares an encoding with, has none`, {
+        at: { tensor: name },
+      });
+    tensors.set(name, { ...encoding, reason: `same integers as ${whose}` });
+  }
+  for (const name of placement.operands) {
+    const constant = model.graph.constants.get(name);
+    if (constant === undefined) continue;
+    const histogram = createHistogram();
+    observe(histogram, Float32Array.from(toNumbers(constant)));
+    tensors.set(
+      name,
+      activationEncoding(chooseRange(histogram, { symmetric }), { dtype, symmetric, reason: "constant operand, its own range" }),
+    );
+  }
+  for (const place of placement.weights) placeWeight(model, target, place, tensors, options);
+  return {
+    kind: "quant-plan",
+    version: 1,
+    target: target.id,
+    tensors,
+    nodes: placement.choices,
+    ...(options.evidence === undefined ? {} : { calibration: options.evidence }),
+  };
+}
+
+function placeWeight(
+  model: Model,
+  target: Target,
+  place: WeightPlace,
+  tensors: Map<string, Encoding>,
+  options: StaticPlanOptions,
+): void {
+  const weight = model.graph.constants.get(place.weight);
+  const input = tensors.get(place.input);
+  if (weight === undefined || input === undefined)
+    throw fail("PLAN_INVALID", `Cannot encode the weight of ${place.node}: it or its input has no encoding`);
+  const perChannel = options.perChannel ?? STATIC_PLAN_DEFAULTS.perChannel;
+  const axis =
+    perChannel && Object.hasOwn(target.weights.perChannelAxis, place.op) ? target.weights.perChannelAxis[place.op] : undefined;
+  const limit = options.reducedRange ? 64 : 127;
+  const bias = place.bias === undefined ? undefined : model.graph.constants.get(place.bias);
+  const inputScale = input.scale[0] as number;
+  // A scale may not be so small that the bias overflows its 32 bits.
+  const biasFloor = bias === undefined ? undefined : Array.from(toNumbers(bias), (b) => Math.abs(b) / BIAS_ROOM / inputScale);
+  const atLeast = biasFloor === undefined ? undefined : axis === undefined ? [Math.max(0, ...biasFloor)] : biasFloor;
+  const encoding = weightEncoding(weight, {
+    dtype: target.weights.dtype,
+    ...(axis === undefined ? {} : { axis }),
+    limit,
+    ...(atLeast === undefined ? {} : { atLeast }),
+    reason: `${axis === undefined ? "one scale" : `scale per output channel (axis ${axis})`}, symmetric${options.reducedRange ? ", 7 bits because sums would saturate" : ""}`,
+  });
+  tensors.set(place.weight, encoding);
+  if (bias === undefined || place.bias === undefined) return;
+  const scale = encoding.scale.map((s) => Math.fround(s * inputScale));
+  const channels = countOf(bias.shape);
+  tensors.set(place.bias, {
+    dtype: "int32",
+    scale: scale.length === 1 ? scale : scale.slice(0, channels),
+    zeroPoint: scale.map(() => 0),
+    ...(scale.length === 1 ? {} : { axis: 0 }),
+    reason: "float32(input scale * weight scale), the form that runtimes fuse",
+  });
+}
+
+function short(value: number): string {
+  return String(Number(value.toPrecision(4)));
+}

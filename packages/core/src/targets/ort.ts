@@ -1,0 +1,109 @@
+import type { OperatorRule, Target } from "./target.ts";
+
+const INTEGER: OperatorRule = { kind: "integer" };
+const THROUGH: OperatorRule = { kind: "through" };
+
+/**
+ * ONNX Runtime's CPU provider: which operators of a QDQ graph become integer kernels. Read from its QDQ selectors and checked against its own
+ * optimised graph in the tests of packages/runtimes.
+ */
+const ORT_OPERATORS: Readonly<Record<string, OperatorRule>> = {
+  Conv: { kind: "integer", weight: 1, bias: 2 },
+  Gemm: { kind: "integer", weight: 1, bias: 2 },
+  MatMul: { kind: "integer", weight: 1 },
+  Add: INTEGER,
+  Mul: INTEGER,
+  AveragePool: INTEGER,
+  GlobalAveragePool: INTEGER,
+  LeakyRelu: INTEGER,
+  Sigmoid: INTEGER,
+  Concat: INTEGER,
+  Where: INTEGER,
+  Softmax: { kind: "integer", fixedOutput: { scale: 1 / 256, zeroPoint: 0 } },
+  MaxPool: THROUGH,
+  Reshape: THROUGH,
+  Flatten: THROUGH,
+  Transpose: THROUGH,
+  Squeeze: THROUGH,
+  Unsqueeze: THROUGH,
+  Slice: THROUGH,
+  Gather: THROUGH,
+  Expand: THROUGH,
+  Tile: THROUGH,
+  Resize: THROUGH,
+  Split: THROUGH,
+  Relu: { kind: "absorbed" },
+  Clip: { kind: "absorbed" },
+  PRelu: { kind: "float", why: "ONNX Runtime's CPU provider has no integer PRelu kernel" },
+  HardSwish: { kind: "float", why: "ONNX Runtime's CPU provider has no integer HardSwish kernel" },
+  HardSigmoid: { kind: "float", why: "ONNX Runtime's CPU provider has no integer HardSigmoid kernel" },
+  Sub: { kind: "float", why: "ONNX Runtime's CPU provider does not fuse Sub with its Q/DQ pairs" },
+  Div: { kind: "float", why: "ONNX Runtime's CPU provider does not fuse Div with its Q/DQ pairs" },
+  Tanh: { kind: "float", why: "ONNX Runtime's CPU provider has no integer Tanh kernel" },
+  ReduceMean: { kind: "float", why: "ONNX Runtime's CPU provider has no integer ReduceMean kernel" },
+  ConvTranspose: { kind: "float", why: "ONNX Runtime's CPU provider has no integer ConvTranspose kernel" },
+  Pad: { kind: "float", why: "ONNX Runtime's CPU provider does not carry integers through Pad" },
+  LpNormalization: { kind: "float", why: "a unit-length vector in 8 bits loses cosine: the norm is taken in float" },
+  ReduceL2: { kind: "float", why: "a unit-length vector in 8 bits loses cosine: the norm is taken in float" },
+};
+
+const ORT_INTEGER_KERNELS: Readonly<Record<string, readonly string[]>> = {
+  Conv: ["QLinearConv", "ConvInteger"],
+  Gemm: ["QGemm"],
+  MatMul: ["QLinearMatMul", "MatMulIntegerToFloat", "MatMulInteger", "DynamicQuantizeMatMul", "MatMulNBits"],
+  Add: ["QLinearAdd"],
+  Mul: ["QLinearMul"],
+  AveragePool: ["QLinearAveragePool"],
+  GlobalAveragePool: ["QLinearGlobalAveragePool"],
+  LeakyRelu: ["QLinearLeakyRelu"],
+  Sigmoid: ["QLinearSigmoid"],
+  Concat: ["QLinearConcat"],
+  Softmax: ["QLinearSoftmax"],
+  Where: ["QLinearWhere"],
+};
+
+const PRELU_SPLIT = {
+  pass: "split-prelu",
+  why: "ONNX Runtime's PRelu kernel with a slope per channel is slow on x64; s*x + (1-s)*relu(x) is the same function at about three times its speed",
+};
+
+const PER_CHANNEL = { Conv: 0 } as const;
+
+/** ONNX Runtime on an x64 processor: uint8 activations, int8 weights per output channel. */
+export const ORT_X64: Target = {
+  id: "ort-x64",
+  says: "ONNX Runtime CPU on x64: uint8 activations, int8 weights per channel",
+  runtime: "ort-node",
+  format: "onnx",
+  activations: { dtype: "uint8", symmetric: false },
+  weights: { dtype: "int8", perChannelAxis: PER_CHANNEL, reducedRange: "without-vnni" },
+  operators: ORT_OPERATORS,
+  integerKernels: ORT_INTEGER_KERNELS,
+  floatRewrites: [PRELU_SPLIT],
+  notes: [
+    "Signed 8-bit activations are not fused on x64: with them the same network runs slower than in float.",
+    "Without VNNI the 16-bit intermediate of u8*s8 saturates: weights use 7 bits there.",
+  ],
+};
+
+/** ONNX Runtime on 64-bit Arm: int8 activations and weights. */
+export const ORT_ARM: Target = {
+  ...ORT_X64,
+  id: "ort-arm",
+  says: "ONNX Runtime CPU on 64-bit Arm: int8 activations, int8 weights per channel",
+  activations: { dtype: "int8", symmetric: false },
+  weights: { dtype: "int8", perChannelAxis: PER_CHANNEL, reducedRange: "never" },
+  floatRewrites: [],
+  notes: ["Times measured on another kind of processor say nothing about this target: measure on the device."],
+};
+
+/** ONNX Runtime Web (WebAssembly, SIMD). */
+export const ORT_WEB: Target = {
+  ...ORT_X64,
+  id: "ort-web",
+  says: "ONNX Runtime Web (WebAssembly): uint8 activations, int8 weights per channel",
+  runtime: "ort-web",
+  weights: { dtype: "int8", perChannelAxis: PER_CHANNEL, reducedRange: "never" },
+  floatRewrites: [],
+  notes: ["Measured: INT8 is slower than FP32 on WebAssembly; it pays in download size only."],
+};
