@@ -1,0 +1,272 @@
+/**
+ * The report of `tessera optimize`: plain JSON, the only thing that the command prints from and that the HTML page is made of. Rates are
+ * fractions, times milliseconds unless the name says otherwise, sizes bytes.
+ */
+export interface OptimizeReport {
+  readonly kind: "tessera-optimize-report";
+  readonly version: 1;
+  readonly tool: { readonly name: "tessera"; readonly version: string };
+  /** ISO 8601, UTC. */
+  readonly createdAt: string;
+  /** Set when the figures illustrate the way of working only, e.g. because the data are a handful of people; shown on top, in words. */
+  readonly illustration?: string;
+  readonly model: ModelSummary;
+  readonly target: { readonly id: string; readonly says: string; readonly notes: readonly string[] };
+  readonly machine: MachineSummary;
+  readonly data: DataSummary;
+  readonly graph: GraphChange;
+  readonly candidates: readonly Candidate[];
+  /** Ids of the candidates that no other beats in size, latency and TAR at once. */
+  readonly pareto: readonly string[];
+  readonly pick: Pick;
+  /** TAR at the first FAR for each enrol model x probe model, by candidate id. */
+  readonly matrix?: CompatibilityMatrix;
+  readonly layers?: LayerComparison;
+  readonly preprocessing?: PreprocessingCheck;
+  readonly artefacts: readonly Artefact[];
+  /** What the tool would do next, in sentences. */
+  readonly next: readonly string[];
+}
+
+export interface ModelSummary {
+  readonly file: string;
+  readonly sha256: string;
+  readonly sizeBytes: number;
+  readonly opset: number;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly nodes: number;
+  readonly parameters: number;
+  /** Multiply-accumulates of one inference; absent when a size is not known. */
+  readonly macs?: number;
+  readonly peakActivationBytes?: number;
+  readonly licence?: string;
+  readonly hazards: readonly string[];
+}
+
+export interface MachineSummary {
+  readonly processor: string;
+  readonly cores: number;
+  /** e.g. "avx512_vnni". */
+  readonly features: readonly string[];
+  readonly memoryBytes: number;
+  readonly node: string;
+  readonly runtimes: readonly { readonly id: string; readonly version: string }[];
+  readonly threads: number;
+}
+
+export interface DataSummary {
+  readonly calibration: { readonly name: string; readonly samples: number; readonly subjects: number; readonly digest: string };
+  readonly evaluation: {
+    readonly name: string;
+    readonly samples: number;
+    readonly subjects: number;
+    readonly genuine: number;
+    readonly impostor: number;
+    readonly digest: string;
+    /** "all-pairs" or "pair list". */
+    readonly protocol: string;
+  };
+  /** Names of people that are in both sets; anything but none makes every figure worthless, and is refused unless forced. */
+  readonly sharedSubjects: readonly string[];
+  readonly failuresToAcquire: { readonly count: number; readonly policy: string };
+  /** How rates are counted, in words. */
+  readonly convention: string;
+}
+
+export interface GraphChange {
+  readonly before: { readonly nodes: number; readonly operators: Readonly<Record<string, number>> };
+  readonly after: { readonly nodes: number; readonly operators: Readonly<Record<string, number>> };
+  readonly passes: readonly { readonly pass: string; readonly says: string; readonly changes: number }[];
+  readonly proof: {
+    readonly kind: "proved" | "undecided" | "off";
+    readonly inputs: number;
+    readonly worstRelative?: number;
+    readonly why?: string;
+  };
+  /** Rewrites that failed their proof and were taken back. */
+  readonly dropped: readonly { readonly pass: string; readonly site: string; readonly why: string }[];
+}
+
+/** A figure with its interval. */
+export interface Estimate {
+  readonly value: number;
+  readonly low: number;
+  readonly high: number;
+  readonly confidence: number;
+  readonly method: string;
+}
+
+/** TAR at a FAR, or how many comparisons are missing for it. */
+export type TarAtFar =
+  | {
+      readonly kind: "figure";
+      readonly far: number;
+      readonly tar: Estimate;
+      readonly threshold: number;
+      readonly falseMatches: number;
+      readonly falseNonMatches: number;
+    }
+  | { readonly kind: "insufficient-data"; readonly far: number; readonly needsMore: number; readonly says: string };
+
+export interface Latency {
+  readonly p50Ms: number;
+  readonly p90Ms: number;
+  readonly p99Ms: number;
+  readonly cpuMs: number;
+  readonly loadMs: number;
+  readonly peakRssBytes?: number;
+  /** This candidate's time divided by the baseline's, interleaved in one run: median, and the middle 90 % of the rounds. */
+  readonly ratioToBaseline: { readonly median: number; readonly low: number; readonly high: number };
+  readonly runs: number;
+  readonly threads: number;
+}
+
+export interface FusionSummary {
+  /** Integer kernels in the runtime's own optimised graph, by operator they stand for: how many of how many. */
+  readonly integer: readonly { readonly op: string; readonly integer: number; readonly total: number }[];
+  readonly transposes: number;
+  readonly quantizeNodes: number;
+  readonly islands: readonly { readonly node: string; readonly op: string; readonly why: string }[];
+}
+
+/** A decision that differs between the baseline and a candidate at one threshold each. */
+export interface Flip {
+  readonly a: string;
+  readonly b: string;
+  readonly genuine: boolean;
+  readonly baselineScore: number;
+  readonly score: number;
+  /** Whether the candidate accepts the pair. */
+  readonly accepted: boolean;
+}
+
+export interface Versus {
+  /** Cosine between the candidate's embeddings and the baseline's of the same samples. */
+  readonly cosineMean: number;
+  readonly cosineMin: number;
+  /** TAR difference at each FAR, each model at its own threshold, on the same pairs; in fractions, negative is a loss. */
+  readonly tarDifference: readonly { readonly far: number; readonly difference: Estimate }[];
+  /** FAR realised by the candidate at the baseline's threshold. */
+  readonly realisedFar: readonly { readonly far: number; readonly threshold: number; readonly realised: number }[];
+  readonly flips: readonly {
+    readonly far: number;
+    readonly newlyAccepted: number;
+    readonly newlyRejected: number;
+    readonly impostorsNewlyAccepted: number;
+    readonly examples: readonly Flip[];
+  }[];
+  readonly worstScoreShift: number;
+  readonly impostorMeanShift: number;
+}
+
+/** One gate and what it found. */
+export interface GateResult {
+  readonly gate: string;
+  readonly pass: boolean;
+  readonly says: string;
+}
+
+/** Curves ready to draw. */
+export interface Curves {
+  /** DET points, corners kept: false match rate against false non-match rate, fmr descending. */
+  readonly det: readonly { readonly fmr: number; readonly fnmr: number }[];
+  /** Densities over equal bins of the score. */
+  readonly histogram: {
+    readonly from: number;
+    readonly to: number;
+    readonly genuine: readonly number[];
+    readonly impostor: readonly number[];
+  };
+}
+
+export interface Accuracy {
+  readonly tarAtFar: readonly TarAtFar[];
+  readonly eer: { readonly raw: number; readonly convexHull: number };
+  readonly dPrime: number;
+  /** Fold protocol, when the pair list has folds. */
+  readonly folds?: { readonly name: string; readonly mean: number; readonly standardError: number; readonly folds: number };
+  readonly scoringMs: number;
+}
+
+/** One built, verified, evaluated and timed variant. */
+export interface Candidate {
+  readonly id: string;
+  /** "FP32 simplified", "INT8 static, mse ranges" ... */
+  readonly says: string;
+  readonly scheme: "float32" | "float16" | "dynamic-int8" | "weight-only-int8" | "static-int8";
+  readonly file: string;
+  readonly sha256: string;
+  readonly sizeBytes: number;
+  /** File size divided by the baseline's. */
+  readonly sizeRatio: number;
+  readonly baseline: boolean;
+  readonly latency: Latency;
+  readonly fusion?: FusionSummary;
+  readonly accuracy: Accuracy;
+  /** Absent for the baseline. */
+  readonly versus?: Versus;
+  readonly gates: readonly GateResult[];
+  readonly curves: Curves;
+  readonly notes: readonly string[];
+}
+
+export interface Pick {
+  /** Candidate id; absent when none passes the budgets and gates. */
+  readonly id?: string;
+  /** Why this one, in sentences. */
+  readonly why: readonly string[];
+  readonly budgets: {
+    readonly maxDrop?: number;
+    readonly maxLatencyMs?: number;
+    readonly maxSizeBytes?: number;
+    readonly far: number;
+  };
+  /** Why each of the others was not picked. */
+  readonly passedOver: readonly { readonly id: string; readonly why: string }[];
+}
+
+export interface CompatibilityMatrix {
+  readonly far: number;
+  readonly models: readonly string[];
+  /** cells[enrol][probe]. */
+  readonly cells: readonly (readonly {
+    readonly tar?: number;
+    readonly threshold?: number;
+    readonly fmrAtBaselineThreshold?: number;
+  }[])[];
+  readonly verdict: string;
+}
+
+/** Layer by layer against float, for the pick or the smallest integer candidate. */
+export interface LayerComparison {
+  readonly candidate: string;
+  readonly samples: number;
+  readonly layers: readonly {
+    readonly tensor: string;
+    readonly op: string;
+    /** Signal to quantization noise, decibels. */
+    readonly sqnrDb: number;
+    readonly cosine: number;
+  }[];
+  readonly times: readonly { readonly name: string; readonly op: string; readonly timeUs: number }[];
+  readonly baselineTimes: readonly { readonly name: string; readonly op: string; readonly timeUs: number }[];
+}
+
+export interface PreprocessingCheck {
+  readonly says: string;
+  readonly questioned: boolean;
+  readonly variants: readonly {
+    readonly name: string;
+    readonly declared: boolean;
+    readonly dPrime: number;
+    readonly tar?: number;
+  }[];
+}
+
+export interface Artefact {
+  readonly file: string;
+  readonly says: string;
+  readonly sizeBytes: number;
+  readonly sha256: string;
+}
