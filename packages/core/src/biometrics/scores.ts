@@ -106,6 +106,18 @@ export function lowerBound(ascending: Scores, threshold: number): number {
   return low;
 }
 
+/** First index whose value is strictly above `threshold` in an ascending list; its length when there is none. */
+export function upperBound(ascending: Scores, threshold: number): number {
+  let low = 0;
+  let high = ascending.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((ascending[middle] as number) <= threshold) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
 /**
  * The smallest representable number above `value`, in the precision of the scores it came from: a threshold of `nextAbove(s)` rejects
  * `s` and its ties and accepts every larger score.

@@ -1,0 +1,157 @@
+import { at } from "../base/assert.ts";
+import { refitter } from "./bootstrap.ts";
+import { type ComparisonScores, rankScores, type ScorePair } from "./compare.ts";
+import { type FlipReport, listFlips, requireSameDesign, type ScoreShift, scoreShift } from "./flips.ts";
+import {
+  type InsufficientData,
+  type Interval,
+  insufficientFor,
+  type OperatingPoint,
+  operatingPoint,
+  pointAtThreshold,
+} from "./rates.ts";
+import {
+  BOOTSTRAP_CONVENTION,
+  BOOTSTRAP_DEFAULTS,
+  type BootstrapOptions,
+  eachResample,
+  percentileInterval,
+  weightedFnmr,
+} from "./resample.ts";
+
+/** A difference of TAR, candidate minus reference: negative is a loss. */
+export interface TarDifference {
+  readonly value: number;
+  /** Both models in the same resamples of people, so what they share cancels. */
+  readonly interval: Interval;
+}
+
+/** Two models at one FAR on the same comparisons. */
+export interface PairedPoint {
+  readonly kind: "paired-point";
+  readonly far: number;
+  readonly reference: OperatingPoint;
+  /** The candidate with its own threshold for the FAR: what a re-fitted card gives. */
+  readonly candidate: OperatingPoint;
+  /** The candidate at the reference's threshold: its `fmr` is the FAR realised when nobody changes the threshold. */
+  readonly candidateAtReferenceThreshold: OperatingPoint;
+  /** Each model with its own threshold, re-fitted in every resample. */
+  readonly ownThresholds: TarDifference;
+  /** Both at the reference's threshold, held fixed. */
+  readonly commonThreshold: TarDifference;
+  readonly flipsOwnThresholds: FlipReport;
+  readonly flipsCommonThreshold: FlipReport;
+}
+
+/** Two models compared on the same comparisons. */
+export interface PairedComparison {
+  readonly kind: "paired-comparison";
+  readonly points: readonly (PairedPoint | InsufficientData)[];
+  readonly shift: { readonly genuine: ScoreShift; readonly impostor: ScoreShift };
+  readonly replicates: number;
+  readonly convention: string;
+}
+
+/** Options of {@link comparePaired}. */
+export interface PairedOptions extends BootstrapOptions {
+  /** Flips listed per class at most. */
+  readonly flipLimit?: number;
+  /** Sorted scores, when at hand. */
+  readonly rankedReference?: ScorePair;
+  readonly rankedCandidate?: ScorePair;
+}
+
+/** How {@link comparePaired} differs two models. */
+export const PAIRED_CONVENTION = `difference = TAR(candidate) - TAR(reference) on the same comparisons and the same resamples; ${BOOTSTRAP_CONVENTION}`;
+
+/**
+ * Compares a candidate (say INT8) with a reference (FP32) pair by pair.
+ *
+ * @throws SCORES_INVALID when the designs differ.
+ * @example
+ * const design = allPairs(subjects);
+ * const verdict = comparePaired(compareAll(fp32, design), compareAll(int8, design), { fars: [1e-3, 1e-4] });
+ */
+export function comparePaired(
+  reference: ComparisonScores,
+  candidate: ComparisonScores,
+  options: PairedOptions & { readonly fars: readonly number[] },
+): PairedComparison {
+  requireSameDesign(reference, candidate);
+  const settings = { ...BOOTSTRAP_DEFAULTS, ...options };
+  const a: Side = { scores: reference, ranked: options.rankedReference ?? rankScores(reference) };
+  const b: Side = { scores: candidate, ranked: options.rankedCandidate ?? rankScores(candidate) };
+  const answerable = options.fars.filter((far) => insufficientFor(far, a.ranked.impostor.count) === undefined);
+  const intervals = differenceIntervals(a, b, answerable, settings);
+  const points = options.fars.map((far): PairedPoint | InsufficientData => {
+    const refusal = insufficientFor(far, a.ranked.impostor.count);
+    return refusal ?? pairedPoint(a, b, far, at(intervals, answerable.indexOf(far)), options);
+  });
+  return {
+    kind: "paired-comparison",
+    points,
+    shift: scoreShift(reference, candidate),
+    replicates: settings.replicates,
+    convention: PAIRED_CONVENTION,
+  };
+}
+
+interface Side {
+  readonly scores: ComparisonScores;
+  readonly ranked: ScorePair;
+}
+
+function pairedPoint(a: Side, b: Side, far: number, intervals: DifferenceIntervals, options: PairedOptions): PairedPoint {
+  const reference = operatingPoint(a.ranked, far) as OperatingPoint;
+  const candidate = operatingPoint(b.ranked, far) as OperatingPoint;
+  const common = pointAtThreshold(b.ranked, reference.threshold, far);
+  const limit = options.flipLimit === undefined ? {} : { limit: options.flipLimit };
+  const flips = (candidateThreshold: number): FlipReport =>
+    listFlips(a.scores, b.scores, { referenceThreshold: reference.threshold, candidateThreshold, ...limit });
+  return {
+    kind: "paired-point",
+    far,
+    reference,
+    candidate,
+    candidateAtReferenceThreshold: common,
+    ownThresholds: { value: candidate.tar - reference.tar, interval: intervals.own },
+    commonThreshold: { value: common.tar - reference.tar, interval: intervals.common },
+    flipsOwnThresholds: flips(candidate.threshold),
+    flipsCommonThreshold: flips(reference.threshold),
+  };
+}
+
+interface DifferenceIntervals {
+  readonly own: Interval;
+  readonly common: Interval;
+}
+
+function differenceIntervals(
+  a: Side,
+  b: Side,
+  fars: readonly number[],
+  settings: Required<BootstrapOptions>,
+): readonly DifferenceIntervals[] {
+  const refitA = refitter(a.scores, a.ranked, fars);
+  const refitB = refitter(b.scores, b.ranked, fars);
+  const fixed = fars.map((far) => (operatingPoint(a.ranked, far) as OperatingPoint).threshold);
+  const own = fars.map(() => new Float64Array(settings.replicates));
+  const common = fars.map(() => new Float64Array(settings.replicates));
+  let replicate = 0;
+  eachResample(a.scores.design, settings, (resample) => {
+    fars.forEach((far, n) => {
+      const thresholdA = refitA.threshold(resample, far);
+      const thresholdB = refitB.threshold(resample, far);
+      const [viewA, viewB, threshold] = [refitA.view(), refitB.view(), at(fixed, n)];
+      at(own, n)[replicate] = weightedFnmr(viewA, resample, thresholdA) - weightedFnmr(viewB, resample, thresholdB);
+      at(common, n)[replicate] = weightedFnmr(viewA, resample, threshold) - weightedFnmr(viewB, resample, threshold);
+    });
+    replicate++;
+  });
+  const { confidence } = settings;
+  const interval = (values: Float64Array): Interval => {
+    const { low, high } = percentileInterval(values, confidence);
+    return { low, high, confidence, method: "paired-subject-bootstrap" };
+  };
+  return fars.map((_, n) => ({ own: interval(at(own, n)), common: interval(at(common, n)) }));
+}
