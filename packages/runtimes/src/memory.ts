@@ -84,7 +84,7 @@ async function ask(task: MemoryTask, timeoutMs: number): Promise<MemoryAnswer> {
 export async function measureMemory(bytes: Uint8Array, feeds: Feeds, options: MemoryOptions = {}): Promise<MemoryReport> {
   const { flavour = MEMORY_DEFAULTS.flavour, runs = MEMORY_DEFAULTS.runs } = options;
   const load: LoadOptions = options.load ?? MEMORY_DEFAULTS.load;
-  checkLoadOptions(load);
+  checkLoadOptions(bytes, load);
   const dir = await mkdtemp(join(tmpdir(), "tessera-memory-"));
   try {
     const path = join(dir, String.fromCharCode(...bytes.subarray(4, 8)) === "ORTM" ? "model.ort" : "model.onnx");

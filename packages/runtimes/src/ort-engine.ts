@@ -50,18 +50,6 @@ function infoOf(meta: Ort.InferenceSession.ValueMetadata, dims: ReadonlyMap<stri
   return { name: meta.name, type: tensorType(meta.type as DType, shape) };
 }
 
-function checkDims(dims: ReadonlyMap<string, number>, session: Ort.InferenceSession): void {
-  const known = new Set<string>();
-  for (const meta of [...session.inputMetadata, ...session.outputMetadata]) {
-    if (meta.isTensor) for (const d of meta.shape) if (typeof d === "string" && d !== "") known.add(d);
-  }
-  for (const name of dims.keys()) {
-    if (known.has(name)) continue;
-    const list = known.size ? `it has ${[...known].join(", ")}` : "it has none with a name";
-    throw fail("RUNTIME_FAILED", `Cannot set dimension ${name} of the model: ${list}`);
-  }
-}
-
 /** Processor time of the calling thread where Node can tell and one thread does the work, else of the process; microseconds. */
 function cpuClock(threads: number): () => number {
   const { threadCpuUsage } = process as { threadCpuUsage?: () => NodeJS.CpuUsage };
@@ -108,7 +96,6 @@ export async function openEngine(ort: OrtModule, model: Uint8Array | string, opt
     throw runtimeError("load the model", error);
   }
   const dims = options.load.dims ?? new Map<string, number>();
-  checkDims(dims, session);
   const inputs = session.inputMetadata.map((m) => infoOf(m, dims));
   const outputs = session.outputMetadata.map((m) => infoOf(m, dims));
 

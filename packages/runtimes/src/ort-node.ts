@@ -33,7 +33,7 @@ export async function ortNodeRuntime(options: OrtNodeOptions = {}): Promise<Runt
     version: ortVersion(ort, "node"),
     formats: ["onnx", "ort"],
     async load(bytes, loadOptions = {}) {
-      checkLoadOptions(loadOptions);
+      checkLoadOptions(bytes, loadOptions);
       const request = { flavour: "node", runtime: "ort-node", bytes, options: loadOptions } as const;
       return worker ? openInWorker(request) : openHere(ort, request);
     },

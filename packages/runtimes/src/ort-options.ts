@@ -1,4 +1,6 @@
 import { fail } from "@tessera/core/base/error";
+import { readOnnx } from "@tessera/core/formats/onnx/read";
+import type { GraphProto } from "@tessera/core/formats/onnx/records";
 import type { LoadOptions } from "@tessera/core/graph/runtime";
 import type { InferenceSession } from "onnxruntime-node";
 
@@ -22,11 +24,37 @@ function refuse(why: string): Error {
   return fail("RUNTIME_FAILED", `Cannot load a model: ${why}`);
 }
 
+/** Names of the symbolic sizes of inputs and outputs; `undefined` for bytes that we cannot read (the .ort format, or no model at all). */
+function symbolsOf(bytes: Uint8Array): ReadonlySet<string> | undefined {
+  let graph: GraphProto | undefined;
+  try {
+    graph = readOnnx(bytes).graph;
+  } catch {
+    return undefined;
+  }
+  const names = new Set<string>();
+  for (const { type } of [...(graph?.input ?? []), ...(graph?.output ?? [])]) {
+    for (const { dimParam } of type?.tensorType?.shape?.dim ?? []) if (dimParam) names.add(dimParam);
+  }
+  return names;
+}
+
+function checkDims(bytes: Uint8Array, dims: ReadonlyMap<string, number>): void {
+  const known = symbolsOf(bytes);
+  for (const [name, size] of dims) {
+    if (!(Number.isSafeInteger(size) && size >= 0)) throw refuse(`dimension ${name} must be a whole number, not ${size}`);
+    if (!known || known.has(name)) continue;
+    throw refuse(
+      `it has no dimension ${name} to set, ${known.size ? `only ${[...known].join(", ")}` : "nor any other with a name"}`,
+    );
+  }
+}
+
 /**
  * Checks load options. ONNX Runtime accepts unknown names and silly values without a word, so this is the only check there is.
  * @throws RUNTIME_FAILED naming the option.
  */
-export function checkLoadOptions(options: LoadOptions): void {
+export function checkLoadOptions(bytes: Uint8Array, options: LoadOptions): void {
   for (const key of Object.keys(options)) if (!Object.hasOwn(KEYS, key)) throw refuse(`there is no load option "${key}"`);
   const { threads, optimization, dims, externalData } = options;
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= 1024)) {
@@ -35,9 +63,7 @@ export function checkLoadOptions(options: LoadOptions): void {
   if (optimization !== undefined && !Object.hasOwn(LEVELS, optimization)) {
     throw refuse(`optimization must be one of ${Object.keys(LEVELS).join(", ")}, not ${optimization}`);
   }
-  for (const [name, size] of dims ?? []) {
-    if (!(Number.isSafeInteger(size) && size >= 0)) throw refuse(`dimension ${name} must be a whole number, not ${size}`);
-  }
+  if (dims?.size) checkDims(bytes, dims);
   for (const [name, bytes] of externalData ?? []) {
     if (!(bytes instanceof Uint8Array)) throw refuse(`external data ${name} must be bytes`);
   }

@@ -50,11 +50,9 @@ export function startWorker(entry: string): Worker {
 export function startProcess(entry: string): ChildProcess {
   const { url, execArgv, boot } = startOf(entry);
   const code = boot ?? `await import(${JSON.stringify(url.href)});`;
-  const env = { ...process.env };
-  delete env["NODE_OPTIONS"];
   return spawn(process.execPath, [...execArgv, "--input-type=module", "--eval", code], {
     stdio: ["ignore", "ignore", "pipe", "ipc"],
     serialization: "advanced",
-    env,
+    env: { ...process.env, NODE_OPTIONS: "" },
   });
 }

@@ -1,0 +1,413 @@
+import { isTesseraError } from "@tessera/core/base/error";
+import { seededRandom } from "@tessera/core/base/random";
+import { byteLength, type DType } from "@tessera/core/graph/dtype";
+import { makeNode } from "@tessera/core/graph/node";
+import type { Feeds, LoadOptions, Runtime, Session } from "@tessera/core/graph/runtime";
+import { f32, fromNumbers, i64, sameTensor, stringTensor, type Tensor, toNumbers, view } from "@tessera/core/graph/tensor";
+import { describe, expect, test } from "vitest";
+import { onnxFile } from "./onnx-file.ts";
+
+/** Options of {@link runtimeSuite}. */
+export interface RuntimeSuiteOptions {
+  /** Name of the implementation. */
+  readonly name: string;
+  readonly make: () => Promise<Runtime>;
+  /** Cases that the implementation cannot pass, each with the reason; a case is named by its sentence. */
+  readonly skip?: Readonly<Record<string, string>>;
+  /** Just these cases, for a variant of an implementation that passes the whole suite in another call. */
+  readonly only?: readonly string[];
+}
+
+/** Element types that every runtime takes and gives. */
+const IO_DTYPES = [
+  "float32",
+  "float64",
+  "float16",
+  "int8",
+  "uint8",
+  "int16",
+  "uint16",
+  "int32",
+  "uint32",
+  "int64",
+  "uint64",
+  "bool",
+  "string",
+] as const satisfies readonly DType[];
+
+/** `y_T = Identity(x_T)` of any length for each element type T. */
+function identityFile(dtypes: readonly DType[]): Uint8Array {
+  return onnxFile({
+    inputs: Object.fromEntries(dtypes.map((dtype) => [`x_${dtype}`, [dtype, ["N"]]])),
+    outputs: Object.fromEntries(dtypes.map((dtype) => [`y_${dtype}`, [dtype, ["N"]]])),
+    nodes: dtypes.map((dtype) => makeNode("Identity", { inputs: [`x_${dtype}`], outputs: [`y_${dtype}`] })),
+  });
+}
+
+/** `y: f32[N, 3] = Relu(x: f32[N, 3] + constant)`. */
+function addFile(constant = 1): Uint8Array {
+  return onnxFile({
+    inputs: { x: ["float32", ["N", 3]] },
+    outputs: { y: ["float32", ["N", 3]] },
+    nodes: [makeNode("Add", { inputs: ["x", "c"], outputs: ["s"] }), makeNode("Relu", { inputs: ["s"], outputs: ["y"] })],
+    constants: { c: f32([1], [constant]) },
+  });
+}
+
+/** `y: f32[1, 16, 24, 24] = Relu(Conv(x: f32[1, 8, 24, 24]))`: enough work for threads and layouts to matter. */
+function convFile(): Uint8Array {
+  const random = seededRandom(7);
+  return onnxFile({
+    inputs: { x: ["float32", [1, 8, 24, 24]] },
+    outputs: { y: ["float32", [1, 16, 24, 24]] },
+    nodes: [
+      makeNode("Conv", { inputs: ["x", "w", "b"], outputs: ["c"] }, { attributes: { pads: [1, 1, 1, 1], kernel_shape: [3, 3] } }),
+      makeNode("Relu", { inputs: ["c"], outputs: ["y"] }),
+    ],
+    constants: {
+      w: f32(
+        [16, 8, 3, 3],
+        Array.from({ length: 16 * 8 * 9 }, () => random.normal()),
+      ),
+      b: f32(
+        [16],
+        Array.from({ length: 16 }, () => random.normal()),
+      ),
+    },
+  });
+}
+
+function convInput(seed = 1): Tensor {
+  const random = seededRandom(seed);
+  return f32(
+    [1, 8, 24, 24],
+    Array.from({ length: 8 * 24 * 24 }, () => random.normal()),
+  );
+}
+
+/** The convolution of {@link convFile} summed in double precision, the long way. */
+function convByHand(x: Tensor): Float64Array {
+  const random = seededRandom(7);
+  const w = Float64Array.from({ length: 16 * 8 * 9 }, () => Math.fround(random.normal()));
+  const b = Float64Array.from({ length: 16 }, () => Math.fround(random.normal()));
+  const input = view(x, "float32");
+  const out = new Float64Array(16 * 24 * 24);
+  for (let m = 0; m < 16; m++)
+    for (let r = 0; r < 24; r++)
+      for (let c = 0; c < 24; c++) {
+        let sum = b[m] as number;
+        for (let k = 0; k < 8 * 9; k++) {
+          const [ch, dr, dc] = [Math.floor(k / 9), (Math.floor(k / 3) % 3) - 1, (k % 3) - 1];
+          const inside = r + dr >= 0 && r + dr < 24 && c + dc >= 0 && c + dc < 24;
+          if (inside) sum += (w[m * 72 + k] as number) * (input[(ch * 24 + r + dr) * 24 + c + dc] as number);
+        }
+        out[(m * 24 + r) * 24 + c] = Math.max(0, sum);
+      }
+  return out;
+}
+
+function worstDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  expect(a.length).toBe(b.length);
+  let worst = 0;
+  for (let i = 0; i < a.length; i++) worst = Math.max(worst, Math.abs((a[i] as number) - (b[i] as number)));
+  return worst;
+}
+
+/** Values of a type, the ends of its range among them. */
+function sample(dtype: DType, count: number, seed: number): Tensor {
+  if (dtype === "string")
+    return stringTensor(
+      [count],
+      Array.from({ length: count }, (_, i) => ["", "tessera", "ψηφίς", "a".repeat(300)][i % 4] as string),
+    );
+  const random = seededRandom(seed);
+  if (dtype === "bool")
+    return fromNumbers(
+      "bool",
+      [count],
+      Array.from({ length: count }, () => random.int(2)),
+    );
+  if (dtype === "float16") {
+    const special = [0, -0, 65504, -65504, 6e-8, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1 / 3];
+    return fromNumbers(
+      "float16",
+      [count],
+      Array.from({ length: count }, (_, i) => special[i] ?? random.normal()),
+    );
+  }
+  if (dtype === "float32" || dtype === "float64") {
+    const special = [0, -0, 1e30, -1e-30, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN, 1 / 3];
+    return fromNumbers(
+      dtype,
+      [count],
+      Array.from({ length: count }, (_, i) => special[i] ?? random.normal()),
+    );
+  }
+  const bytes = Uint8Array.from({ length: byteLength(dtype, count) }, () => random.int(256));
+  return { dtype, shape: [count], bytes };
+}
+
+async function withSession<T>(
+  runtime: Runtime,
+  open: { readonly bytes: Uint8Array; readonly options?: LoadOptions },
+  use: (session: Session) => Promise<T>,
+) {
+  const session = await runtime.load(open.bytes, open.options ?? {});
+  try {
+    return await use(session);
+  } finally {
+    await session.close();
+  }
+}
+
+function feeds(x: Tensor): Feeds {
+  return new Map([["x", x]]);
+}
+
+function output(result: Feeds): Tensor {
+  const y = result.get("y");
+  if (!y) throw new Error(`no output y among ${[...result.keys()]}`);
+  return y;
+}
+
+/** The code of the error that a promise ends with; fails when it does not, or when the error is not one of ours. */
+async function codeOf(promise: Promise<unknown>): Promise<string> {
+  try {
+    await promise;
+  } catch (error) {
+    if (!isTesseraError(error)) throw error;
+    expect(error.message).toMatch(/^Cannot .+: .+/s);
+    return error.code;
+  }
+  throw new Error("nothing was thrown");
+}
+
+const CASES: Readonly<Record<string, (runtime: Runtime) => Promise<void>>> = {
+  "says what it is": async (runtime) => {
+    expect(runtime.id).toMatch(/^[a-z][a-z0-9-]*$/);
+    expect(runtime.version).toMatch(/^\d+\.\d+/);
+    expect(runtime.formats).toContain("onnx");
+  },
+  "names inputs and outputs with type and shape, symbols kept": (runtime) =>
+    withSession(runtime, { bytes: addFile() }, async ({ inputs, outputs }) => {
+      expect(inputs).toMatchObject([{ name: "x", type: { kind: "tensor", dtype: "float32", shape: ["N", 3] } }]);
+      expect(outputs).toMatchObject([{ name: "y", type: { kind: "tensor", dtype: "float32", shape: ["N", 3] } }]);
+    }),
+  computes: (runtime) =>
+    withSession(runtime, { bytes: addFile() }, async (session) => {
+      const y = output(await session.run(feeds(f32([2, 3], [-5, -1, -0.5, 0, 1, 2]))));
+      expect(y.dtype).toBe("float32");
+      expect(y.shape).toEqual([2, 3]);
+      expect([...toNumbers(y)]).toEqual([0, 0, 0.5, 1, 2, 3]);
+    }),
+  "gives the convolution that a plain sum gives": (runtime) =>
+    withSession(runtime, { bytes: convFile() }, async (session) => {
+      const x = convInput();
+      const y = output(await session.run(feeds(x)));
+      expect(y.shape).toEqual([1, 16, 24, 24]);
+      // 72 products of numbers around 1: float32 sums differ by some 1e-6 whatever their order.
+      expect(worstDifference(toNumbers(y), convByHand(x))).toBeLessThan(2e-5);
+    }),
+  "takes another size for a symbolic dimension in each run": (runtime) =>
+    withSession(runtime, { bytes: addFile() }, async (session) => {
+      for (const n of [3, 1, 7]) {
+        const y = output(await session.run(feeds(f32([n, 3], new Float32Array(n * 3).fill(n)))));
+        expect(y.shape).toEqual([n, 3]);
+        expect([...toNumbers(y)]).toEqual(Array(n * 3).fill(n + 1));
+      }
+    }),
+  "takes and gives a tensor without elements": (runtime) =>
+    withSession(runtime, { bytes: addFile() }, async (session) => {
+      const y = output(await session.run(feeds(f32([0, 3], []))));
+      expect(y.shape).toEqual([0, 3]);
+      expect(y.bytes.length).toBe(0);
+    }),
+  "passes every element type through unchanged": (runtime) =>
+    withSession(runtime, { bytes: identityFile(IO_DTYPES) }, async (session) => {
+      expect(session.inputs.map(({ type }) => type)).toMatchObject(
+        IO_DTYPES.map((dtype) => ({ kind: "tensor", dtype, shape: ["N"] })),
+      );
+      const x = new Map(IO_DTYPES.map((dtype, i) => [`x_${dtype}`, sample(dtype, 37, i + 1)] as const));
+      const y = await session.run(x);
+      for (const dtype of IO_DTYPES) {
+        const got = y.get(`y_${dtype}`);
+        expect(got && sameTensor(got, x.get(`x_${dtype}`) as Tensor), dtype).toBe(true);
+      }
+    }),
+  "takes and gives scalars": async (runtime) => {
+    const bytes = onnxFile({
+      inputs: { x: ["float32", []] },
+      outputs: { y: ["float32", []] },
+      nodes: [makeNode("Neg", { inputs: ["x"], outputs: ["y"] })],
+    });
+    await withSession(runtime, { bytes }, async (session) => {
+      const y = output(await session.run(feeds(f32([], [4]))));
+      expect(y.shape).toEqual([]);
+      expect([...toNumbers(y)]).toEqual([-4]);
+    });
+  },
+  "fixes a symbolic dimension": (runtime) =>
+    withSession(runtime, { bytes: addFile(), options: { dims: new Map([["N", 2]]) } }, async (session) => {
+      expect(session.inputs[0]?.type).toMatchObject({ shape: [2, 3] });
+      expect([...toNumbers(output(await session.run(feeds(f32([2, 3], [1, 2, 3, 4, 5, 6])))))]).toEqual([2, 3, 4, 5, 6, 7]);
+    }),
+  "reads feeds at any byte offset and leaves them as they are": (runtime) =>
+    withSession(runtime, { bytes: addFile() }, async (session) => {
+      const file = new Uint8Array(64);
+      file.set(new Uint8Array(Float32Array.of(1, 2, 3).buffer), 5);
+      const x: Tensor = { dtype: "float32", shape: [1, 3], bytes: file.subarray(5, 17) };
+      const before = file.slice();
+      expect([...toNumbers(output(await session.run(feeds(x))))]).toEqual([2, 3, 4]);
+      expect(file).toEqual(before);
+      expect([...toNumbers(output(await session.run(feeds(x))))]).toEqual([2, 3, 4]);
+    }),
+  "never touches outputs that it gave earlier": (runtime) =>
+    withSession(runtime, { bytes: convFile() }, async (session) => {
+      const first = output(await session.run(feeds(convInput(1))));
+      const copy = first.bytes.slice();
+      const second = output(await session.run(feeds(convInput(2))));
+      expect(first.bytes).toEqual(copy);
+      expect(second.bytes).not.toEqual(copy);
+    }),
+  "gives the same bytes for the same input, many times": (runtime) =>
+    withSession(runtime, { bytes: convFile() }, async (session) => {
+      const x = feeds(convInput());
+      const first = output(await session.run(x));
+      for (let i = 0; i < 100; i++) expect(sameTensor(output(await session.run(x)), first)).toBe(true);
+    }),
+  "computes the same at every level of optimisation": async (runtime) => {
+    const x = convInput();
+    const wanted = convByHand(x);
+    for (const optimization of ["none", "basic", "extended", "all"] as const) {
+      const y = await withSession(runtime, { bytes: convFile(), options: { optimization } }, (s) => s.run(feeds(x)));
+      expect(worstDifference(toNumbers(output(y)), wanted)).toBeLessThan(2e-5);
+    }
+  },
+  "computes the same with two threads": async (runtime) => {
+    const x = convInput();
+    const y = await withSession(runtime, { bytes: convFile(), options: { threads: 2 } }, (s) => s.run(feeds(x)));
+    expect(worstDifference(toNumbers(output(y)), convByHand(x))).toBeLessThan(2e-5);
+  },
+  "reads external data from memory": async (runtime) => {
+    const c = f32([3], [10, 20, 30]);
+    const bytes = onnxFile({
+      inputs: { x: ["float32", [1, 3]] },
+      outputs: { y: ["float32", [1, 3]] },
+      nodes: [makeNode("Add", { inputs: ["x", "c"], outputs: ["y"] })],
+      constants: { c },
+      external: { c: "weights.bin" },
+    });
+    await withSession(runtime, { bytes, options: { externalData: new Map([["weights.bin", c.bytes]]) } }, async (session) => {
+      expect([...toNumbers(output(await session.run(feeds(f32([1, 3], [1, 2, 3])))))]).toEqual([11, 22, 33]);
+    });
+  },
+  "keeps sessions of several models apart while they work at once": async (runtime) => {
+    const sessions = await Promise.all([1, 2, 3].map((c) => runtime.load(addFile(c))));
+    const runs = sessions.map(async (session, i) => {
+      for (let n = 1; n <= 20; n++) {
+        const y = output(await session.run(feeds(f32([n, 3], new Float32Array(n * 3).fill(n)))));
+        expect([...toNumbers(y)]).toEqual(Array(n * 3).fill(n + i + 1));
+      }
+    });
+    await Promise.all(runs);
+    await Promise.all(sessions.map((s) => s.close()));
+  },
+  "names the input that was not fed": (runtime) =>
+    withSession(runtime, { bytes: addFile() }, async (session) => {
+      const error = await session.run(new Map()).catch((e: unknown) => e);
+      expect(error).toMatchObject({ code: "DATA_MISSING", at: { tensor: "x" } });
+    }),
+  "refuses a feed that the model has no input for": (runtime) =>
+    withSession(runtime, { bytes: addFile() }, async (session) => {
+      const x = f32([1, 3], [1, 2, 3]);
+      const both: Feeds = new Map([
+        ["x", x],
+        ["X", x],
+      ]);
+      expect(await codeOf(session.run(both))).toBe("RUNTIME_FAILED");
+    }),
+  "refuses a feed of another shape, rank, type or length and works on": (runtime) =>
+    withSession(runtime, { bytes: addFile() }, async (session) => {
+      expect(await codeOf(session.run(feeds(f32([1, 4], [1, 2, 3, 4]))))).toBe("RUNTIME_FAILED");
+      expect(await codeOf(session.run(feeds(f32([3], [1, 2, 3]))))).toBe("RUNTIME_FAILED");
+      expect(await codeOf(session.run(feeds(i64([1, 3], [1, 2, 3]))))).toBe("RUNTIME_FAILED");
+      expect(await codeOf(session.run(feeds({ dtype: "float32", shape: [1, 3], bytes: new Uint8Array(8) })))).toBe(
+        "SHAPE_MISMATCH",
+      );
+      expect([...toNumbers(output(await session.run(feeds(f32([1, 3], [1, 2, 3])))))]).toEqual([2, 3, 4]);
+    }),
+  "refuses bytes that are no model": async (runtime) => {
+    const good = addFile();
+    for (const bytes of [new Uint8Array(0), Uint8Array.of(1, 2, 3, 4), good.subarray(0, good.length - 9)]) {
+      expect(["RUNTIME_FAILED", "TRUNCATED", "MALFORMED", "UNSUPPORTED_FORMAT"]).toContain(await codeOf(runtime.load(bytes)));
+    }
+  },
+  "refuses a model with an operator that nobody knows": async (runtime) => {
+    const bytes = onnxFile({
+      inputs: { x: ["float32", [1]] },
+      outputs: { y: ["float32", [1]] },
+      nodes: [makeNode("NoSuchOperator", { inputs: ["x"], outputs: ["y"] })],
+    });
+    const refused = runtime.load(bytes).then((s) => s.run(feeds(f32([1], [1]))));
+    expect(["RUNTIME_FAILED", "UNSUPPORTED_OP"]).toContain(await codeOf(refused));
+  },
+  "refuses load options that make no sense": async (runtime) => {
+    const bytes = addFile();
+    const wrong: unknown[] = [
+      { threads: 0 },
+      { threads: 1.5 },
+      { optimization: "fast" },
+      { dims: new Map([["N", -1]]) },
+      { optimisation: "all" },
+    ];
+    for (const options of wrong) expect(await codeOf(runtime.load(bytes, options as LoadOptions))).toBe("RUNTIME_FAILED");
+    expect(await codeOf(runtime.load(bytes, { dims: new Map([["M", 1]]) }))).toBe("RUNTIME_FAILED");
+  },
+  "times each run": (runtime) =>
+    withSession(runtime, { bytes: convFile() }, async (session) => {
+      const { wallMs, cpuMs } = await session.time(feeds(convInput()), { runs: 4, warmup: 1 });
+      expect(wallMs).toHaveLength(4);
+      for (const ms of wallMs) expect(ms).toBeGreaterThan(0);
+      expect(cpuMs).toBeGreaterThanOrEqual(0);
+      expect(await codeOf(session.time(new Map(), { runs: 1 }))).toBe("DATA_MISSING");
+      expect(await codeOf(session.time(feeds(convInput()), { runs: 0 }))).toBe("RUNTIME_FAILED");
+    }),
+  "profiles by operator, where it can": (runtime) =>
+    withSession(runtime, { bytes: convFile(), options: { optimization: "none" } }, async (session) => {
+      if (!session.profile) return;
+      const profile = await session.profile(feeds(convInput()), 3);
+      expect(profile.runtime).toBe(runtime.id);
+      expect(profile.runs).toBe(3);
+      expect(profile.operators.map((o) => o.op)).toEqual(["Conv", "Relu"]);
+      for (const o of profile.operators) expect(o).toMatchObject({ calls: 3, outputBytes: 16 * 24 * 24 * 4 });
+      expect(profile.totalUs).toBe(profile.operators.reduce((sum, o) => sum + o.timeUs, 0));
+      expect([...toNumbers(output(await session.run(feeds(convInput()))))].some((v) => v > 0)).toBe(true);
+    }),
+  "refuses work after it was closed, and closing twice is fine": async (runtime) => {
+    const session = await runtime.load(addFile());
+    await session.close();
+    await session.close();
+    expect(await codeOf(session.run(feeds(f32([1, 3], [1, 2, 3]))))).toBe("RUNTIME_FAILED");
+  },
+};
+
+/**
+ * What every implementation of {@link Runtime} must do. Call it from a test file, once per implementation; a skipped case shows its reason,
+ * and a skip that names no case fails.
+ *
+ * @example
+ * runtimeSuite({ name: "ort-node", make: () => ortNodeRuntime() });
+ */
+export function runtimeSuite({ name, make, skip = {}, only }: RuntimeSuiteOptions): void {
+  describe(`the runtime ${name}`, () => {
+    for (const [sentence, run] of Object.entries(CASES)) {
+      const reason = skip[sentence];
+      if (only && !only.includes(sentence)) continue;
+      if (reason !== undefined) test.skip(`${sentence} (skipped: ${reason})`, () => undefined);
+      else test(sentence, async () => run(await make()));
+    }
+    test("skips and picks only cases that there are", () => {
+      expect([...Object.keys(skip), ...(only ?? [])].filter((s) => !Object.hasOwn(CASES, s))).toEqual([]);
+    });
+  });
+}
