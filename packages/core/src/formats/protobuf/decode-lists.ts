@@ -1,33 +1,8 @@
 import { invariant } from "../../base/assert.ts";
-import { type Budget, COST, charge } from "./limits.ts";
+import { arrayFor, type Fields, type Frame, type ListBuilder } from "./frame.ts";
+import { COST, charge } from "./limits.ts";
 import type { Field, NumberList } from "./table.ts";
 import { type Cursor, cutShort, readLength, readVarint, signedInt64, unsignedInt64 } from "./wire.ts";
-
-/** A typed array that is being filled: `length` elements of `data` are in use. */
-interface ListBuilder {
-  data: NumberList;
-  length: number;
-}
-
-/** The typed lists of one message while it is read, by record key. */
-export type ListBuilders = Map<string, ListBuilder>;
-
-/** One occurrence of a repeated number: where it goes and how it is written. */
-interface TypedTarget {
-  readonly field: Field;
-  readonly lists: ListBuilders;
-  readonly budget: Budget;
-  readonly packed: boolean;
-  /** What an earlier occurrence of the message left in the record, if it is merged. */
-  readonly previous: unknown;
-}
-
-interface ArrayTarget {
-  readonly field: Field;
-  readonly list: unknown[];
-  readonly budget: Budget;
-  readonly packed: boolean;
-}
 
 // Typed arrays are filled with the file's own little-endian bytes.
 invariant(new Uint8Array(new Uint16Array([1]).buffer)[0] === 1, "the machine is little-endian");
@@ -57,37 +32,39 @@ function makeList(type: NumberType, length: number): NumberList {
  *
  * @throws TRUNCATED, MALFORMED, LIMIT_EXCEEDED
  */
-export function readTypedItems(cursor: Cursor, target: TypedTarget, end: number): boolean {
-  const { field } = target;
-  const regular = target.packed === field.packed;
+export function readTypedItems(frame: Frame, field: Field): boolean {
+  const { cursor } = frame.reading;
   const fixed = field.wire !== 0;
-  if (!target.packed) return (fixed ? readFixedRun(cursor, target, end) : readSingleVarint(cursor, target, end)) && regular;
-  const length = readLength(cursor, end, `field ${field.key}`);
-  const canonical = cursor.minimal && length > 0 && regular;
-  const blockEnd = cursor.pos + length;
-  return (fixed ? readFixedBlock(cursor, target, blockEnd) : readVarintBlock(cursor, target, blockEnd)) && canonical;
+  if (!frame.packed) return (fixed ? readFixedRun(frame, field) : readSingleVarint(frame, field)) && !field.packed;
+  const length = readLength(cursor, frame.end, field.key);
+  const canonical = cursor.minimal && length > 0 && field.packed;
+  const end = cursor.pos + length;
+  return (fixed ? readFixedBlock(frame, field, { end }) : readVarintBlock(frame, field, { end })) && canonical;
 }
 
-/** Room for `count` more elements: the typed array and the index of the first. Grows by doubling, so many small blocks stay linear. */
-function grow(target: TypedTarget, count: number, offset: number): { data: NumberList; from: number } {
-  const { field, lists, budget } = target;
+/** Room for `count` more elements. Grows by doubling, so many small blocks stay linear. Returns the list, already that much longer. */
+function grow(frame: Frame, field: Field, options: { readonly count: number }): ListBuilder {
+  const { budget, cursor } = frame.reading;
+  const { count } = options;
   const type = field.type as NumberType;
-  let list = lists.get(field.key);
+  frame.lists ??= new Map();
+  let list = frame.lists.get(field.key);
   if (list === undefined) {
-    const previous = target.previous as NumberList | undefined;
+    // What is there already was read in an earlier occurrence of the message and is merged with.
+    const previous = frame.record[field.key] as NumberList | undefined;
     list = { data: previous ?? makeList(type, 0), length: previous?.length ?? 0 };
-    lists.set(field.key, list);
+    frame.lists.set(field.key, list);
   }
-  const from = list.length;
-  if (from + count > list.data.length) {
-    const capacity = from === 0 ? count : Math.max(from + count, 2 * from, 8);
-    charge(budget, capacity * BYTES_PER[type] + COST.view, offset);
+  const { length } = list;
+  if (length + count > list.data.length) {
+    const capacity = length === 0 ? count : Math.max(length + count, 2 * length, 8);
+    charge(budget, capacity * BYTES_PER[type] + COST.view, cursor.pos);
     const data = makeList(type, capacity);
-    if (from > 0) bytesOf(data).set(bytesOf(list.data).subarray(0, from * BYTES_PER[type]));
+    if (length > 0) bytesOf(data).set(bytesOf(list.data).subarray(0, length * BYTES_PER[type]));
     list.data = data;
   }
-  list.length = from + count;
-  return { data: list.data, from };
+  list.length = length + count;
+  return list;
 }
 
 function bytesOf(list: NumberList): Uint8Array {
@@ -95,26 +72,29 @@ function bytesOf(list: NumberList): Uint8Array {
 }
 
 /** Puts the finished typed lists into the record, cut to size; an empty block is the same as none. */
-export function finishLists(lists: ListBuilders, record: Record<string, unknown>): void {
+export function finishLists(lists: ReadonlyMap<string, ListBuilder>, record: Fields): void {
   for (const [key, list] of lists) {
     if (list.length > 0) record[key] = list.length === list.data.length ? list.data : list.data.slice(0, list.length);
   }
 }
 
-function readFixedBlock(cursor: Cursor, target: TypedTarget, end: number): boolean {
-  const size = BYTES_PER[target.field.type as NumberType];
+function readFixedBlock(frame: Frame, field: Field, options: { readonly end: number }): boolean {
+  const { cursor } = frame.reading;
+  const { end } = options;
+  const size = BYTES_PER[field.type as NumberType];
   const start = cursor.pos;
   const count = Math.floor((end - start) / size);
-  const { data, from } = grow(target, count, start);
-  bytesOf(data).set(cursor.bytes.subarray(start, start + count * size), from * size);
+  const list = grow(frame, field, { count });
+  bytesOf(list.data).set(cursor.bytes.subarray(start, start + count * size), (list.length - count) * size);
   cursor.pos = start + count * size;
-  if (cursor.pos !== end) throw cutShort(cursor, `an element of ${target.field.key}`, end);
+  if (cursor.pos !== end) throw cutShort(cursor, `an element of ${field.key}`, end);
   return true;
 }
 
 /** Reads the value at the cursor and those that follow it directly under the same one-byte tag. */
-function readFixedRun(cursor: Cursor, target: TypedTarget, end: number): boolean {
-  const { field } = target;
+function readFixedRun(frame: Frame, field: Field): boolean {
+  const { cursor } = frame.reading;
+  const { end } = frame;
   const { bytes } = cursor;
   const size = BYTES_PER[field.type as NumberType];
   const start = cursor.pos;
@@ -123,38 +103,40 @@ function readFixedRun(cursor: Cursor, target: TypedTarget, end: number): boolean
   const stride = size + 1;
   let count = 1;
   if (tag < 0x80) for (let next = start + size; next + stride <= end && bytes[next] === tag; next += stride) count++;
-  const { data, from } = grow(target, count, start);
-  const out = bytesOf(data);
-  let to = from * size;
+  const list = grow(frame, field, { count });
+  const out = bytesOf(list.data);
+  let to = (list.length - count) * size;
   for (let i = 0; i < count; i++) {
-    const at = start + i * stride;
-    for (let k = 0; k < size; k++) out[to++] = bytes[at + k] as number;
+    const from = start + i * stride;
+    for (let k = 0; k < size; k++) out[to++] = bytes[from + k] as number;
   }
   cursor.pos = start + count * stride - 1;
   return true;
 }
 
-function readSingleVarint(cursor: Cursor, target: TypedTarget, end: number): boolean {
-  const { data, from } = grow(target, 1, cursor.pos);
-  return readVarints(cursor, { data, from, count: 1 }, end);
+function readSingleVarint(frame: Frame, field: Field): boolean {
+  return readVarints(frame.reading.cursor, grow(frame, field, { count: 1 }), { count: 1, end: frame.end });
 }
 
-function readVarintBlock(cursor: Cursor, target: TypedTarget, end: number): boolean {
+function readVarintBlock(frame: Frame, field: Field, options: { readonly end: number }): boolean {
+  const { cursor } = frame.reading;
   const { bytes } = cursor;
+  const { end } = options;
   let count = 0;
   for (let i = cursor.pos; i < end; i++) if ((bytes[i] as number) < 0x80) count++;
-  const { data, from } = grow(target, count, cursor.pos);
-  const canonical = readVarints(cursor, { data, from, count }, end);
+  const canonical = readVarints(cursor, grow(frame, field, { count }), { count, end });
   // Whatever is left is a varint without a last byte.
   if (cursor.pos !== end) readVarint(cursor, end);
   return canonical;
 }
 
-function readVarints(cursor: Cursor, into: { data: NumberList; from: number; count: number }, end: number): boolean {
-  const { data, from, count } = into;
+/** Reads the last `count` elements of a list. */
+function readVarints(cursor: Cursor, list: ListBuilder, options: { readonly count: number; readonly end: number }): boolean {
+  const { data, length } = list;
+  const { count, end } = options;
   let canonical = true;
   if (data instanceof Int32Array) {
-    for (let i = from; i < from + count; i++) {
+    for (let i = length - count; i < length; i++) {
       readVarint(cursor, end);
       data[i] = cursor.lo | 0;
       canonical = canonical && cursor.minimal && cursor.hi === ((cursor.lo | 0) >> 31) >>> 0;
@@ -162,7 +144,7 @@ function readVarints(cursor: Cursor, into: { data: NumberList; from: number; cou
     return canonical;
   }
   const halves = new Uint32Array(data.buffer, data.byteOffset, data.length * 2);
-  for (let i = from; i < from + count; i++) {
+  for (let i = length - count; i < length; i++) {
     readVarint(cursor, end);
     halves[2 * i] = cursor.lo;
     halves[2 * i + 1] = cursor.hi;
@@ -172,23 +154,24 @@ function readVarints(cursor: Cursor, into: { data: NumberList; from: number; cou
 }
 
 /**
- * Reads an occurrence of a repeated 64-bit integer that is held in a plain array. Returns whether it was written canonically (unpacked).
+ * Reads an occurrence of a repeated 64-bit integer that is held in a plain array: a packed block (an empty one is the same as none), or a
+ * run of single values with the same tag. Returns whether it was written canonically, that is unpacked.
  *
  * @throws TRUNCATED, MALFORMED, LIMIT_EXCEEDED
  */
-export function readArrayItems(cursor: Cursor, target: ArrayTarget, end: number): boolean {
-  const { field, packed } = target;
-  const { bytes } = cursor;
-  const blockEnd = packed ? readLength(cursor, end, `field ${field.key}`) + cursor.pos : end;
+export function readArrayItems(frame: Frame, field: Field): boolean {
+  const { cursor, budget } = frame.reading;
+  const { packed } = frame;
+  const end = packed ? readLength(cursor, frame.end, field.key) + cursor.pos : frame.end;
   let canonical = !packed;
-  while (!packed || cursor.pos < blockEnd) {
-    readVarint(cursor, blockEnd);
+  while (!packed || cursor.pos < end) {
+    readVarint(cursor, end);
     const value = field.type === "int64" ? signedInt64(cursor.lo, cursor.hi) : unsignedInt64(cursor.lo, cursor.hi);
-    charge(target.budget, typeof value === "bigint" ? COST.bigItem : COST.item, cursor.pos);
-    target.list.push(value);
+    charge(budget, typeof value === "bigint" ? COST.item + COST.bigItem : COST.item, cursor.pos);
+    arrayFor(frame, field.key).push(value);
     canonical = canonical && cursor.minimal;
     if (packed) continue;
-    if (field.tagSize !== 1 || cursor.pos >= end || bytes[cursor.pos] !== field.tag) break;
+    if (field.tagSize !== 1 || cursor.pos >= end || cursor.bytes[cursor.pos] !== field.tag) break;
     cursor.pos++;
   }
   return canonical;

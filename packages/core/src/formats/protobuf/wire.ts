@@ -74,37 +74,47 @@ export function readLength(cursor: Cursor, end: number, what: string): number {
   throw fail("MALFORMED", `${says} and its message has ${end - cursor.pos} left`, { at: { offset } });
 }
 
-/**
- * Passes over the value of an unknown field whose tag was just read; groups (deprecated, but legal) are passed over with what they hold.
- *
- * @throws TRUNCATED, MALFORMED, LIMIT_EXCEEDED (the groups nest deeper than `maxGroups`, reported by `tooDeep`)
- */
-export function skipValue(
-  cursor: Cursor,
-  tag: number,
-  options: { end: number; maxGroups: number; tooDeep: (offset: number) => Error },
-): void {
-  const { end } = options;
-  const open: number[] = [];
-  let next = tag;
-  for (;;) {
-    const wire = next & 7;
-    const offset = cursor.pos;
-    if (wire === 0) readVarint(cursor, end);
-    else if (wire === 1) skipBytes(cursor, 8, end);
-    else if (wire === 5) skipBytes(cursor, 4, end);
-    else if (wire === 2) {
-      const length = readLength(cursor, end, `unknown field ${next >>> 3}`);
+/** Passes over the value of a field whose tag was just read; not for groups (wire types 3 and 4). @throws TRUNCATED, MALFORMED */
+export function skipScalar(cursor: Cursor, tag: number, end: number): void {
+  switch (tag & 7) {
+    case 0:
+      readVarint(cursor, end);
+      return;
+    case 1:
+      skipBytes(cursor, 8, end);
+      return;
+    case 2: {
+      const length = readLength(cursor, end, "an unknown field");
       cursor.pos += length;
-    } else if (wire === 3) {
-      if (open.length >= options.maxGroups) throw options.tooDeep(offset);
-      open.push(next >>> 3);
-    } else if (wire !== 4 || open.pop() !== next >>> 3) {
-      throw fail("MALFORMED", `Cannot read field ${next >>> 3}: wire type ${wire} is not expected here`, { at: { offset } });
+      return;
     }
-    if (open.length === 0) return;
-    next = readTag(cursor, end);
+    case 5:
+      skipBytes(cursor, 4, end);
+      return;
+    default: {
+      const at = { offset: cursor.pos };
+      throw fail("MALFORMED", `Cannot read field ${tag >>> 3}: wire type ${tag & 7} is not expected here`, { at });
+    }
   }
+}
+
+/**
+ * Passes over a group (deprecated, but legal) whose start tag was just read, with all that it holds. Returns false, somewhere inside, if
+ * groups nest deeper than `maxGroups`.
+ *
+ * @throws TRUNCATED, MALFORMED
+ */
+export function skipGroup(cursor: Cursor, tag: number, options: { readonly end: number; readonly maxGroups: number }): boolean {
+  const { end, maxGroups } = options;
+  const open: number[] = [tag >>> 3];
+  while (open.length > 0) {
+    if (open.length > maxGroups) return false;
+    const next = readTag(cursor, end);
+    if ((next & 7) === 3) open.push(next >>> 3);
+    else if ((next & 7) === 4 && open.at(-1) === next >>> 3) open.pop();
+    else skipScalar(cursor, next, end);
+  }
+  return true;
 }
 
 function skipBytes(cursor: Cursor, count: number, end: number): void {
