@@ -12,30 +12,33 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 /** Up to this many bytes the text is put together here: calling the decoder costs more than the work. Measured on Node 20. */
 const SHORT = 64;
 
-/** Most arguments given to one call. */
+/** Most character codes turned into text in one call. */
 const BATCH = 8192;
 
 /** Decodes `bytes[start, end)`; bytes that are not UTF-8 become U+DC00 + byte. */
 export function decodeUtf8(bytes: Uint8Array, start: number, end: number): string {
-  const length = end - start;
-  if (length > SHORT) {
-    // The decoder's own check is not used: it throws, and thousands of throws would stall the reader of a hostile file.
-    const slice = bytes.subarray(start, end);
-    return isUtf8(slice) ? decoder.decode(slice) : decodeHere(slice);
+  // The decoder is given valid text only: it throws on other text, and thousands of throws would stall the reader of a hostile file.
+  if (end - start > SHORT && isUtf8(bytes, start, end)) return decoder.decode(bytes.subarray(start, end));
+  let text = "";
+  let codes: number[] = [];
+  for (let i = start; i < end; ) {
+    const lead = bytes[i] as number;
+    const size = lead < 0x80 ? 1 : sequenceSize(bytes, i, end);
+    if (size === 1) codes.push(lead);
+    else if (size === 0) codes.push(ESCAPE + lead);
+    else pushSequence(codes, codePoint(bytes, i, size));
+    i += Math.max(1, size);
+    if (codes.length >= BATCH) {
+      text += String.fromCharCode.apply(null, codes);
+      codes = [];
+    }
   }
-  const codes: number[] = new Array(length);
-  for (let i = 0; i < length; i++) {
-    const byte = bytes[start + i] as number;
-    if (byte >= 0x80) return decodeHere(bytes.subarray(start, end));
-    codes[i] = byte;
-  }
-  return String.fromCharCode.apply(null, codes);
+  return text + String.fromCharCode.apply(null, codes);
 }
 
-function isUtf8(bytes: Uint8Array): boolean {
-  let i = 0;
-  while (i < bytes.length) {
-    const size = (bytes[i] as number) < 0x80 ? 1 : sequenceSize(bytes, i);
+function isUtf8(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let i = start; i < end; ) {
+    const size = (bytes[i] as number) < 0x80 ? 1 : sequenceSize(bytes, i, end);
     if (size === 0) return false;
     i += size;
   }
@@ -43,41 +46,31 @@ function isUtf8(bytes: Uint8Array): boolean {
 }
 
 /** Bytes of the UTF-8 sequence that starts at `i`, or 0 if there is none (Unicode 16, table 3-7, well-formed byte sequences). */
-function sequenceSize(bytes: Uint8Array, i: number): number {
-  const lead = bytes[i] ?? 0;
-  const second = bytes[i + 1] ?? 0;
+function sequenceSize(bytes: Uint8Array, i: number, end: number): number {
+  const lead = bytes[i] as number;
   if (lead < 0x80) return 1;
-  if (lead < 0xc2 || lead > 0xf4 || (second & 0xc0) !== 0x80) return 0;
-  if (lead < 0xe0) return 2;
-  if (((bytes[i + 2] ?? 0) & 0xc0) !== 0x80) return 0;
-  if (lead < 0xf0) return (lead === 0xe0 && second < 0xa0) || (lead === 0xed && second > 0x9f) ? 0 : 3;
-  if (((bytes[i + 3] ?? 0) & 0xc0) !== 0x80) return 0;
-  return (lead === 0xf0 && second < 0x90) || (lead === 0xf4 && second > 0x8f) ? 0 : 4;
+  if (lead < 0xc2 || lead > 0xf4) return 0;
+  const size = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+  if (i + size > end) return 0;
+  for (let k = 1; k < size; k++) if (((bytes[i + k] as number) & 0xc0) !== 0x80) return 0;
+  const second = bytes[i + 1] as number;
+  if (lead === 0xe0) return second < 0xa0 ? 0 : 3;
+  if (lead === 0xed) return second > 0x9f ? 0 : 3;
+  if (lead === 0xf0) return second < 0x90 ? 0 : 4;
+  if (lead === 0xf4) return second > 0x8f ? 0 : 4;
+  return size;
 }
 
-function decodeHere(bytes: Uint8Array): string {
-  const codes = new Uint16Array(bytes.length);
-  let count = 0;
-  for (let i = 0; i < bytes.length; ) {
-    const lead = bytes[i] as number;
-    const size = lead < 0x80 ? 1 : sequenceSize(bytes, i);
-    const tail = (k: number): number => (bytes[i + k] as number) & 0x3f;
-    if (size === 0) codes[count++] = ESCAPE + lead;
-    else if (size === 1) codes[count++] = lead;
-    else if (size === 2) codes[count++] = ((lead & 0x1f) << 6) | tail(1);
-    else if (size === 3) codes[count++] = ((lead & 0x0f) << 12) | (tail(1) << 6) | tail(2);
-    else {
-      const point = (((lead & 0x07) << 18) | (tail(1) << 12) | (tail(2) << 6) | tail(3)) - 0x10000;
-      codes[count++] = 0xd800 | (point >> 10);
-      codes[count++] = 0xdc00 | (point & 0x3ff);
-    }
-    i += Math.max(1, size);
-  }
-  let text = "";
-  for (let from = 0; from < count; from += BATCH) {
-    text += String.fromCharCode(...codes.subarray(from, Math.min(count, from + BATCH)));
-  }
-  return text;
+/** The character of a well-formed sequence of 2 to 4 bytes. */
+function codePoint(bytes: Uint8Array, i: number, size: number): number {
+  let point = (bytes[i] as number) & (0x7f >> size);
+  for (let k = 1; k < size; k++) point = (point << 6) | ((bytes[i + k] as number) & 0x3f);
+  return point;
+}
+
+function pushSequence(codes: number[], point: number): void {
+  if (point < 0x10000) codes.push(point);
+  else codes.push(0xd800 | ((point - 0x10000) >> 10), 0xdc00 | ((point - 0x10000) & 0x3ff));
 }
 
 /**
