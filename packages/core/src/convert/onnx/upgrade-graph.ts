@@ -73,7 +73,8 @@ export function upgradeGraph(graph: Graph, upgrade: GraphUpgrade, parent?: TypeS
     if (next.length !== 1 || next[0] !== node) {
       const key = `${node.op}@${opset}`;
       upgrade.upgraded.set(key, (upgrade.upgraded.get(key) ?? 0) + 1);
-      next = next.map((n) => (n.name === node.name ? n : { ...n, name: upgrade.nodeNames.fresh(n.name) }));
+      const successor = next.findIndex((n) => n.name === node.name);
+      next = next.map((n, i) => (i === successor ? n : { ...n, name: upgrade.nodeNames.fresh(n.name) }));
     }
     scope.push(next);
     for (const n of next) nodes.push(n);

@@ -75,6 +75,7 @@ export const NORMALIZATION_UPGRADES: readonly UpgradeRow[] = [
           },
         );
       }
+      if (node.outputs.length === 1) return [node];
       // Several outputs used to mean training, and exporters left unread ones on inference models: only read ones count.
       const training = isUsed(1) || isUsed(2);
       const outputs = training ? trimmed(node.outputs.slice(0, 3)) : node.outputs.slice(0, 1);

@@ -34,7 +34,7 @@ export const VALUE_UPGRADES: readonly UpgradeRow[] = [
       const nodes: Node[] = [];
       const bound = (attribute: string, none: number): string => {
         const value = attrFloat(node, attribute, none);
-        // The default bounds are those of float32; they let everything but infinities through, which an absent bound does as well but for those.
+        // The old defaults are the ends of float32, and an absent bound means the ends of the type: the same, infinities included.
         if (!node.attributes.has(attribute)) return "";
         const scalar = scalarLike(value, x, { hint: hintOf(node, attribute), context });
         nodes.push(...scalar.nodes);
