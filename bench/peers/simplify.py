@@ -1,6 +1,10 @@
 """Measures onnxsim and onnxslim as a user runs them: whole commands in fresh processes, on every .onnx of a folder.
 
     python simplify.py --models DIR --out simplify.json --table simplify.txt [--runs 5] [--keep DIR]
+        [--also "tessera=COMMAND {in} {out}"]
+
+`--also` measures a further command in the same rounds: each round runs every tool once, so that a busy moment of the
+machine hits all of them alike.
 """
 
 from __future__ import annotations
@@ -9,10 +13,12 @@ import argparse
 import json
 import os
 import platform
+import shlex
 import shutil
 import statistics
 import sys
 import tempfile
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -37,11 +43,14 @@ PIXEL_INPUTS = {"yunet-n-320", "minifasnet-v2-2.7-80"}
 DUMPED = {"silero-vad-16k-op15", "typenet-triplet-m50-128", "tinysv-dvector-256"}
 
 
-def measure(source: Path, variant: str, runs: int, folder: Path) -> dict:
-    target, log = folder / f"{source.stem}.{variant}.onnx", folder / f"{source.stem}.{variant}.log"
-    command = [str(part) for part in VARIANTS[variant](source, target)]
-    run_once(command, log)  # fills the file cache and Python's compiled modules; not counted
-    samples = [run_once(command, log) for _ in range(runs)]
+def extra_variant(text: str) -> tuple[str, Callable]:
+    """`NAME=COMMAND {in} {out}` as a row of VARIANTS."""
+    name, _, command = text.partition("=")
+    words = shlex.split(command)
+    return name, lambda source, target: [w.replace("{in}", str(source)).replace("{out}", str(target)) for w in words]
+
+
+def summary(samples: list[dict], target: Path, log: Path) -> dict:
     result = {
         key: statistics.median(sample[key] for sample in samples) for key in ("wallMs", "cpuMs", "peakRssBytes")
     }
@@ -52,20 +61,31 @@ def measure(source: Path, variant: str, runs: int, folder: Path) -> dict:
     return {**result, **describe_counts(target)}
 
 
-def model_report(source: Path, runs: int, folder: Path) -> dict:
+def model_report(source: Path, variants: dict[str, Callable], runs: int, folder: Path) -> dict:
     report = {"model": source.stem, "before": describe_counts(source), "tools": {}}
+    targets = {variant: folder / f"{source.stem}.{variant}.onnx" for variant in variants}
+    logs = {variant: folder / f"{source.stem}.{variant}.log" for variant in variants}
+    commands = {v: [str(part) for part in line(source, targets[v])] for v, line in variants.items()}
+    samples: dict[str, list[dict]] = {variant: [] for variant in variants}
+    for target in targets.values():
+        target.unlink(missing_ok=True)  # a file kept from an earlier run must not hide a failure
+    for index in range(runs + 1):
+        for variant, command in commands.items():
+            sample = run_once(command, logs[variant])
+            if index > 0:  # the first round fills the file cache and compiled modules; not counted
+                samples[variant].append(sample)
     scale = 255.0 if source.stem in PIXEL_INPUTS else 1.0
-    for variant in VARIANTS:
-        entry = measure(source, variant, runs, folder)
+    for variant in variants:
+        entry = summary(samples[variant], targets[variant], logs[variant])
         if "failed" not in entry:
-            entry["outputs"] = compare_outputs(source, folder / f"{source.stem}.{variant}.onnx", scale=scale)
+            entry["outputs"] = compare_outputs(source, targets[variant], scale=scale)
         report["tools"][variant] = entry
         print(f"{source.stem} {variant}: {entry.get('nodes', 'failed')} in {entry['wallMs']:.0f} ms", file=sys.stderr)
-    reached = [entry["nodes"] for entry in report["tools"].values() if "nodes" in entry]
-    report["bestNodes"] = min(reached) if reached else None
-    report["bestWallMs"] = min(entry["wallMs"] for entry in report["tools"].values() if "failed" not in entry)
+    peers = [report["tools"][variant] for variant in VARIANTS if "failed" not in report["tools"][variant]]
+    report["bestPeerNodes"] = min((entry["nodes"] for entry in peers), default=None)
+    report["bestPeerWallMs"] = min((entry["wallMs"] for entry in peers), default=None)
     if source.stem in DUMPED:
-        files = {"before": source, **{v: folder / f"{source.stem}.{v}.onnx" for v in ("onnxsim", "onnxslim")}}
+        files = {"before": source, **{v: file for v, file in targets.items() if "check" not in v}}
         report["dumps"] = {k: dump_lines(onnx.load(str(f)).graph) for k, f in files.items() if f.exists()}
     return report
 
@@ -102,11 +122,14 @@ def main() -> None:
     parser.add_argument("--table", type=Path, help="readable report")
     parser.add_argument("--runs", type=int, default=5, help="counted runs of each command (median)")
     parser.add_argument("--keep", type=Path, help="keep the simplified files and logs here")
+    parser.add_argument("--also", action="append", default=[], metavar="NAME=COMMAND {in} {out}")
     options = parser.parse_args()
 
+    variants = VARIANTS | dict(extra_variant(text) for text in options.also)
     folder = options.keep or Path(tempfile.mkdtemp(prefix="tessera-peers-"))
     folder.mkdir(parents=True, exist_ok=True)
-    reports = [model_report(path, options.runs, folder) for path in sorted(options.models.rglob("*.onnx"))]
+    sources = sorted(options.models.rglob("*.onnx"))
+    reports = [model_report(source, variants, options.runs, folder) for source in sources]
     if not options.keep:
         shutil.rmtree(folder)
     versions = {name: version(name) for name in ("onnx", "onnxruntime", "onnxsim", "onnxslim", "numpy")}
@@ -115,7 +138,7 @@ def main() -> None:
     text = "\n".join(table_lines(reports)) + "\n"
     if options.table:
         options.table.write_text(text)
-    print("\n".join(text.split("\n\n")[0].splitlines()))
+    print(text.split("\n\n")[0])
 
 
 if __name__ == "__main__":
