@@ -40,7 +40,7 @@ export function roundEven(v: number): number {
 }
 
 function signOf(v: number): number {
-  return v > 0 ? 1 : v < 0 ? -1 : 0;
+  return v > 0 ? 1 : v < 0 ? -1 : v === 0 ? 0 : v;
 }
 
 const UNSIGNED: ReadonlySet<DType> = new Set(["uint8", "uint16", "uint32", "uint4", "uint2"]);
