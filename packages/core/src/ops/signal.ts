@@ -1,3 +1,4 @@
+import { fail } from "../base/error.ts";
 import { type Dim, dimAdd, dimFloorDiv, UNKNOWN_DIM } from "../graph/dim.ts";
 import { dtypeFromOnnx } from "../graph/dtype.ts";
 import { attrInt } from "../graph/node.ts";
@@ -32,21 +33,19 @@ function inferDft(context: InferContext): ReturnType<OpRow["infer"]> {
   const axisDims = axisGiven ? context.dims(2) : [-2];
   const onesided = attrInt(node, "onesided", 0) !== 0;
   const inverse = attrInt(node, "inverse", 0) !== 0;
-  const last = onesided && inverse ? 1 : 2;
+  if (onesided && inverse) {
+    throw fail("ATTRIBUTE_INVALID", "Cannot infer DFT: onesided and inverse exclude each other", { at: { node: node.name } });
+  }
   const raw = axisDims?.[0];
-  if (typeof raw !== "number") return [typeOf(x.dtype, [...x.shape.slice(0, -1).map(() => UNKNOWN_DIM), last])];
+  if (typeof raw !== "number") return [typeOf(x.dtype, [...x.shape.slice(0, -1).map(() => UNKNOWN_DIM), 2])];
   const axis = normalAxis(raw, rank, { node });
   const lengthGiven = (node.inputs[1] ?? "") !== "";
   const size = x.shape[axis] ?? UNKNOWN_DIM;
-  const full = lengthGiven ? (context.dims(1)?.[0] ?? UNKNOWN_DIM) : onesided && inverse ? doubled(size) : size;
+  const full = lengthGiven ? (context.dims(1)?.[0] ?? UNKNOWN_DIM) : size;
   const out: Dim[] = [...x.shape];
-  out[axis] = onesided && !inverse ? half(full) : full;
-  out[rank - 1] = last;
+  out[axis] = onesided ? half(full) : full;
+  out[rank - 1] = 2;
   return [typeOf(x.dtype, out)];
-}
-
-function doubled(size: Dim): Dim {
-  return typeof size === "number" ? (size - 1) * 2 : UNKNOWN_DIM;
 }
 
 function inferStft(context: InferContext): ReturnType<OpRow["infer"]> {
