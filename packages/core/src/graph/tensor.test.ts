@@ -13,6 +13,11 @@ describe("tensors", () => {
     expect(sameTensor(t, f32([2], [1.5, -2]))).toBe(true);
   });
 
+  it("reads an unaligned slice of a Buffer, whose own slice does not copy", () => {
+    const file = Buffer.from([9, 0, 0, 192, 63, 0, 0, 0, 192]);
+    expect([...view({ dtype: "float32", shape: [2], bytes: file.subarray(1) }, "float32")]).toEqual([1.5, -2]);
+  });
+
   it("packs and unpacks integers of every width, negative ones too", () => {
     fc.assert(
       fc.property(

@@ -74,7 +74,8 @@ export function view<K extends ViewDType>(tensor: Tensor, dtype: K): ViewOf[K] {
   const { bytes } = tensor;
   const length = Math.floor(bytes.byteLength / ctor.BYTES_PER_ELEMENT);
   if (bytes.byteOffset % ctor.BYTES_PER_ELEMENT === 0) return new ctor(bytes.buffer, bytes.byteOffset, length) as ViewOf[K];
-  const copy = bytes.slice();
+  // Not bytes.slice(): what Node's file reader gives is a Buffer, whose slice shares memory.
+  const copy = new Uint8Array(bytes);
   return new ctor(copy.buffer, 0, length) as ViewOf[K];
 }
 

@@ -39,7 +39,7 @@ type Cells = Uint8Array | Uint16Array | Uint32Array;
 // The bytes as cells of the element's size, or as several 32-bit cells per element for wider types.
 function cellsOf(bytes: Uint8Array, width: number): Cells {
   const ctor = width === 1 ? Uint8Array : width === 2 ? Uint16Array : Uint32Array;
-  const aligned = bytes.byteOffset % ctor.BYTES_PER_ELEMENT === 0 ? bytes : bytes.slice();
+  const aligned = bytes.byteOffset % ctor.BYTES_PER_ELEMENT === 0 ? bytes : new Uint8Array(bytes);
   return new ctor(aligned.buffer as ArrayBuffer, aligned.byteOffset, Math.floor(aligned.byteLength / ctor.BYTES_PER_ELEMENT));
 }
 

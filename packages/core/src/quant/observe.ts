@@ -58,7 +58,8 @@ export async function observeTensors(
           });
         }
       }
-      options.onSample?.(++count);
+      count++;
+      options.onSample?.(count);
     }
   } finally {
     await session.close();

@@ -75,7 +75,7 @@ export function toGrey(image: Image): Image {
 /** The picture with the first and third channel exchanged (RGB to BGR and back). A grey picture is itself. */
 export function swapRedBlue(image: Image): Image {
   if (image.channels === 1) return image;
-  const out = image.data.slice();
+  const out = new Uint8Array(image.data);
   for (let i = 0; i < out.length; i += 3) {
     out[i] = image.data[i + 2] as number;
     out[i + 2] = image.data[i] as number;

@@ -265,7 +265,7 @@ function merge(x: Tensor, y: Tensor, fromX: Int32Array): Tensor {
     const { strings } = x;
     return { ...x, strings: strings.map((s, i) => ((fromX[i] as number) >= 0 ? s : (y.strings?.[i] as Uint8Array))) };
   }
-  const bytes = x.bytes.slice();
+  const bytes = new Uint8Array(x.bytes);
   for (let i = 0; i < bytes.length; i++) bytes[i] = (bytes[i] as number) | (y.bytes[i] as number);
   return { ...x, bytes };
 }

@@ -88,7 +88,7 @@ const matmul: Kernel = (inputs, context) => {
 // 64-bit integers leave the range where doubles are exact: halves are multiplied apart and put together modulo 2^64.
 function wideProduct(node: Node, a: Tensor, b: Tensor): Tensor {
   const split = (t: Tensor): readonly [Float64Array, Float64Array, Float64Array] => {
-    const words = new BigInt64Array(t.bytes.slice().buffer);
+    const words = new BigInt64Array(new Uint8Array(t.bytes).buffer);
     const part = (shift: bigint): Float64Array =>
       Float64Array.from(words, (v) => Number((BigInt.asUintN(64, v) >> shift) & 0x3fffffn));
     return [part(0n), part(22n), part(44n)];
