@@ -106,7 +106,8 @@ export async function openEngine(ort: OrtModule, model: Uint8Array | string, opt
   function fetches(): Record<string, Ort.Tensor | null> {
     const out: Record<string, Ort.Tensor | null> = Object.create(null) as Record<string, Ort.Tensor | null>;
     for (const { name, type } of outputs) {
-      const known = options.flavour === "node" && type.kind === "tensor" && isStatic(type.shape);
+      // The binding reports [] for a scalar and for a tensor of unknown rank alike.
+      const known = options.flavour === "node" && type.kind === "tensor" && isStatic(type.shape) && type.shape.length > 0;
       out[name] = (known ? emptyOrtTensor(ort, type.dtype, type.shape) : undefined) ?? null;
     }
     return out;
