@@ -5,7 +5,7 @@ const utf8 = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 function value(name: string, dims: readonly (number | string)[]): ValueInfoProto {
   const dim = dims.map((size) => (typeof size === "number" ? { dimValue: size } : { dimParam: size }));
-  return { name, type: { tensorType: { elemType: DATA_TYPES.FLOAT.code, shape: { dim } } } };
+  return { name, type: { tensorType: { elemType: DATA_TYPES.FLOAT.code, shape: dim.length === 0 ? {} : { dim } } } };
 }
 
 function rawFloats(name: string, dims: readonly number[]): TensorProto {

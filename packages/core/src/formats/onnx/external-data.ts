@@ -14,7 +14,7 @@ export interface ExternalData {
   readonly checksum?: string;
 }
 
-/** Finds a data file by its checked {@link ExternalData.location}; undefined if there is none. */
+/** Finds a data file by its checked {@link ExternalData.location} (a path: encode it before making a URL of it); undefined if there is none. */
 export type ExternalDataResolver = (location: string) => Uint8Array | undefined;
 
 /** Longest location accepted, in UTF-16 units: the longest path of Linux. */
@@ -92,13 +92,15 @@ const NOT_A_PATH = /[\u0000-\u001f\u007f]|\p{Surrogate}/u;
 
 /**
  * Checks a location. A model is refused, not mended, if it points anywhere but into its own folder on any system: Windows reads `\` as a
- * separator, `C:` as a drive, and drops dots and spaces at the end of a name, so that `.. ` is `..` there.
+ * separator, `C:` as a drive, and drops dots and spaces at the end of a name, so that `.. ` is `..` there. Other colons stay legal: exporters
+ * name files after tensors, as in `onnx::MatMul_12`.
  */
 function checkLocation(tensor: TensorProto, location: string): string {
   if (location.length > MAX_LOCATION_LENGTH) throw refuse(tensor, `its path has ${location.length} characters`);
   if (NOT_A_PATH.test(location)) throw refuse(tensor, `the path ${quote(location)} holds characters that are not text`);
   if (location.includes("\\")) throw refuse(tensor, `the path ${quote(location)} holds a backslash`);
-  if (location.startsWith("/") || /^[A-Za-z]:/.test(location)) throw refuse(tensor, `the path ${quote(location)} is absolute`);
+  if (location.startsWith("/") || /^[A-Za-z]:|^[\w+.-]+:\//.test(location))
+    throw refuse(tensor, `the path ${quote(location)} is absolute`);
   const segments = location.split("/").filter((segment) => segment !== "" && segment !== ".");
   if (segments.length === 0) throw refuse(tensor, `the path ${quote(location)} names no file`);
   for (const segment of segments) {
