@@ -47,9 +47,10 @@ export function seededTensor(dtype: DType, shape: readonly number[], options: Va
     );
   const { class: kind } = DTYPES[dtype];
   const min = options.min ?? (kind === "uint" || kind === "bool" ? 0 : -10);
-  const max = options.max ?? (kind === "bool" ? 1 : 10);
+  const max = kind === "bool" ? 1 : (options.max ?? 10);
   const whole = options.whole ?? !isFloat(dtype);
-  const special = options.special ?? [];
+  // NaN, infinities and fractions have no integer form.
+  const special = (options.special ?? []).filter((v) => isFloat(dtype) || Number.isInteger(v));
   const values = Array.from({ length: count }, () => {
     if (special.length > 0 && random.next() < 0.15) return special[random.int(special.length)] as number;
     return whole ? min + random.int(Math.floor(max) - Math.ceil(min) + 1) : min + random.next() * (max - min);

@@ -39,7 +39,7 @@ const relu: Kernel = (inputs, context) => {
   const x = needed(inputs, 0, context);
   if (x.dtype !== "float32") {
     return mapKernel(
-      (v) => (v < 0 ? 0 : v),
+      (v) => Math.max(0, v),
       (v) => (v < 0n ? 0n : v),
     )(inputs, context);
   }
@@ -110,6 +110,13 @@ const clip: Kernel = (inputs, context) => {
   return [finish(x.dtype, x.shape, out)];
 };
 
+const shrink: Kernel = (inputs, context) => {
+  const lambd = attrFloat(context.node, "lambd", 0.5);
+  const bias = attrFloat(context.node, "bias", 0);
+  const f = (v: number): number => (v < -lambd ? v + bias : v > lambd ? v - bias : 0);
+  return mapKernel(f, (v) => BigInt(Math.trunc(f(Number(v)))))(inputs, context);
+};
+
 // At inference nothing is dropped; with training_mode the random draw would belong to the runtime, so only ratio 0 has one answer.
 const dropout: Kernel = (inputs, context) => {
   const x = needed(inputs, 0, context);
@@ -148,11 +155,7 @@ export const ACTIVATION_KERNELS = {
     const gamma = attrFloat(node, "gamma", Math.fround(1.0507010221481323));
     return (v) => gamma * (v > 0 ? v : alpha * Math.expm1(v));
   }),
-  Shrink: configured(({ node }) => {
-    const lambd = attrFloat(node, "lambd", 0.5);
-    const bias = attrFloat(node, "bias", 0);
-    return (v) => (v < -lambd ? v + bias : v > lambd ? v - bias : 0);
-  }),
+  Shrink: shrink,
   Sigmoid: mapKernel(sigmoid),
   Softplus: mapKernel(softplus),
   Softsign: mapKernel((v) => v / (1 + Math.abs(v))),

@@ -6,7 +6,7 @@ import { fromFloat8, isFloat8, toFloat8 } from "../float8.ts";
 import type { Kernel } from "../kernel.ts";
 import { needed } from "./needed.ts";
 
-// Strings as onnxruntime writes them: 8 significant digits for float32, 17 for float64 (C's %g).
+// Strings as onnxruntime writes them: 8 significant digits for every float type (C's %.8g).
 function printed(value: number, digits: number): string {
   if (Number.isNaN(value)) return "NaN";
   if (!Number.isFinite(value)) return value > 0 ? "INF" : "-INF";
@@ -24,9 +24,8 @@ function printed(value: number, digits: number): string {
 
 function toStrings(t: Tensor): Tensor {
   if (isBig(t.dtype)) return stringTensor(t.shape, Array.from(bigsOf(t), String));
-  const digits = t.dtype === "float64" ? 17 : 8;
   const values = Array.from(numbersOf(t));
-  return stringTensor(t.shape, isFloat(t.dtype) ? values.map((v) => printed(v, digits)) : values.map(String));
+  return stringTensor(t.shape, isFloat(t.dtype) ? values.map((v) => printed(v, 8)) : values.map(String));
 }
 
 function parsed(text: string): number {

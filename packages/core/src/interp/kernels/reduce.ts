@@ -77,10 +77,13 @@ function bigFold(start: bigint, step: (total: bigint, v: bigint) => bigint): Big
   };
 }
 
-// Without an element to start from the extremes of an integer type stand for the infinities.
 function bigExtreme(better: (a: bigint, b: bigint) => boolean): BigFold {
   return (x, base, offsets) => {
-    if (offsets.length === 0) return 0n;
+    if (offsets.length === 0) {
+      // Without an element the worst value of the type stands for the infinity.
+      const [low, high] = x instanceof BigUint64Array ? [0n, 2n ** 64n - 1n] : [-(2n ** 63n), 2n ** 63n - 1n];
+      return better(1n, 0n) ? low : high;
+    }
     let top = x[base + (offsets[0] as number)] as bigint;
     for (let i = 1; i < offsets.length; i++) {
       const v = x[base + (offsets[i] as number)] as bigint;
@@ -135,8 +138,9 @@ function reduceKernel(forms: Forms): Kernel {
     const x = needed(inputs, 0, context);
     const { node } = context;
     const given = inputs[1] === undefined ? [] : toInts(inputs[1]);
-    if (given.length === 0 && attrInt(node, "noop_with_empty_axes", 0) !== 0) return [x];
-    const axes = given.length === 0 ? x.shape.map((_, axis) => axis) : normalAxes(given, x.shape.length, node);
+    // With noop_with_empty_axes each element is folded by itself, as onnxruntime does: ReduceSumSquare then gives the squares.
+    const all = given.length === 0 && attrInt(node, "noop_with_empty_axes", 0) === 0;
+    const axes = all ? x.shape.map((_, axis) => axis) : normalAxes(given, x.shape.length, node);
     const { shape, bases, offsets } = plan(x, axes, attrInt(node, "keepdims", 1) !== 0);
     const count = countOf(shape);
     if (isBig(x.dtype) && forms.big !== undefined) {
