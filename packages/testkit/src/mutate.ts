@@ -11,7 +11,7 @@ export interface MutateOptions {
 }
 
 /** The defaults of {@link MutateOptions}. */
-export const MUTATE_DEFAULTS = { maxSteps: 4, maxBytes: 1 << 24 } as const satisfies MutateOptions;
+export const MUTATE_DEFAULTS = { maxSteps: 3, maxBytes: 1 << 24 } as const satisfies MutateOptions;
 
 /** A changed file and what was done to it. */
 export interface Mutant {
