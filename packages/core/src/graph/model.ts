@@ -94,7 +94,13 @@ export interface Model {
   readonly producer: { readonly name: string; readonly version: string };
   readonly doc?: string;
   /** Where it came from: format and the version it had there; used by reports only. */
-  readonly source?: { readonly format: "onnx" | "tflite" | "built"; readonly opset?: number; readonly irVersion?: number };
+  readonly source?: {
+    readonly format: "onnx" | "tflite" | "built";
+    readonly opset?: number;
+    readonly irVersion?: number;
+    /** Nodes of the file as it stood, subgraphs included and Constant nodes counted. */
+    readonly nodes?: number;
+  };
   /** Records of the source format that Tessera does not interpret (functions, training info, unknown fields). */
   readonly carried?: unknown;
 }

@@ -77,7 +77,8 @@ export function observe(h: Histogram, values: Float32Array): void {
   const half = counts.length / 2;
   const perUnit = half / h.limit;
   for (let i = 0; i < values.length; i++) {
-    const bin = Math.floor((values[i] as number) * perUnit) + half;
+    // Never negative, so truncation is floor, and several times as fast.
+    const bin = ((values[i] as number) * perUnit + half) | 0;
     counts[bin] = (counts[bin] as number) + 1;
   }
 }

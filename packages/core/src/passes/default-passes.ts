@@ -1,0 +1,26 @@
+import type { Target } from "../targets/target.ts";
+import { foldAffine } from "./fold-affine.ts";
+import { foldConstants } from "./fold-constants.ts";
+import { mergeDuplicates, shareConstants } from "./merge-duplicates.ts";
+import type { Pass } from "./pass.ts";
+import { removeDead } from "./remove-dead.ts";
+import { splitPrelu } from "./split-prelu.ts";
+
+/** Options of {@link defaultPasses}. */
+export interface DefaultPassesOptions {
+  /** Adds the rewrites that pay in float on this target. */
+  readonly target?: Target;
+}
+
+/** The passes of `tessera simplify`, in order. */
+export function defaultPasses(options: DefaultPassesOptions = {}): readonly Pass[] {
+  const forTarget = new Set(options.target?.floatRewrites.map((r) => r.pass));
+  return [
+    foldConstants(),
+    foldAffine(),
+    mergeDuplicates(),
+    shareConstants(),
+    removeDead(),
+    ...(forTarget.has("split-prelu") ? [splitPrelu()] : []),
+  ];
+}
