@@ -21,7 +21,7 @@ function randomScores(design: ComparisonDesign, seed: number): ComparisonScores 
   // Rounded, so that ties occur.
   const draw = (count: number, mean: number): Float32Array =>
     Float32Array.from({ length: count }, () => Math.round((mean + random.normal()) * 50) / 50);
-  return scoresFor(design, draw(genuine, 2), draw(impostor, 0));
+  return scoresFor(design, { genuine: draw(genuine, 2), impostor: draw(impostor, 0) });
 }
 
 const subjects = Int32Array.from({ length: 90 }, (_, i) => (i * i) % 37);
@@ -60,12 +60,12 @@ describe("resampling people", () => {
         ),
         impostor: repeated,
       });
-      const threshold = weightedThreshold(view, resample, far);
+      const threshold = weightedThreshold({ view, resample }, far);
       expect(threshold).toBe(thresholdAtFar(ranked.impostor, far));
       const point = operatingPoint(ranked, far);
       if (point.kind !== "operating-point" || threshold === undefined) throw new Error("too few");
-      expect(weightedFmr(view, resample, threshold)).toBeCloseTo(point.fmr, 12);
-      expect(weightedFnmr(view, resample, threshold)).toBeCloseTo(point.fnmr, 12);
+      expect(weightedFmr({ view, resample }, threshold)).toBeCloseTo(point.fmr, 12);
+      expect(weightedFnmr({ view, resample }, threshold)).toBeCloseTo(point.fnmr, 12);
     });
   });
 
@@ -74,7 +74,7 @@ describe("resampling people", () => {
     const scores = randomScores(design, 2);
     const view = resampleView(scores, rankScores(scores).impostor, 5);
     eachResample(design, { replicates: 3, seed: 1 }, (resample) =>
-      expect(weightedThreshold(view, resample, 0.3)).toBeUndefined(),
+      expect(weightedThreshold({ view, resample }, 0.3)).toBeUndefined(),
     );
   });
 
@@ -96,7 +96,7 @@ describe("resampling people", () => {
   it("does not claim certainty when nobody failed", () => {
     const design = allPairs(Int32Array.from({ length: 100 }, (_, i) => i >> 1));
     const { genuine, impostor } = countComparisons(design);
-    const scores = scoresFor(design, new Float32Array(genuine).fill(1), new Float32Array(impostor));
+    const scores = scoresFor(design, { genuine: new Float32Array(genuine).fill(1), impostor: new Float32Array(impostor) });
     const [point] = bootstrapPoints(scores, [1e-2]);
     if (point?.kind !== "bootstrapped-point") throw new Error("too few");
     expect(point.tarRefitted).toMatchObject({ high: 1, method: "clopper-pearson-over-people" });
@@ -145,7 +145,7 @@ describe("the subject bootstrap", () => {
         const other = who[design.impostor.b[k] ?? 0] ?? 0;
         return (lamb[who[item] ?? 0] ?? 0) + (lamb[other] ?? 0) + random.normal();
       });
-      const [result] = bootstrapPoints(scoresFor(design, genuine, impostor), [far], { replicates: 200, seed: trial });
+      const [result] = bootstrapPoints(scoresFor(design, { genuine, impostor }), [far], { replicates: 200, seed: trial });
       if (result?.kind !== "bootstrapped-point") throw new Error("too few");
       const { point, tarFixed, tarRefitted } = result;
       const truthHere = upperTail((point.threshold - 3.2) / spread);

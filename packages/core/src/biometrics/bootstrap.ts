@@ -91,11 +91,11 @@ function resamplePoints(
     drawn = resample.weights.reduce((sum, weight) => sum + weight, 0);
     for (const run of runs) {
       const threshold = refit.threshold(resample, run.point.far);
-      const view = refit.view();
+      const draw = { view: refit.view(), resample };
       run.thresholds[replicate] = threshold;
-      run.tarRefitted[replicate] = 1 - weightedFnmr(view, resample, threshold);
-      run.tarFixed[replicate] = 1 - weightedFnmr(view, resample, run.point.threshold);
-      run.fmrFixed[replicate] = weightedFmr(view, resample, run.point.threshold);
+      run.tarRefitted[replicate] = 1 - weightedFnmr(draw, threshold);
+      run.tarFixed[replicate] = 1 - weightedFnmr(draw, run.point.threshold);
+      run.fmrFixed[replicate] = weightedFmr(draw, run.point.threshold);
     }
     replicate++;
   });
@@ -116,7 +116,7 @@ export function refitter(
       // A resample without any impostor comparison (two people, one drawn twice) permits nothing.
       if (resample.impostorWeight <= 0) return Number.NaN;
       for (;;) {
-        const threshold = weightedThreshold(view, resample, far);
+        const threshold = weightedThreshold({ view, resample }, far);
         if (threshold !== undefined) return threshold;
         depth *= 2;
         view = resampleView(scores, ranked.impostor, depth);

@@ -94,6 +94,8 @@ describe("comparing embeddings", () => {
     expect(() => normaliseRows(embeddings(Float32Array.of(1, Number.NaN), 2))).toThrow(/embedding 0 of 1/);
     expect(() => embeddings(new Float32Array(5), 2)).toThrow(/multiple/);
     expect(() => stackEmbeddings([Float32Array.of(1), Float32Array.of(1, 2)])).toThrow(/row 1/);
-    expect(() => scoresFor(design, new Float32Array(2), new Float32Array(3))).toThrow(/design makes 2 and 4/);
+    expect(() => scoresFor(design, { genuine: new Float32Array(2), impostor: new Float32Array(3) })).toThrow(
+      /design makes 2 and 4/,
+    );
   });
 });

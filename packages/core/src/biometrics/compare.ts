@@ -63,14 +63,10 @@ export function compareAll(gallery: Embeddings, design: ComparisonDesign, option
       hint: "Use compareStreaming, which keeps the tail exactly",
     });
   const impostor = new Float32Array(counts.impostor);
-  const sink = { genuine: emptyPairs(counts.genuine), impostor, filled: 0 };
-  let genuineFilled = 0;
-  eachRow(gallery, probe, design, (row) => {
-    const split = splitRow(row, sink.genuine, genuineFilled, impostor, sink.filled);
-    genuineFilled = split.genuine;
-    sink.filled = split.impostor;
-  });
-  return { kind: "comparisons", design, genuine: sink.genuine, impostor };
+  const genuine = emptyPairs(counts.genuine);
+  const sink: ScoreSink = { genuine, impostor, genuineFilled: 0, impostorFilled: 0 };
+  eachRow({ gallery, probe, design }, (row) => splitRow(row, sink));
+  return { kind: "comparisons", design, genuine, impostor };
 }
 
 /** One gallery item against its probes: `scores[j - from]` for `from <= j < to`. */
@@ -86,7 +82,11 @@ export interface ScoredRow {
 }
 
 /** Scores a cross design row by row in its order, calling `visit` once a row. The row's buffer is reused. */
-export function eachRow(gallery: Embeddings, probe: Embeddings, design: CrossDesign, visit: (row: ScoredRow) => void): void {
+export function eachRow(
+  work: { readonly gallery: Embeddings; readonly probe: Embeddings; readonly design: CrossDesign },
+  visit: (row: ScoredRow) => void,
+): void {
+  const { gallery, probe, design } = work;
   const { dim } = gallery;
   const columns = design.probe.length;
   const stride = Math.ceil(columns / 4) * 4 + BLOCK_COLUMNS;
@@ -113,21 +113,24 @@ export function eachRow(gallery: Embeddings, probe: Embeddings, design: CrossDes
   }
 }
 
-/** Sorts one row into genuine and impostor scores from the given fill marks on; returns the new marks. */
-export function splitRow(
-  row: ScoredRow,
-  genuine: ScoredPairs,
-  genuineFilled: number,
-  impostor: Float32Array,
-  impostorFilled: number,
-): { readonly genuine: number; readonly impostor: number } {
+/** Where scores go, with how far each list is filled. */
+export interface ScoreSink {
+  readonly genuine: ScoredPairs;
+  readonly impostor: Float32Array;
+  genuineFilled: number;
+  impostorFilled: number;
+}
+
+/** Sorts one row into genuine and impostor scores, appending to the sink. */
+export function splitRow(row: ScoredRow, sink: ScoreSink): void {
+  const { genuine, impostor } = sink;
   const { probe, kind } = row.design;
   const { aliases, item, to, scores } = row;
   const subject = at(row.design.gallery, item);
   const shift = row.offset - row.from;
   const skipSelf = kind === "ordered";
-  let g = genuineFilled;
-  let n = impostorFilled;
+  let g = sink.genuineFilled;
+  let n = sink.impostorFilled;
   for (let j = row.from; j < to; j++) {
     const other = probe[j] as number;
     if (other !== subject) {
@@ -139,7 +142,8 @@ export function splitRow(
       genuine.scores[g++] = scores[shift + j] as number;
     }
   }
-  return { genuine: g, impostor: n };
+  sink.genuineFilled = g;
+  sink.impostorFilled = n;
 }
 
 function emptyPairs(count: number): ScoredPairs {
@@ -157,7 +161,11 @@ function checkFit(gallery: Embeddings, probe: Embeddings, design: ComparisonDesi
 }
 
 /** Scores that came from elsewhere (another engine, a file), in the order of the design. @throws SCORES_INVALID on a count that differs. */
-export function scoresFor(design: ComparisonDesign, genuine: Float32Array, impostor: Float32Array): ComparisonScores {
+export function scoresFor(
+  design: ComparisonDesign,
+  scores: { readonly genuine: Float32Array; readonly impostor: Float32Array },
+): ComparisonScores {
+  const { genuine, impostor } = scores;
   const counts = countComparisons(design);
   if (genuine.length !== counts.genuine || impostor.length !== counts.impostor)
     throw fail(

@@ -60,9 +60,10 @@ describe("DET curves", () => {
   it("thin out without leaving the plotted line", () => {
     const curve = detCurve(gaussians(4, [2000, 50_000]));
     const thin = thinDet(curve, { tolerance: 2e-3 });
+    const axis = { scale: "probit", floor: 1e-7 } as const;
     expect(thin.fmr.length).toBeLessThan(curve.fmr.length / 3);
-    const range = onScale(1, "probit", 1e-7) - onScale(0, "probit", 1e-7);
-    const plot = (rate: number | undefined): number => onScale(rate ?? 0, "probit", 1e-7) / range;
+    const range = onScale(1, axis) - onScale(0, axis);
+    const plot = (rate: number | undefined): number => onScale(rate ?? 0, axis) / range;
     let k = 0;
     curve.thresholds.forEach((t, i) => {
       while ((thin.thresholds[k + 1] ?? Number.POSITIVE_INFINITY) < t) k++;

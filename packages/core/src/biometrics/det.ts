@@ -46,7 +46,8 @@ export function detCurve(scores: ScorePair): DetCurve {
 export type DetScale = "linear" | "log" | "probit";
 
 /** A rate on an axis; rates outside [floor, 1 - floor] are put on its edge, since 0 has no place on a log or probit axis. */
-export function onScale(rate: number, scale: DetScale, floor: number): number {
+export function onScale(rate: number, axis: { readonly scale: DetScale; readonly floor: number }): number {
+  const { scale, floor } = axis;
   const inside = Math.min(1 - floor, Math.max(floor, rate));
   if (scale === "linear") return rate;
   return scale === "log" ? Math.log10(inside) : probit(inside);
@@ -69,10 +70,10 @@ export const THIN_DET_DEFAULTS = { scale: "probit", tolerance: 5e-4, floor: 1e-7
  * stands out by more than the tolerance; kept points are unchanged points of the curve.
  */
 export function thinDet(curve: DetCurve, options: ThinDetOptions = {}): DetCurve {
-  const { scale, tolerance, floor } = { ...THIN_DET_DEFAULTS, ...options };
-  const range = onScale(1, scale, floor) - onScale(0, scale, floor);
-  const x = curve.fmr.map((rate) => onScale(rate, scale, floor) / range);
-  const y = curve.fnmr.map((rate) => onScale(rate, scale, floor) / range);
+  const { tolerance, ...axis } = { ...THIN_DET_DEFAULTS, ...options };
+  const range = onScale(1, axis) - onScale(0, axis);
+  const x = curve.fmr.map((rate) => onScale(rate, axis) / range);
+  const y = curve.fnmr.map((rate) => onScale(rate, axis) / range);
   const last = x.length - 1;
   const keep = new Uint8Array(x.length);
   keep[0] = 1;

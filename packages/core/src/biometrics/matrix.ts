@@ -132,7 +132,7 @@ function cellPoint(
   if (galleryPoint.kind !== "operating-point") return galleryPoint;
   if (probePoint.kind !== "operating-point") return probePoint;
   if (own.kind !== "operating-point") return own;
-  const atGalleryThreshold = pointAtThreshold(cell, galleryPoint.threshold, far);
+  const atGalleryThreshold = pointAtThreshold(cell, { threshold: galleryPoint.threshold, far });
   const worse = Math.min(galleryPoint.tar, probePoint.tar);
   const drop = worse - own.tar;
   const holds = atGalleryThreshold.fmr <= far * options.maxFarRatio && worse - atGalleryThreshold.tar <= options.maxDrop;

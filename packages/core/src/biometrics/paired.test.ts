@@ -38,6 +38,16 @@ describe("two models on the same comparisons", () => {
     expect(verdict.shift.impostor).toMatchObject({ mean: 0, deviation: 0, worst: { shift: 0 } });
   });
 
+  it("are not called equal beyond doubt when no decision happened to change", () => {
+    const { reference } = models(0);
+    const copy = { ...reference, genuine: { ...reference.genuine, scores: reference.genuine.scores.slice() } };
+    const [point] = comparePaired(reference, copy, { fars: [1e-2], replicates: 20 }).points;
+    if (point?.kind !== "paired-point") throw new Error("too few");
+    // None of 40 people: 8.8 % at 95 %, two-sided.
+    expect(point.ownThresholds.interval.high).toBeCloseTo(0.0881, 4);
+    expect(point.ownThresholds.interval.low).toBe(-point.ownThresholds.interval.high);
+  });
+
   it("differ by what a loop over all comparisons finds, with every flip listed", () => {
     const { reference, candidate } = models(0.25);
     const verdict = comparePaired(reference, candidate, { fars: [1e-2], replicates: 200 });
@@ -103,8 +113,8 @@ describe("two models on the same comparisons", () => {
       b: Uint32Array.of(1, 3, 2, 3),
       genuine: Uint8Array.of(1, 1, 0, 0),
     });
-    const before = scoresFor(design, Float32Array.of(0.75, 0.25), Float32Array.of(0.5, 0.125));
-    const after = scoresFor(design, Float32Array.of(0.25, 0.625), Float32Array.of(0.375, 1));
+    const before = scoresFor(design, { genuine: Float32Array.of(0.75, 0.25), impostor: Float32Array.of(0.5, 0.125) });
+    const after = scoresFor(design, { genuine: Float32Array.of(0.25, 0.625), impostor: Float32Array.of(0.375, 1) });
     const report = listFlips(before, after, { referenceThreshold: 0.5, candidateThreshold: 0.5 });
     expect(report).toMatchObject({ genuineLost: 1, genuineGained: 1, impostorLost: 1, impostorGained: 1 });
     expect(report.genuine.map((flip) => [flip.a, flip.b, flip.now, flip.distance])).toEqual([

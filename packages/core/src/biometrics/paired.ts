@@ -1,4 +1,5 @@
 import { at } from "../base/assert.ts";
+import { clopperPearson } from "./binomial.ts";
 import { refitter } from "./bootstrap.ts";
 import { type ComparisonScores, rankScores, type ScorePair } from "./compare.ts";
 import { type FlipReport, listFlips, requireSameDesign, type ScoreShift, scoreShift } from "./flips.ts";
@@ -104,7 +105,7 @@ interface Side {
 function pairedPoint(a: Side, b: Side, far: number, intervals: DifferenceIntervals, options: PairedOptions): PairedPoint {
   const reference = operatingPoint(a.ranked, far) as OperatingPoint;
   const candidate = operatingPoint(b.ranked, far) as OperatingPoint;
-  const common = pointAtThreshold(b.ranked, reference.threshold, far);
+  const common = pointAtThreshold(b.ranked, { threshold: reference.threshold, far });
   const limit = options.flipLimit === undefined ? {} : { limit: options.flipLimit };
   const flips = (candidateThreshold: number): FlipReport =>
     listFlips(a.scores, b.scores, { referenceThreshold: reference.threshold, candidateThreshold, ...limit });
@@ -142,16 +143,22 @@ function differenceIntervals(
     fars.forEach((far, n) => {
       const thresholdA = refitA.threshold(resample, far);
       const thresholdB = refitB.threshold(resample, far);
-      const [viewA, viewB, threshold] = [refitA.view(), refitB.view(), at(fixed, n)];
-      at(own, n)[replicate] = weightedFnmr(viewA, resample, thresholdA) - weightedFnmr(viewB, resample, thresholdB);
-      at(common, n)[replicate] = weightedFnmr(viewA, resample, threshold) - weightedFnmr(viewB, resample, threshold);
+      const drawA = { view: refitA.view(), resample };
+      const drawB = { view: refitB.view(), resample };
+      const threshold = at(fixed, n);
+      at(own, n)[replicate] = weightedFnmr(drawA, thresholdA) - weightedFnmr(drawB, thresholdB);
+      at(common, n)[replicate] = weightedFnmr(drawA, threshold) - weightedFnmr(drawB, threshold);
     });
     replicate++;
   });
   const { confidence } = settings;
+  const withGenuine = new Set(Array.from(a.scores.genuine.a, (item) => at(a.scores.design.gallery, item))).size;
   const interval = (values: Float64Array): Interval => {
     const { low, high } = percentileInterval(values, confidence);
-    return { low, high, confidence, method: "paired-subject-bootstrap" };
+    if (low !== 0 || high !== 0 || a.scores === b.scores) return { low, high, confidence, method: "paired-subject-bootstrap" };
+    // No resample shows a difference: that bounds it, with people as the trials, but does not make it zero.
+    const bound = clopperPearson(0, withGenuine, { confidence }).high;
+    return { low: -bound, high: bound, confidence, method: "clopper-pearson-over-people" };
   };
   return fars.map((_, n) => ({ own: interval(at(own, n)), common: interval(at(common, n)) }));
 }

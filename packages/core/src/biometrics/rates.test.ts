@@ -88,6 +88,7 @@ describe("rates", () => {
     expect(answer).not.toHaveProperty("tar");
     expect([1e-2, 1e-3, 1e-4, 1e-5, 1e-6].map(impostorsNeeded)).toEqual([300, 3000, 30000, 300000, 3000000]);
     expect(impostorsNeeded(0.7)).toBe(5);
+    expect(impostorsNeeded(1 - 0.9999)).toBe(30000);
     expect(() => operatingPoint(scores, 0)).toThrow(/FAR 0/);
     expect(() => operatingPoint(scores, 1)).toThrow(/FAR 1/);
   });
@@ -119,7 +120,7 @@ describe("rates", () => {
         const pair = rankScores({ genuine, impostor: list });
         expect(falseMatchRate(pair.impostor, (t + 1) / 8)).toBeLessThanOrEqual(falseMatchRate(pair.impostor, t / 8));
         expect(falseNonMatchRate(pair.genuine, (t + 1) / 8)).toBeGreaterThanOrEqual(falseNonMatchRate(pair.genuine, t / 8));
-        expect(pointAtThreshold(pair, t / 8, 0.1).tar).toBe(1 - falseNonMatchRate(pair.genuine, t / 8));
+        expect(pointAtThreshold(pair, { threshold: t / 8, far: 0.1 }).tar).toBe(1 - falseNonMatchRate(pair.genuine, t / 8));
       }),
     );
   });
@@ -128,7 +129,7 @@ describe("rates", () => {
     fc.assert(
       fc.property(few, few, fc.double({ min: 0.01, max: 0.49, noNaN: true }), (genuine, list, far) => {
         const pair = rankScores({ genuine, impostor: list });
-        const tarAt = (f: number): number => pointAtThreshold(pair, thresholdAtFar(pair.impostor, f), f).tar;
+        const tarAt = (f: number): number => pointAtThreshold(pair, { threshold: thresholdAtFar(pair.impostor, f), far: f }).tar;
         expect(tarAt(far)).toBeLessThanOrEqual(tarAt(2 * far));
       }),
     );

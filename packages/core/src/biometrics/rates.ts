@@ -62,7 +62,7 @@ export function falseNonMatchRate(genuine: ScoreDistribution, threshold: number)
 
 /** Impostor comparisons below which a FAR is not answered: 3 / FAR, rounded up. */
 export function impostorsNeeded(far: number): number {
-  // 3 / 1e-5 is 300000.00000000006 in binary; a relative guard keeps the round number.
+  // A FAR that was computed, such as 1 - 0.9999, asks for 30000.0000000033; a relative guard keeps the round number.
   return Math.ceil((3 / far) * (1 - 1e-12));
 }
 
@@ -91,9 +91,10 @@ export function thresholdAtFar(impostor: ScoreDistribution, far: number): number
   return nextAbove(kthLargest(impostor, permitted), impostor.values);
 }
 
-/** Both rates at a given threshold. */
-export function pointAtThreshold(scores: ScorePair, threshold: number, far: number): OperatingPoint {
+/** Both rates at a given threshold; `far` is only noted as the rate that was asked for. */
+export function pointAtThreshold(scores: ScorePair, at: { readonly threshold: number; readonly far: number }): OperatingPoint {
   const { genuine, impostor } = scores;
+  const { threshold, far } = at;
   const falseMatches = countAtLeast(impostor, threshold);
   const falseNonMatches = countBelow(genuine, threshold);
   return {
@@ -122,7 +123,7 @@ export function pointAtThreshold(scores: ScorePair, threshold: number, far: numb
 export function operatingPoint(scores: ScorePair, far: number): OperatingPointResult {
   const refusal = insufficientFor(far, scores.impostor.count);
   if (refusal !== undefined) return refusal;
-  return pointAtThreshold(scores, thresholdAtFar(scores.impostor, far), far);
+  return pointAtThreshold(scores, { threshold: thresholdAtFar(scores.impostor, far), far });
 }
 
 /** Rates of a whole transaction with one attempt. */

@@ -109,11 +109,17 @@ export function eachResample(
   }
 }
 
+/** A model's scores seen through one resample. */
+export interface Draw {
+  readonly view: ResampleView;
+  readonly resample: Resample;
+}
+
 /**
  * The threshold at a FAR in a resample: walks down the weighted tail until the permitted weight is used up. Undefined when the tail ends
  * first and more impostors exist.
  */
-export function weightedThreshold(view: ResampleView, resample: Resample, far: number): number | undefined {
+export function weightedThreshold({ view, resample }: Draw, far: number): number | undefined {
   const { tail, tailLeft, tailRight } = view;
   const { weights } = resample;
   const permitted = far * resample.impostorWeight * (1 + 1e-12);
@@ -126,7 +132,7 @@ export function weightedThreshold(view: ResampleView, resample: Resample, far: n
 }
 
 /** Weighted share of impostor comparisons at or above a threshold that lies inside the tail. */
-export function weightedFmr(view: ResampleView, resample: Resample, threshold: number): number {
+export function weightedFmr({ view, resample }: Draw, threshold: number): number {
   const { tail, tailLeft, tailRight } = view;
   const { weights } = resample;
   let matches = 0;
@@ -136,7 +142,7 @@ export function weightedFmr(view: ResampleView, resample: Resample, threshold: n
 }
 
 /** Weighted share of genuine comparisons below a threshold; NaN when that is, or when the resample drew nobody with a genuine comparison. */
-export function weightedFnmr(view: ResampleView, resample: Resample, threshold: number): number {
+export function weightedFnmr({ view, resample }: Draw, threshold: number): number {
   if (Number.isNaN(threshold)) return Number.NaN;
   const { genuine, genuinePerson, genuineOf } = view;
   const { weights } = resample;

@@ -1,5 +1,5 @@
 import { fail } from "../base/error.ts";
-import { eachRow, type ScorePair, splitRow } from "./compare.ts";
+import { eachRow, type ScorePair, type ScoreSink, splitRow } from "./compare.ts";
 import { type CrossDesign, countComparisons } from "./design.ts";
 import { distributionOf, nextAbove, type ScoreDistribution, sortFloat32 } from "./scores.ts";
 import type { Embeddings, ScoredPairs } from "./similarity.ts";
@@ -29,13 +29,17 @@ export function compareStreaming(
 ): ScorePair & { readonly pairs: ScoredPairs } {
   const { genuine: count } = countComparisons(design);
   const pairs = { a: new Uint32Array(count), b: new Uint32Array(count), scores: new Float32Array(count) };
-  const row = new Float32Array(design.probe.length);
+  const sink: ScoreSink = {
+    genuine: pairs,
+    impostor: new Float32Array(design.probe.length),
+    genuineFilled: 0,
+    impostorFilled: 0,
+  };
   const collector = tailCollector(options.tailCapacity ?? STREAMING_DEFAULTS.tailCapacity);
-  let filled = 0;
-  eachRow(gallery, options.probe ?? gallery, design, (scored) => {
-    const split = splitRow(scored, pairs, filled, row, 0);
-    filled = split.genuine;
-    collector.add(row, split.impostor);
+  eachRow({ gallery, probe: options.probe ?? gallery, design }, (row) => {
+    sink.impostorFilled = 0;
+    splitRow(row, sink);
+    collector.add(sink.impostor, sink.impostorFilled);
   });
   return { pairs, genuine: distributionOf(pairs.scores, "genuine"), impostor: collector.finish() };
 }

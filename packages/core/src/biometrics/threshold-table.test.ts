@@ -11,7 +11,7 @@ describe("threshold tables", () => {
   const { genuine, impostor } = countComparisons(design);
   const draw = (count: number, mean: number): Float32Array =>
     Float32Array.from({ length: count }, () => mean + 0.1 * random.normal());
-  const scores = scoresFor(design, draw(genuine, 0.5), draw(impostor, 0));
+  const scores = scoresFor(design, { genuine: draw(genuine, 0.5), impostor: draw(impostor, 0) });
   const table = thresholdTable(scores, { fars: [1e-2, 1e-6], data: "made up", replicates: 60 });
 
   it("survive JSON unchanged, refusals included", () => {
