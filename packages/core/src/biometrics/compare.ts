@@ -97,11 +97,11 @@ export function eachRow(
   const triangular = design.kind === "unordered";
   for (let first = 0; first < gallery.count; first += BLOCK_ROWS) {
     const rows = Math.min(BLOCK_ROWS, gallery.count - first);
-    widenRows(gallery, first, { rows, multiple: 2, into: left });
+    widenRows(gallery, { first, rows, into: left });
     const start = triangular ? first : 0;
     for (let column = start; column < columns; column += BLOCK_COLUMNS) {
       const width = Math.min(BLOCK_COLUMNS, columns - column);
-      widenRows(probe, column, { rows: width, multiple: 4, into: right });
+      widenRows(probe, { first: column, rows: width, into: right });
       scoreBlock(left, right, { rows, columns: width, dim, stride, into: scores.subarray(column - start) });
     }
     for (let i = 0; i < rows; i++) {

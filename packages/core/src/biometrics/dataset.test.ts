@@ -26,6 +26,10 @@ describe("CSV", () => {
     expect(table.lines).toEqual([2, 5]);
   });
 
+  it("reads an empty last cell at the very end", () => {
+    expect(parseCsv("a,b\n1,").rows).toEqual([["1", ""]]);
+  });
+
   it("reads back whatever is written with quotes", () => {
     const cell = fc.string({ unit: fc.constantFrom("a", ",", '"', "\n", "\r", " ", "é") });
     fc.assert(

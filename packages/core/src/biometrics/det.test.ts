@@ -4,7 +4,9 @@ import { seededRandom } from "../base/random.ts";
 import { rankScores, type ScorePair } from "./compare.ts";
 import { detCurve, onScale, thinDet } from "./det.ts";
 import { detHull, equalErrorRate } from "./eer.ts";
+import { distributionOf } from "./scores.ts";
 import { areaUnderRoc, scoreHistogram, separation } from "./separation.ts";
+import { tailCollector } from "./streaming.ts";
 
 const list = fc
   .array(fc.integer({ min: -6, max: 6 }), { minLength: 1, maxLength: 25 })
@@ -166,6 +168,16 @@ describe("separation", () => {
         expect(areaUnderRoc(ranked)).toBeCloseTo(sum / (genuine.length * impostor.length), 13);
       }),
     );
+  });
+
+  it("counts binned impostors as often as they occur when they are the shorter list", () => {
+    const collector = tailCollector(2);
+    collector.add(Float32Array.of(0.25, 0.25, 0.25, 0.25, 0.75, 0.875), 6);
+    const impostor = collector.finish();
+    const genuine = distributionOf(Float32Array.from({ length: 9 }, (_, k) => (k + 0.5) / 9));
+    expect(impostor.values.length).toBeLessThan(9);
+    // Above 0.25 lie 7 of 9, above 0.75 and 0.875 two and one.
+    expect(areaUnderRoc({ genuine, impostor })).toBeCloseTo((4 * 7 + 2 + 1) / 54, 14);
   });
 
   it("computes d' by hand", () => {

@@ -83,6 +83,8 @@ describe("embedding health", () => {
     expect(embeddingHealth(embeddings(axes, 3), Int32Array.of(0, 1, 2, 3)).effectiveDimension).toBeCloseTo(2, 12);
     const line = Float32Array.of(1, 0, 0, -1, 0, 0);
     expect(embeddingHealth(embeddings(line, 3), Int32Array.of(0, 1)).effectiveDimension).toBeCloseTo(1, 12);
+    const oblique = Float32Array.of(1, 2, 3, -1, -2, -3);
+    expect(embeddingHealth(embeddings(oblique, 3), Int32Array.of(0, 1)).effectiveDimension).toBeCloseTo(1, 12);
     const point = Float32Array.of(0.1, 0.2, 0.3, 0.1, 0.2, 0.3);
     expect(embeddingHealth(embeddings(point, 3), Int32Array.of(0, 1)).effectiveDimension).toBe(0);
   });

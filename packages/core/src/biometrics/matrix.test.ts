@@ -70,6 +70,26 @@ describe("enrol x probe matrix", () => {
     expect(cell?.verdict).toBe("refit-threshold");
   });
 
+  it("measures a mixed cell by the worse of its two models", () => {
+    const noise = seededRandom(6);
+    const weak = unit(base().map((value) => value + 0.9 * noise.normal()));
+    const { cells } = enrolProbeMatrix(
+      [
+        { name: "fp32", embeddings: fp32 },
+        { name: "weak", embeddings: weak },
+      ],
+      subjects,
+      { fars: [1e-2] },
+    );
+    const [strong, mixed, own] = [cells[0]?.[0], cells[0]?.[1], cells[1]?.[1]].map((cell) => cell?.points[0]);
+    if (strong?.kind !== "matrix-point" || mixed?.kind !== "matrix-point" || own?.kind !== "matrix-point")
+      throw new Error("too few");
+    expect(own.own.tar).toBeLessThan(mixed.own.tar);
+    expect(mixed.own.tar).toBeLessThan(strong.own.tar - 0.01);
+    expect(mixed.drop).toBe(own.own.tar - mixed.own.tar);
+    expect(mixed.verdict).not.toBe("re-enrol");
+  });
+
   it("leaves unanswered what too few comparisons cannot say, and gives intervals on request", () => {
     expect(matrix.cells[0]?.[1]?.points[1]).toMatchObject({ kind: "insufficient-data", far: 1e-6 });
     expect(enrolProbeMatrix(models.slice(0, 1), subjects, { fars: [1e-6] }).cells[0]?.[0]?.verdict).toBe("unknown");

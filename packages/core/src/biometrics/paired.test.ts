@@ -38,6 +38,21 @@ describe("two models on the same comparisons", () => {
     expect(verdict.shift.impostor).toMatchObject({ mean: 0, deviation: 0, worst: { shift: 0 } });
   });
 
+  it("keep their TAR at thresholds of their own when all scores were halved, and lose it at the common one", () => {
+    const { reference } = models(0);
+    const halved = scoresFor(reference.design, {
+      genuine: reference.genuine.scores.map((s) => s / 2),
+      impostor: reference.impostor.map((s) => s / 2),
+    });
+    const [point] = comparePaired(reference, halved, { fars: [1e-2], replicates: 40 }).points;
+    if (point?.kind !== "paired-point") throw new Error("too few");
+    expect(point.ownThresholds.value).toBe(0);
+    expect(point.ownThresholds.interval.method).toBe("clopper-pearson-over-people");
+    expect(point.commonThreshold.value).toBeLessThan(-0.5);
+    expect(point.commonThreshold.interval.high).toBeLessThan(-0.4);
+    expect(point.candidateAtReferenceThreshold.fmr).toBe(0);
+  });
+
   it("are not called equal beyond doubt when no decision happened to change", () => {
     const { reference } = models(0);
     const copy = { ...reference, genuine: { ...reference.genuine, scores: reference.genuine.scores.slice() } };
@@ -125,6 +140,9 @@ describe("two models on the same comparisons", () => {
       [0, 2, "rejected", 0.125],
       [1, 3, "accepted", 0.5],
     ]);
+    // With a threshold of its own at 0.25 the candidate loses nobody, and lets both strangers in: one more than before.
+    const own = listFlips(before, after, { referenceThreshold: 0.5, candidateThreshold: 0.25 });
+    expect(own).toMatchObject({ genuineLost: 0, genuineGained: 1, impostorLost: 0, impostorGained: 1 });
     const { impostor } = scoreShift(before, after);
     expect(impostor).toMatchObject({ mean: 0.375, deviation: 0.5, worst: { a: 1, b: 3, shift: 0.875 }, count: 2 });
   });

@@ -127,15 +127,12 @@ export const BLOCK_ROWS = 32;
 /** See {@link BLOCK_ROWS}. */
 export const BLOCK_COLUMNS = 64;
 
-/** Rows `first..first+rows` widened to float64, padded with zero rows to a multiple of `multiple`. */
+/** Rows `first..first+rows` widened to float64. The rest of the buffer keeps what it held: its products are computed and never read. */
 export function widenRows(
   set: Embeddings,
-  first: number,
-  options: { readonly rows: number; readonly multiple: number; readonly into: Float64Array },
+  options: { readonly first: number; readonly rows: number; readonly into: Float64Array },
 ): void {
-  const { rows, multiple, into } = options;
-  const padded = Math.ceil(rows / multiple) * multiple;
-  into.fill(0, rows * set.dim, padded * set.dim);
+  const { first, rows, into } = options;
   into.set(set.data.subarray(first * set.dim, (first + rows) * set.dim));
 }
 

@@ -40,6 +40,15 @@ describe("streamed comparisons", () => {
     );
   });
 
+  it("part two neighbouring numbers exactly", () => {
+    const [low, high] = [0.5, 0.5 + 2 ** -24];
+    const collector = tailCollector(2);
+    collector.add(Float32Array.of(low, high), 2);
+    const streamed = collector.finish();
+    expect([streamed.exactFrom, countAtLeast(streamed, high), countAtLeast(streamed, low)]).toEqual([high, 1, 2]);
+    expect([...streamed.values]).toEqual([low, high]);
+  });
+
   it("answer like the full comparison", () => {
     const random = seededRandom(1);
     const [count, dim] = [300, 8];
