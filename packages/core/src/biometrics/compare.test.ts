@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { seededRandom } from "../base/random.ts";
 import { compareAll, genuinePairs, impostorsAtLeast, scoresFor } from "./compare.ts";
 import { allPairs, countComparisons, galleryAgainstProbes, locateImpostors } from "./design.ts";
-import { type Embeddings, embeddings, normaliseRows, scorePairs, stackEmbeddings } from "./similarity.ts";
+import { type Embeddings, embeddings, normaliseRows, scorePairs, selectEmbeddings, stackEmbeddings } from "./similarity.ts";
 
 function randomSet(count: number, dim: number, seed: number): Embeddings {
   const random = seededRandom(seed);
@@ -70,6 +70,12 @@ describe("comparing embeddings", () => {
     const scores = scorePairs(set, { a: Uint32Array.of(0, 0), b: Uint32Array.of(1, 2) });
     expect(scores[0]).toBeCloseTo(24 / 25, 6);
     expect(scores[1]).toBeCloseTo(-1, 6);
+  });
+
+  it("selects rows in the order asked", () => {
+    const set = embeddings(Float32Array.of(1, 2, 3, 4, 5, 6), 2);
+    expect([...selectEmbeddings(set, Uint32Array.of(2, 0)).data]).toEqual([5, 6, 1, 2]);
+    expect(() => selectEmbeddings(set, Uint32Array.of(3))).toThrow(/embedding 3 of 3/);
   });
 
   it("lists the impostors that reach a threshold, best first", () => {

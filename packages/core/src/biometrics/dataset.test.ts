@@ -82,10 +82,10 @@ describe("data sets", () => {
     expect(manifest.subjects).toEqual(["ann", "bob", "ann"]);
     expect([...manifest.columns.keys()]).toEqual(["role", "__proto__"]);
     expect(manifest.columns.get("__proto__")).toEqual(["x", "y", "z"]);
-    const chosen = selectItems(manifest, { column: "role", value: "eval" });
+    const chosen = selectItems(manifest, "role", "eval");
     expect(chosen.manifest.paths).toEqual(["a.jpg", "b.jpg"]);
-    expect([...selectItems(manifest, { column: "subject", value: "ann" }).kept]).toEqual([0, 2]);
-    expect(() => selectItems(manifest, { column: "age", value: "9" })).toThrow(/no column "age"/);
+    expect([...selectItems(manifest, "subject", "ann").kept]).toEqual([0, 2]);
+    expect(() => selectItems(manifest, "age", "9")).toThrow(/no column "age"/);
   });
 
   it("resolve pairs to item numbers and check the labels", () => {
@@ -141,7 +141,7 @@ describe.skipIf(!present)("the LFW part (skipped when ../shared is absent)", () 
 
   it("makes 4,414 genuine and 7.26 M impostor comparisons all against all, aliases left out", () => {
     const whole = parseManifest(read("manifest.csv"));
-    const { manifest } = selectItems(whole, { column: "role", value: "eval" });
+    const { manifest } = selectItems(whole, "role", "eval");
     const { subjects, people } = numberSubjects(manifest.subjects ?? []);
     const aliases = resolveAliases(parseAliases(read("aliases.csv")), people);
     const counts = countComparisons(allPairs(subjects, { aliases }));
@@ -150,7 +150,7 @@ describe.skipIf(!present)("the LFW part (skipped when ../shared is absent)", () 
     expect(counts.impostor + counts.leftOut).toBe(7_255_541);
     expect(counts.leftOut).toBeGreaterThan(0);
     expect(counts.leftOut).toBeLessThan(100);
-    expect(subjectOverlap(selectItems(whole, { column: "role", value: "calib" }).manifest, manifest)).toEqual([]);
+    expect(subjectOverlap(selectItems(whole, "role", "calib").manifest, manifest)).toEqual([]);
   });
 
   it("has 1,500 + 1,500 pairs in five folds, all of known images with labels that agree with the names", () => {

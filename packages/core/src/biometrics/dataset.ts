@@ -133,9 +133,9 @@ function columnsOf<Name extends string>(table: CsvTable, known: readonly Name[])
 /** The items of a manifest for which a column (or `subject`) has the given value, in order; `kept` are their old row numbers. */
 export function selectItems(
   manifest: Manifest,
-  where: { readonly column: string; readonly value: string },
+  column: string,
+  value: string,
 ): { readonly manifest: Manifest; readonly kept: Uint32Array } {
-  const { column, value } = where;
   const values = column === "subject" ? manifest.subjects : manifest.columns.get(column);
   if (values === undefined)
     throw fail("DATASET_INVALID", `Cannot select ${column} = ${value}: the manifest has no column "${column}"`);

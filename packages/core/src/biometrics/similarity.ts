@@ -43,6 +43,17 @@ export function stackEmbeddings(rows: readonly Float32Array[]): Embeddings {
   return embeddings(data, dim);
 }
 
+/** The listed rows as a set of their own, in that order: the embeddings of the items that `selectItems` kept. @throws SCORES_INVALID for a row that is not there. */
+export function selectEmbeddings(set: Embeddings, rows: Uint32Array): Embeddings {
+  const { data, count, dim } = set;
+  const selected = new Float32Array(rows.length * dim);
+  rows.forEach((row, place) => {
+    if (row >= count) throw fail("SCORES_INVALID", `Cannot select embedding ${row} of ${count}`);
+    selected.set(data.subarray(row * dim, (row + 1) * dim), place * dim);
+  });
+  return { kind: "embeddings", data: selected, count: rows.length, dim };
+}
+
 /**
  * Divides every row by its Euclidean length, into new embeddings; sums in float64.
  *
