@@ -68,11 +68,15 @@ function modelOf(c: OpCase, shapeOf: (t: Tensor, index: number) => Shape): Model
   const node = nodeOf(c);
   const graph = { name: "one", inputs, outputs: [], nodes: [node], constants, types: new Map() };
   const inferred = inferGraph(graph);
-  const outputs = node.outputs.flatMap((name) => {
-    const type = inferred.types.get(name);
-    // The shape stays open, so that the runtime's own inference does not meet ours.
-    return name === "" || type?.kind !== "tensor" ? [] : [{ name, type: tensorType(type.dtype, undefined) }];
-  });
+  // Where inference refuses the node, the interpreter and the runtime are still asked: both must refuse it too.
+  const fallback = c.inputs.find((t) => t !== undefined)?.dtype ?? "float32";
+  const outputs = node.outputs
+    .filter((name) => name !== "")
+    .map((name) => {
+      const type = inferred.types.get(name);
+      // The shape stays open, so that the runtime's own inference does not meet ours.
+      return { name, type: tensorType(type?.kind === "tensor" ? type.dtype : fallback, undefined) };
+    });
   return {
     kind: "model",
     graph: { ...graph, outputs },
@@ -85,8 +89,8 @@ function modelOf(c: OpCase, shapeOf: (t: Tensor, index: number) => Shape): Model
 function symbolic(bindings: Map<string, number>): (t: Tensor, index: number) => Shape {
   return (t, index) =>
     t.shape.map((size, axis): Dim => {
-      // Size 1 broadcasts: under a name it would be a different graph.
-      if (size === 1) return 1;
+      // Size 1 broadcasts: under a name it would be a different graph. A name stands for at least 1.
+      if (size <= 1) return size;
       const name = `S${index}_${axis}`;
       bindings.set(name, size);
       return name;

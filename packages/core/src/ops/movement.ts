@@ -56,8 +56,8 @@ function inferConcat({ node, inputs }: InferContext): Inferred {
 export function equalParts(size: number, count: number, node: Node): number[] {
   const each = Math.ceil(size / count);
   const last = size - each * (count - 1);
-  if (last < 0)
-    throw fail("SHAPE_MISMATCH", `Cannot split an axis of size ${size} into ${count} parts: the last would be negative`, {
+  if (last < 0 || (last === 0 && each > 0))
+    throw fail("SHAPE_MISMATCH", `Cannot split an axis of size ${size} into ${count} parts: nothing is left for the last`, {
       at: { node: node.name },
     });
   return [...new Array<number>(count - 1).fill(each), last];
@@ -117,26 +117,38 @@ export function sliceRange(
     const to = Math.max(0, Math.min(size, end));
     return { start: from, count: Math.max(0, Math.ceil((to - from) / step)) };
   }
-  const from = Math.max(-1, Math.min(size - 1, start));
+  const from = Math.max(0, Math.min(size - 1, start));
   const to = Math.max(-1, Math.min(size - 1, end));
-  return { start: from, count: Math.max(0, Math.ceil((to - from) / step)) };
+  return { start: from, count: size === 0 ? 0 : Math.max(0, Math.ceil((to - from) / step)) };
 }
 
 // Ends at or beyond this mean "to the end" in every exporter: int32 maximum and up.
 const TO_THE_END = 2 ** 31 - 1;
 
-function sliceDim(dim: Dim, start: Dim, end: Dim, step: Dim): Dim {
+// dim - cut, never negative. One may be cut from a plain name, which stands for at least 1; other differences say that they end at 0.
+function shortened(dim: Dim, cut: number): Dim {
+  if (cut === 0 || typeof dim === "number" || (cut === 1 && /^\w+$/.test(dim))) return dimAdd(dim, -cut);
+  return `max(0, ${dimAdd(dim, -cut)})`;
+}
+
+// The smaller of a symbolic size and a count.
+function atMost(dim: Dim, count: number): Dim {
+  return count === 0 || (count === 1 && typeof dim === "string" && /^\w+$/.test(dim)) ? count : `min(${count}, ${dim})`;
+}
+
+function sliceDim(dim: Dim, start: Dim, range: { readonly end: Dim; readonly step: Dim }): Dim {
+  const { end, step } = range;
   if (typeof step !== "number" || step === 0) return UNKNOWN_DIM;
   if (typeof dim === "number" && typeof start === "number" && typeof end === "number")
     return sliceRange(dim, { start, end, step }).count;
-  if (typeof start !== "number" || dim === UNKNOWN_DIM) return UNKNOWN_DIM;
-  const whole = sameDim(dim, end) || (typeof end === "number" && end >= TO_THE_END);
+  if (typeof start !== "number" || typeof dim === "number" || dim === UNKNOWN_DIM) return UNKNOWN_DIM;
   if (step === -1) return start === -1 && typeof end === "number" && end <= -TO_THE_END ? dim : UNKNOWN_DIM;
   if (step !== 1) return UNKNOWN_DIM;
-  // A symbolic size is taken to be large enough for the constant offsets that the graph itself cuts from it.
-  if (whole) return start >= 0 ? dimAdd(dim, -start) : -start;
-  if (typeof end === "number" && end < 0) return start >= 0 ? dimAdd(dim, end - start) : Math.max(0, end - start);
-  return UNKNOWN_DIM;
+  if (sameDim(dim, end) || (typeof end === "number" && end >= TO_THE_END))
+    return start >= 0 ? shortened(dim, start) : atMost(dim, -start);
+  if (typeof end !== "number") return UNKNOWN_DIM;
+  if (end < 0) return start >= 0 ? shortened(dim, start - end) : start >= end ? 0 : UNKNOWN_DIM;
+  return start === 0 ? atMost(dim, end) : UNKNOWN_DIM;
 }
 
 function inferSlice(context: InferContext): Inferred {
@@ -155,7 +167,10 @@ function inferSlice(context: InferContext): Inferred {
   const out = [...x.shape];
   axes.forEach((axis, i) => {
     if (steps?.[i] === 0) throw fail("ATTRIBUTE_INVALID", "Cannot slice with step 0: it never ends", { at: { node: node.name } });
-    out[axis] = sliceDim(x.shape?.[axis] as Dim, starts?.[i] ?? UNKNOWN_DIM, ends?.[i] ?? UNKNOWN_DIM, steps?.[i] ?? UNKNOWN_DIM);
+    out[axis] = sliceDim(x.shape?.[axis] as Dim, starts?.[i] ?? UNKNOWN_DIM, {
+      end: ends?.[i] ?? UNKNOWN_DIM,
+      step: steps?.[i] ?? UNKNOWN_DIM,
+    });
   });
   return [tensorType(x.dtype, out)];
 }

@@ -130,15 +130,16 @@ function inferSqueeze(context: InferContext): Inferred {
   const [x] = inputs;
   if (x?.shape === undefined) return [typeOf(x?.dtype, undefined)];
   const absent = (node.inputs[1] ?? "") === "";
-  const given = absent ? [] : numbersOnly(context.dims(1));
-  if (given === undefined) {
+  const given = absent ? undefined : numbersOnly(context.dims(1));
+  if (!absent && given === undefined) {
     const length = lengthOf(context, 1);
-    return [tensorType(x.dtype, length ? unknownOfLength(x.shape.length - length) : undefined)];
+    return [tensorType(x.dtype, unknownOfLength(length === undefined ? undefined : x.shape.length - length))];
   }
-  // Without axes (or with an empty list, as onnxruntime reads it) every size 1 goes; a symbolic size could be 1: the rank is then open.
-  const all = given.length === 0;
-  if (all && x.shape.some((dim) => typeof dim === "string")) return [tensorType(x.dtype, undefined)];
-  const axes = new Set(all ? x.shape.flatMap((dim, i) => (dim === 1 ? [i] : [])) : normalAxes(given, x.shape.length, node));
+  // Without axes every size 1 goes; a symbolic size could be 1: the rank is then open.
+  if (given === undefined && x.shape.some((dim) => typeof dim === "string")) return [tensorType(x.dtype, undefined)];
+  const axes = new Set(
+    given === undefined ? x.shape.flatMap((dim, i) => (dim === 1 ? [i] : [])) : normalAxes(given, x.shape.length, node),
+  );
   for (const axis of axes) {
     const dim = x.shape[axis];
     if (typeof dim === "number" && dim !== 1) {

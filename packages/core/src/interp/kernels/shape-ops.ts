@@ -99,9 +99,7 @@ const shapeOf: Kernel = (inputs, context) => {
 const squeeze: Kernel = (inputs, context) => {
   const x = needed(inputs, 0, context);
   const { node } = context;
-  const given = inputs[1] === undefined ? [] : toInts(inputs[1]);
-  // An empty list means the same as none: every size 1 goes, as in onnxruntime.
-  const axes = given.length === 0 ? undefined : new Set(normalAxes(given, x.shape.length, node));
+  const axes = inputs[1] === undefined ? undefined : new Set(normalAxes(toInts(inputs[1]), x.shape.length, node));
   return [
     reshaped(
       x,
