@@ -183,9 +183,11 @@ function weighGenuine(design: CrossDesign, weights: Float64Array): number {
  */
 export function weighImpostors(design: ComparisonDesign, weights: Float64Array): number {
   if (design.kind === "listed") {
+    const { gallery, probe } = design;
+    const { a, b } = design.impostor;
     let sum = 0;
-    for (let k = 0; k < design.impostor.a.length; k++)
-      sum += at(weights, at(design.gallery, at(design.impostor.a, k))) * at(weights, at(design.probe, at(design.impostor.b, k)));
+    for (let k = 0; k < a.length; k++)
+      sum += (weights[gallery[a[k] as number] as number] as number) * (weights[probe[b[k] as number] as number] as number);
     return sum;
   }
   const gallery = itemsPerPerson(design.gallery, design.people);
