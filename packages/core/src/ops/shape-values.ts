@@ -4,7 +4,7 @@ import { attrInt } from "../graph/node.ts";
 import { toNumbers } from "../graph/tensor.ts";
 import { sliceRange } from "./movement.ts";
 import type { InferContext } from "./row.ts";
-import { fillValue, shapeRange } from "./shape-ops.ts";
+import { fillValue, permutation, shapeRange } from "./shape-ops.ts";
 import { numbersOnly } from "./signature.ts";
 
 /** The elements of a node's outputs as sizes, where they can be told from the elements of its inputs. */
@@ -76,22 +76,66 @@ function gather(context: InferContext): readonly (readonly Dim[] | undefined)[] 
   return [indices.map((i) => data[i < 0 ? i + data.length : i] ?? UNKNOWN_DIM)];
 }
 
+// The elements of a dense list seen with other sizes and strides.
+function walked(
+  data: readonly Dim[],
+  shape: readonly number[],
+  options: { readonly strides: readonly number[]; readonly offset: number },
+): Dim[] {
+  let places = [options.offset];
+  shape.forEach((size, axis) => {
+    places = places.flatMap((at) => Array.from({ length: size }, (_, k) => at + k * (options.strides[axis] as number)));
+  });
+  return places.map((at) => data[at] ?? UNKNOWN_DIM);
+}
+
+// Sizes and dense strides of input 0, when the sizes are numbers.
+function layoutOf(context: InferContext): { readonly shape: number[]; readonly strides: number[] } | undefined {
+  const shape = numbersOnly(context.inputs[0]?.shape);
+  if (shape === undefined) return undefined;
+  const strides = shape.map((_, i) => shape.slice(i + 1).reduce((a, b) => a * b, 1));
+  return { shape: [...shape], strides };
+}
+
+// Of any rank, because exporters reverse the [axes, 2] table of pads with one.
 function slice(context: InferContext): readonly (readonly Dim[] | undefined)[] {
   const data = context.dims(0);
-  const start = numbersOnly(context.dims(1))?.[0];
-  const end = numbersOnly(context.dims(2))?.[0];
-  const step = (context.node.inputs[4] ?? "") === "" ? 1 : numbersOnly(context.dims(4))?.[0];
+  const layout = layoutOf(context);
+  const given = (index: number): boolean => (context.node.inputs[index] ?? "") !== "";
+  const starts = numbersOnly(context.dims(1));
+  const ends = numbersOnly(context.dims(2));
+  const axes = given(3) ? numbersOnly(context.dims(3)) : starts?.map((_, i) => i);
+  const steps = given(4) ? numbersOnly(context.dims(4)) : starts?.map(() => 1);
   if (
     data === undefined ||
-    rankOf(context, 0) !== 1 ||
-    start === undefined ||
-    end === undefined ||
-    step === undefined ||
-    step === 0
-  )
+    layout === undefined ||
+    starts === undefined ||
+    ends === undefined ||
+    axes === undefined ||
+    steps?.includes(0) !== false
+  ) {
     return [undefined];
-  const range = sliceRange(data.length, { start, end, step });
-  return [Array.from({ length: range.count }, (_, i) => data[range.start + i * step] as Dim)];
+  }
+  const { shape, strides } = layout;
+  let offset = 0;
+  axes.forEach((given, i) => {
+    const axis = given < 0 ? given + shape.length : given;
+    const step = steps[i] as number;
+    const range = sliceRange(shape[axis] as number, { start: starts[i] as number, end: ends[i] as number, step });
+    offset += range.start * (strides[axis] as number);
+    shape[axis] = range.count;
+    strides[axis] = (strides[axis] as number) * step;
+  });
+  return [walked(data, shape, { strides, offset })];
+}
+
+function transpose(context: InferContext): readonly (readonly Dim[] | undefined)[] {
+  const data = context.dims(0);
+  const layout = layoutOf(context);
+  if (data === undefined || layout === undefined) return [undefined];
+  const perm = permutation(context.node, layout.shape.length);
+  const shape = perm.map((axis) => layout.shape[axis] as number);
+  return [walked(data, shape, { strides: perm.map((axis) => layout.strides[axis] as number), offset: 0 })];
 }
 
 function split(context: InferContext): readonly (readonly Dim[] | undefined)[] {
@@ -241,7 +285,7 @@ export const SHAPE_VALUES: ReadonlyMap<string, ValueRule> = new Map<string, Valu
   ["Split", split],
   ["Squeeze", passThrough],
   ["Sub", pairRule(subtract)],
-  ["Transpose", (c) => [rankOf(c, 0) === 1 ? c.dims(0) : undefined]],
+  ["Transpose", transpose],
   ["Unsqueeze", passThrough],
   ["Where", where],
 ]);
