@@ -50,6 +50,8 @@ describe("external data", () => {
     "a\\b",
     "C:secret",
     "c:/secret",
+    "./C:",
+    ".//https://x",
     "a\0b",
     "a\nb",
     "a\udcff",

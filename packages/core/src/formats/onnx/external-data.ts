@@ -99,14 +99,21 @@ function checkLocation(tensor: TensorProto, location: string): string {
   if (location.length > MAX_LOCATION_LENGTH) throw refuse(tensor, `its path has ${location.length} characters`);
   if (NOT_A_PATH.test(location)) throw refuse(tensor, `the path ${quote(location)} holds characters that are not text`);
   if (location.includes("\\")) throw refuse(tensor, `the path ${quote(location)} holds a backslash`);
-  if (location.startsWith("/") || /^[A-Za-z]:|^[\w+.-]+:\//.test(location))
-    throw refuse(tensor, `the path ${quote(location)} is absolute`);
   const segments = location.split("/").filter((segment) => segment !== "" && segment !== ".");
-  if (segments.length === 0) throw refuse(tensor, `the path ${quote(location)} names no file`);
+  const path = segments.join("/");
+  // On what is left, too: `./C:` is a drive once it is tidied.
+  if (location.startsWith("/") || [location, path].some(isAnchored))
+    throw refuse(tensor, `the path ${quote(location)} is absolute`);
+  if (path === "") throw refuse(tensor, `the path ${quote(location)} names no file`);
   for (const segment of segments) {
     if (/^[. ]+$/.test(segment)) throw refuse(tensor, `the path ${quote(location)} leads out of the model's folder`);
   }
-  return segments.join("/");
+  return path;
+}
+
+/** Whether a path begins with a drive or is a URL with a path of its own. */
+function isAnchored(path: string): boolean {
+  return /^[A-Za-z]:|^[\w+.-]+:\//.test(path);
 }
 
 function refuse(tensor: TensorProto, why: string): Error {
