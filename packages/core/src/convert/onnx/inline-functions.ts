@@ -7,12 +7,14 @@ export interface InlineOptions {
   readonly functions: readonly FunctionProto[];
   /** Nodes that may come out of function bodies; a few short functions can stand for billions. */
   readonly maxInlinedNodes: number;
+  /** UTF-16 units that the names of their values may have in all. */
+  readonly maxInlinedNameChars: number;
   /** Functions inside functions. */
   readonly maxInlineDepth: number;
 }
 
 /** Limits of {@link inlineFunctions}. */
-export const INLINE_DEFAULTS = { maxInlinedNodes: 200_000, maxInlineDepth: 32 } as const;
+export const INLINE_DEFAULTS = { maxInlinedNodes: 100_000, maxInlinedNameChars: 2 ** 25, maxInlineDepth: 32 } as const;
 
 /** What {@link inlineFunctions} made. */
 export interface Inlined {
@@ -30,7 +32,8 @@ interface Work extends InlineOptions {
   readonly inlined: Map<string, number>;
   readonly opsets: WeakMap<NodeProto, number>;
   readonly domains: Map<string, number>;
-  made: number;
+  nodes: number;
+  nameChars: number;
   calls: number;
 }
 
@@ -39,6 +42,7 @@ interface Binding {
   readonly value: (name: string) => string;
   readonly prefix: string;
   readonly attributes: ReadonlyMap<string, AttributeProto>;
+  readonly work: Work;
 }
 
 function keyOf(domain: string | undefined, name: string | undefined, overload: string | undefined): string {
@@ -60,7 +64,20 @@ function boundAttribute(attribute: AttributeProto, binding: Binding): AttributeP
   };
 }
 
+/** Counts one more node of a body. @throws LIMIT_EXCEEDED */
+function charge(node: NodeProto, { work, prefix }: Binding): void {
+  work.nodes++;
+  for (const name of [...(node.input ?? []), ...(node.output ?? []), node.name ?? ""])
+    work.nameChars += prefix.length + name.length;
+  const passed = (["maxInlinedNodes", "maxInlinedNameChars"] as const).find(
+    (limit, i) => (i === 0 ? work.nodes : work.nameChars) > work[limit],
+  );
+  if (passed === undefined) return;
+  throw fail("LIMIT_EXCEEDED", `Cannot inline the model's functions: ${passed} is ${work[passed]}`, { at: { node: prefix } });
+}
+
 function boundNode(node: NodeProto, binding: Binding): NodeProto {
+  charge(node, binding);
   const { attribute, name } = node;
   return {
     ...node,
@@ -85,7 +102,8 @@ function boundGraph(graph: GraphProto, binding: Binding): GraphProto {
 }
 
 function bodyOf(call: NodeProto, callee: FunctionProto, work: Work): { nodes: readonly NodeProto[]; opset: number | undefined } {
-  const prefix = `${call.name !== undefined && call.name !== "" ? call.name : (callee.name ?? "")}#${work.calls++}/`;
+  // Not nested in the caller's own prefix: the number makes it unique, and names stay short however deep the calls are.
+  const prefix = `${callee.name ?? ""}#${work.calls++}/`;
   const names = new Map<string, string>();
   (callee.input ?? []).forEach((name, i) => {
     names.set(name, call.input?.[i] ?? "");
@@ -104,7 +122,7 @@ function bodyOf(call: NodeProto, callee: FunctionProto, work: Work): { nodes: re
   const { standard: opset, domains } = readOpsets(callee.opsetImport);
   for (const [domain, version] of domains) if (!work.domains.has(domain)) work.domains.set(domain, version);
   const value = (name: string): string => (name === "" ? "" : (names.get(name) ?? `${prefix}${name}`));
-  const binding: Binding = { value, prefix, attributes };
+  const binding: Binding = { value, prefix, attributes, work };
   return { nodes: [...(callee.node ?? []).map((node) => boundNode(node, binding)), ...copies], opset };
 }
 
@@ -144,14 +162,6 @@ function expand(
       );
     }
     const body = bodyOf(node, callee, work);
-    work.made += body.nodes.length;
-    if (work.made > work.maxInlinedNodes) {
-      throw fail(
-        "LIMIT_EXCEEDED",
-        `Cannot inline function ${node.opType}: more than maxInlinedNodes ${work.maxInlinedNodes} nodes would come of it`,
-        { at },
-      );
-    }
     const name = callee.name ?? "";
     work.inlined.set(name, (work.inlined.get(name) ?? 0) + 1);
     for (const inner of expand(body.nodes, work, { stack: [...place.stack, key], opset: body.opset })) out.push(inner);
@@ -167,7 +177,16 @@ function expand(
  */
 export function inlineFunctions(graph: GraphProto, options: InlineOptions): Inlined {
   const byKey = new Map(options.functions.map((f) => [keyOf(f.domain, f.name, f.overload), f] as const));
-  const work: Work = { ...options, byKey, inlined: new Map(), opsets: new WeakMap(), domains: new Map(), made: 0, calls: 0 };
+  const work: Work = {
+    ...options,
+    byKey,
+    inlined: new Map(),
+    opsets: new WeakMap(),
+    domains: new Map(),
+    nodes: 0,
+    nameChars: 0,
+    calls: 0,
+  };
   if (byKey.size === 0) return { graph, inlined: work.inlined, opsets: work.opsets, domains: work.domains };
   const node = expand(graph.node ?? [], work, { stack: [], opset: undefined });
   return { graph: { ...graph, node }, inlined: work.inlined, opsets: work.opsets, domains: work.domains };

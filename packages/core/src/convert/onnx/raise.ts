@@ -89,6 +89,7 @@ export function raiseOnnxReported(
       unclaimed,
       opsetOf: (node) => expanded.opsets.get(node),
       opsets,
+      tensors: new WeakMap(),
       found,
     },
     true,

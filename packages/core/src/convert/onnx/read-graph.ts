@@ -23,6 +23,8 @@ export interface GraphReading {
   /** The opset of nodes that came from a function with an opset of its own. */
   readonly opsetOf: (node: NodeProto) => number | undefined;
   readonly opsets: Map<Node, number>;
+  /** Tensors read so far: a function's body may be there many times over, its tensors are there once. */
+  readonly tensors: WeakMap<TensorProto, Tensor>;
   /** Filled while reading. */
   readonly found: { readonly defaultInputs: string[]; readonly droppedNodes: string[]; renamedNodes: number };
 }
@@ -69,6 +71,14 @@ function remarksOnTensor(proto: TensorProto): OnnxRemarks | undefined {
   };
 }
 
+function tensorOnce(proto: TensorProto, reading: GraphReading): Tensor {
+  const known = reading.tensors.get(proto);
+  if (known !== undefined) return known;
+  const tensor = readTensor(proto, reading.resolve);
+  reading.tensors.set(proto, tensor);
+  return tensor;
+}
+
 /** Fields of a node as they are in the record, without the subgraphs' own reading order mattering. */
 function readNode(proto: NodeProto, reading: GraphReading): Node {
   const outputs = proto.output ?? [];
@@ -95,7 +105,7 @@ function readNode(proto: NodeProto, reading: GraphReading): Node {
     inputs: proto.input ?? [],
     outputs,
     attributes: readAttributes(proto, {
-      tensor: (t) => readTensor(t, reading.resolve),
+      tensor: (t) => tensorOnce(t, reading),
       graph: (g) => readGraph(g, reading, false),
     }),
     ...(proto.docString === undefined ? {} : { doc: proto.docString }),
@@ -127,7 +137,7 @@ export function readGraph(proto: GraphProto, reading: GraphReading, outermost: b
         { at: { tensor: name } },
       );
     }
-    constants.set(name, readTensor(initializer, reading.resolve));
+    constants.set(name, tensorOnce(initializer, reading));
     const remarks = remarksOnTensor(initializer);
     if (remarks !== undefined) tensors.set(name, remarks);
   }

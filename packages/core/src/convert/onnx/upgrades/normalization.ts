@@ -1,8 +1,8 @@
 import { fail } from "../../../base/error.ts";
 import type { Node } from "../../../graph/model.ts";
 import { attrFloat, attrInt, makeNode } from "../../../graph/node.ts";
-import { f32, fromNumbers, i64 } from "../../../graph/tensor.ts";
-import { hintOf, inputAt, outputAt, rewritten, trimmed, type UpgradeContext, type UpgradeRow } from "./row.ts";
+import { i64 } from "../../../graph/tensor.ts";
+import { hintOf, inputAt, outputAt, rewritten, scalarLike, trimmed, type UpgradeContext, type UpgradeRow } from "./row.ts";
 
 /** (x - mean) / sqrt(var + epsilon) * scale + bias with one statistic for each position, as `spatial = 0` wanted it. */
 function normalizePerPosition(node: Node, context: UpgradeContext): readonly Node[] {
@@ -14,24 +14,13 @@ function normalizePerPosition(node: Node, context: UpgradeContext): readonly Nod
     string,
   ];
   const value = (what: string): string => context.value(hintOf(node, what));
-  const dtype = context.typeOf(x)?.dtype ?? context.typeOf(scale)?.dtype;
-  const nodes: Node[] = [];
-  const number = attrFloat(node, "epsilon", 1e-5);
-  let epsilon: string;
-  if (dtype === undefined) {
-    epsilon = value("epsilon");
-    nodes.push(
-      makeNode("CastLike", {
-        inputs: [context.constant(hintOf(node, "epsilon/float"), f32([], [number])), x],
-        outputs: [epsilon],
-      }),
-    );
-  } else epsilon = context.constant(hintOf(node, "epsilon"), fromNumbers(dtype, [], [number]));
+  const epsilon = scalarLike(attrFloat(node, "epsilon", 1e-5), x, { hint: hintOf(node, "epsilon"), context });
+  const nodes: Node[] = [...epsilon.nodes];
   const step = (op: string, inputs: readonly string[], output: string): string => {
     nodes.push(makeNode(op, { inputs, outputs: [output] }));
     return output;
   };
-  const deviation = step("Sqrt", [step("Add", [variance, epsilon], value("shifted"))], value("deviation"));
+  const deviation = step("Sqrt", [step("Add", [variance, epsilon.name], value("shifted"))], value("deviation"));
   const centred = step("Sub", [x, mean], value("centred"));
   const scaled = step("Mul", [step("Div", [centred, deviation], value("normal")), scale], value("scaled"));
   nodes.push({ ...makeNode("Add", { inputs: [scaled, bias], outputs: [outputAt(node, 0)] }), name: node.name });

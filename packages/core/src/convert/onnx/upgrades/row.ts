@@ -1,5 +1,7 @@
+import type { DType } from "../../../graph/dtype.ts";
 import type { Attribute, Node, TensorType } from "../../../graph/model.ts";
-import { i64, type Tensor } from "../../../graph/tensor.ts";
+import { makeNode } from "../../../graph/node.ts";
+import { f32, fromNumbers, i64, type Tensor } from "../../../graph/tensor.ts";
 
 /** What an upgrade may ask of the graph around the node, and what it may add to it. */
 export interface UpgradeContext {
@@ -84,4 +86,25 @@ export function addInts(context: UpgradeContext, hint: string, values: readonly 
 export function rawInts(node: Node, name: string): readonly (number | bigint)[] | undefined {
   const attribute = node.attributes.get(name);
   return attribute?.kind === "ints" ? attribute.value : undefined;
+}
+
+/** Float types whose values can be made from numbers. */
+const PLAIN_FLOATS: ReadonlySet<DType> = new Set(["float16", "bfloat16", "float32", "float64"]);
+
+/**
+ * A scalar of the element type of the value `like`: a constant where that type is known and is a float, otherwise a CastLike (in `nodes`, to stand
+ * before its reader) that constant folding removes as soon as the type is known.
+ */
+export function scalarLike(
+  value: number,
+  like: string,
+  options: { readonly hint: string; readonly context: UpgradeContext },
+): { readonly name: string; readonly nodes: readonly Node[] } {
+  const { hint, context } = options;
+  const dtype = context.typeOf(like)?.dtype;
+  if (dtype !== undefined && PLAIN_FLOATS.has(dtype))
+    return { name: context.constant(hint, fromNumbers(dtype, [], [value])), nodes: [] };
+  const name = context.value(hint);
+  const single = context.constant(`${hint}/float`, f32([], [value]));
+  return { name, nodes: [makeNode("CastLike", { inputs: [single, like], outputs: [name] })] };
 }

@@ -1,27 +1,10 @@
 import { fail } from "../../../base/error.ts";
 import type { Node } from "../../../graph/model.ts";
 import { attrFloat, makeNode } from "../../../graph/node.ts";
-import { f32, fromNumbers } from "../../../graph/tensor.ts";
-import { addInts, hintOf, inputAt, outputAt, rawInts, rewritten, type UpgradeContext, type UpgradeRow } from "./row.ts";
+import { f32 } from "../../../graph/tensor.ts";
+import { addInts, hintOf, inputAt, outputAt, rawInts, rewritten, scalarLike, type UpgradeRow } from "./row.ts";
 
 const FLOAT32_MAX = 3.4028234663852886e38;
-
-/**
- * A float scalar of the element type of `like`: a constant where that type is known, otherwise a CastLike that constant folding removes as soon as
- * it is.
- */
-function scalarLike(
-  value: number,
-  like: string,
-  options: { readonly hint: string; readonly context: UpgradeContext },
-): { name: string; nodes: readonly Node[] } {
-  const { hint, context } = options;
-  const dtype = context.typeOf(like)?.dtype;
-  if (dtype !== undefined) return { name: context.constant(hint, fromNumbers(dtype, [], [value])), nodes: [] };
-  const name = context.value(hint);
-  const single = context.constant(`${hint}/float`, f32([], [value]));
-  return { name, nodes: [makeNode("CastLike", { inputs: [single, like], outputs: [name] })] };
-}
 
 /** Float attributes that became inputs of the data's own type. */
 export const VALUE_UPGRADES: readonly UpgradeRow[] = [
