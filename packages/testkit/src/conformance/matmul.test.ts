@@ -18,7 +18,13 @@ interface Shapes {
 function shapes(options: { readonly min: number; readonly vectors: boolean }): fc.Arbitrary<Shapes> {
   const size = fc.integer({ min: options.min, max: 7 });
   return fc
-    .tuple(arbShape({ maxRank: 3, minSize: 1, maxSize: 3 }), size, fc.integer({ min: Math.max(1, options.min), max: 9 }), size, fc.nat({ max: 7 }))
+    .tuple(
+      arbShape({ maxRank: 3, minSize: 1, maxSize: 3 }),
+      size,
+      fc.integer({ min: Math.max(1, options.min), max: 9 }),
+      size,
+      fc.nat({ max: 7 }),
+    )
     .chain(([front, m, k, n, vector]) =>
       fc.tuple(arbBroadcastable(front), arbBroadcastable(front)).map(([p, q]) => ({
         a: options.vectors && vector === 0 ? [k] : [...p, m, k],
@@ -29,7 +35,10 @@ function shapes(options: { readonly min: number; readonly vectors: boolean }): f
 
 function matmulCase(dtype: DType, s: Shapes, seed: number): OpCase {
   const small = dtype.startsWith("float") ? {} : { min: 0, max: 9 };
-  return { op: "MatMul", inputs: [seededTensor(dtype, s.a, { seed, ...small }), seededTensor(dtype, s.b, { seed: seed + 1, ...small })] };
+  return {
+    op: "MatMul",
+    inputs: [seededTensor(dtype, s.a, { seed, ...small }), seededTensor(dtype, s.b, { seed: seed + 1, ...small })],
+  };
 }
 
 /** As {@link Shapes}, with a plain matrix on the right: onnxruntime wants one zero point or scale a column to have the rank of b. */
@@ -37,7 +46,10 @@ function flat(s: Shapes): Shapes {
   return { a: s.a, b: s.b.slice(-2) };
 }
 
-function integerCase(s: Shapes, how: { readonly signedB: boolean; readonly zeroA: boolean; readonly zeroB: "none" | "one" | "columns"; readonly seed: number }): OpCase {
+function integerCase(
+  s: Shapes,
+  how: { readonly signedB: boolean; readonly zeroA: boolean; readonly zeroB: "none" | "one" | "columns"; readonly seed: number },
+): OpCase {
   const { seed } = how;
   const type = how.signedB ? "int8" : "uint8";
   const low = how.signedB ? -128 : 0;
@@ -71,7 +83,10 @@ function qlinearCase(s: Shapes, how: { readonly columns: boolean; readonly seed:
       f32([], [2 ** -3]),
       fromNumbers("uint8", [], [random.int(256)]),
       seededTensor("int8", s.b, { seed: how.seed + 1, min: -127, max: 127 }),
-      f32(shape, Array.from({ length: count }, () => 2 ** -(3 + random.int(4)))),
+      f32(
+        shape,
+        Array.from({ length: count }, () => 2 ** -(3 + random.int(4))),
+      ),
       fromNumbers("int8", shape, new Array<number>(count).fill(0)),
       f32([], [2 ** (1 + random.int(4))]),
       fromNumbers("uint8", [], [random.int(256)]),
@@ -83,14 +98,26 @@ function qlinearCase(s: Shapes, how: { readonly columns: boolean; readonly seed:
 function gemmCase(): fc.Arbitrary<OpCase> {
   const size = fc.integer({ min: 1, max: 9 });
   return fc
-    .record({ m: size, k: size, n: size, transA: fc.nat({ max: 1 }), transB: fc.nat({ max: 1 }), c: fc.constantFrom("none", "n", "1", "m1", "mn", "1n", "scalar"), seed: fc.nat() })
+    .record({
+      m: size,
+      k: size,
+      n: size,
+      transA: fc.nat({ max: 1 }),
+      transB: fc.nat({ max: 1 }),
+      c: fc.constantFrom("none", "n", "1", "m1", "mn", "1n", "scalar"),
+      seed: fc.nat(),
+    })
     .map(({ m, k, n, transA, transB, c, seed }) => {
       const shape = { none: undefined, n: [n], "1": [1], m1: [m, 1], mn: [m, n], "1n": [1, n], scalar: [] }[c];
       const a = seededTensor("float32", transA ? [k, m] : [m, k], { seed });
       const b = seededTensor("float32", transB ? [n, k] : [k, n], { seed: seed + 1 });
       const added = shape === undefined ? [] : [seededTensor("float32", shape, { seed: seed + 2 })];
       const random = seededRandom(seed);
-      return { op: "Gemm", inputs: [a, b, ...added], attributes: { transA, transB, alpha: float(random.next() + 0.5), beta: float(random.next() * 2 - 1) } };
+      return {
+        op: "Gemm",
+        inputs: [a, b, ...added],
+        attributes: { transA, transB, alpha: float(random.next() + 0.5), beta: float(random.next() * 2 - 1) },
+      };
     });
 }
 
@@ -122,7 +149,11 @@ function einsumCase(): fc.Arbitrary<OpCase> {
         sizes.set(letter, size);
         return size;
       });
-    return { op: "Einsum", inputs: terms.map((term, i) => seededTensor("float32", shapeOf(term), { seed: seed + i, min: -3, max: 3 })), attributes: { equation } };
+    return {
+      op: "Einsum",
+      inputs: terms.map((term, i) => seededTensor("float32", shapeOf(term), { seed: seed + i, min: -3, max: 3 })),
+      attributes: { equation },
+    };
   });
 }
 
@@ -133,23 +164,36 @@ opConformance("matrix products", {
     Gemm: { cases: gemmCase(), tolerance: sums, runs: 100 },
     MatMul: {
       cases: fc
-        .tuple(fc.constantFrom<DType>("float32", "float32", "float64", "int32", "int64"), shapes({ min: 0, vectors: true }), fc.nat())
+        .tuple(
+          fc.constantFrom<DType>("float32", "float32", "float64", "int32", "int64"),
+          shapes({ min: 0, vectors: true }),
+          fc.nat(),
+        )
         .map(([dtype, s, seed]) => matmulCase(dtype, s, seed)),
       tolerance: sums,
       runs: 120,
     },
     "MatMul of one tall matrix": {
       op: "MatMul",
-      cases: fc.tuple(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 40 })).chain(([m, k, n]) =>
-        fc.tuple(arbTensor("float32", [m, k]), arbTensor("float32", [k, n])).map(([a, b]) => ({ op: "MatMul", inputs: [a, b] })),
-      ),
+      cases: fc
+        .tuple(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 40 }))
+        .chain(([m, k, n]) =>
+          fc
+            .tuple(arbTensor("float32", [m, k]), arbTensor("float32", [k, n]))
+            .map(([a, b]) => ({ op: "MatMul", inputs: [a, b] })),
+        ),
       tolerance: sums,
     },
     MatMulInteger: {
       cases: fc
         .tuple(
           shapes({ min: 1, vectors: false }),
-          fc.record({ signedB: fc.boolean(), zeroA: fc.boolean(), zeroB: fc.constantFrom("none", "one", "columns"), seed: fc.nat() }),
+          fc.record({
+            signedB: fc.boolean(),
+            zeroA: fc.boolean(),
+            zeroB: fc.constantFrom("none", "one", "columns"),
+            seed: fc.nat(),
+          }),
         )
         .map(([s, how]) => integerCase(how.zeroB === "columns" ? flat(s) : s, how)),
       runs: 80,

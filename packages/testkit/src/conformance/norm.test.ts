@@ -13,14 +13,21 @@ function alongAxis(op: string, attributes: OpCase["attributes"] = {}): fc.Arbitr
 }
 
 /** X [N, C, ...] with `extra` vectors of one number a channel, all positive where `positive` says so. */
-function perChannel(op: string, options: { readonly extra: number; readonly minRank: number; readonly positive?: number; readonly minCells?: number }): fc.Arbitrary<OpCase> {
+function perChannel(
+  op: string,
+  options: { readonly extra: number; readonly minRank: number; readonly positive?: number; readonly minCells?: number },
+): fc.Arbitrary<OpCase> {
   const { extra, minRank, positive, minCells = 1 } = options;
   return fc.tuple(arbShape({ minRank, maxRank: 5, minSize: 1 }), fc.nat(), fc.boolean()).map(([shape, seed, epsilon]) => {
     const sizes = shape.map((size, i) => (i === shape.length - 1 ? Math.max(size, minCells) : size));
     const vectors = Array.from({ length: extra }, (_, i) =>
       seededTensor("float32", [sizes[1] as number], { seed: seed + i + 1, ...(i === positive ? { min: 0.1, max: 4 } : {}) }),
     );
-    return { op, inputs: [seededTensor("float32", sizes, { seed }), ...vectors], attributes: epsilon ? { epsilon: float(0.01) } : {} };
+    return {
+      op,
+      inputs: [seededTensor("float32", sizes, { seed }), ...vectors],
+      attributes: epsilon ? { epsilon: float(0.01) } : {},
+    };
   });
 }
 
@@ -42,7 +49,13 @@ function layerCase(op: string, options: { readonly bias: boolean; readonly outpu
 
 function groupCase(): fc.Arbitrary<OpCase> {
   return fc
-    .record({ batch: fc.integer({ min: 1, max: 2 }), groups: fc.integer({ min: 1, max: 3 }), each: fc.integer({ min: 1, max: 3 }), size: fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 3 }), seed: fc.nat() })
+    .record({
+      batch: fc.integer({ min: 1, max: 2 }),
+      groups: fc.integer({ min: 1, max: 3 }),
+      each: fc.integer({ min: 1, max: 3 }),
+      size: fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 3 }),
+      seed: fc.nat(),
+    })
     .map(({ batch, groups, each, size, seed }) => {
       const channels = groups * each;
       return {
@@ -58,27 +71,35 @@ function groupCase(): fc.Arbitrary<OpCase> {
 }
 
 function responseCase(): fc.Arbitrary<OpCase> {
-  return fc.tuple(arbShape({ minRank: 4, maxRank: 4, minSize: 1, maxSize: 6 }), fc.constantFrom(1, 3, 5), fc.nat()).map(([shape, size, seed]) => ({
-    op: "LRN",
-    inputs: [seededTensor("float32", shape, { seed })],
-    attributes: { size, alpha: float(0.02), beta: float(0.6), bias: float(1.5) },
-  }));
+  return fc
+    .tuple(arbShape({ minRank: 4, maxRank: 4, minSize: 1, maxSize: 6 }), fc.constantFrom(1, 3, 5), fc.nat())
+    .map(([shape, size, seed]) => ({
+      op: "LRN",
+      inputs: [seededTensor("float32", shape, { seed })],
+      attributes: { size, alpha: float(0.02), beta: float(0.6), bias: float(1.5) },
+    }));
 }
 
 function varianceCase(): fc.Arbitrary<OpCase> {
   return arbShape({ minRank: 4, maxRank: 4, minSize: 2 }).chain((shape) =>
-    fc.tuple(arbTensor("float32", shape), fc.option(fc.constantFrom([0, 2, 3], [2, 3], [0, 1, 2, 3]), { nil: undefined })).map(([x, axes]) => ({
-      op: "MeanVarianceNormalization",
-      inputs: [x],
-      attributes: { axes },
-    })),
+    fc
+      .tuple(arbTensor("float32", shape), fc.option(fc.constantFrom([0, 2, 3], [2, 3], [0, 1, 2, 3]), { nil: undefined }))
+      .map(([x, axes]) => ({
+        op: "MeanVarianceNormalization",
+        inputs: [x],
+        attributes: { axes },
+      })),
   );
 }
 
 opConformance("normalisation", {
   family: NORM,
   rows: {
-    BatchNormalization: { cases: perChannel("BatchNormalization", { extra: 4, minRank: 2, positive: 3 }), tolerance: close, runs: 60 },
+    BatchNormalization: {
+      cases: perChannel("BatchNormalization", { extra: 4, minRank: 2, positive: 3 }),
+      tolerance: close,
+      runs: 60,
+    },
     GroupNormalization: { cases: groupCase(), tolerance: { relative: 2e-5, absolute: 2e-4 }, runs: 60 },
     Hardmax: { cases: alongAxis("Hardmax") },
     InstanceNormalization: {
@@ -86,7 +107,11 @@ opConformance("normalisation", {
       cases: perChannel("InstanceNormalization", { extra: 2, minRank: 3, minCells: 2 }),
       tolerance: { relative: 2e-5, absolute: 2e-4 },
     },
-    LayerNormalization: { cases: layerCase("LayerNormalization", { bias: true, outputs: ["y0"] }), tolerance: { relative: 2e-5, absolute: 2e-4 }, runs: 60 },
+    LayerNormalization: {
+      cases: layerCase("LayerNormalization", { bias: true, outputs: ["y0"] }),
+      tolerance: { relative: 2e-5, absolute: 2e-4 },
+      runs: 60,
+    },
     "LayerNormalization with its statistics": {
       op: "LayerNormalization",
       cases: layerCase("LayerNormalization", { bias: true, outputs: ["y0", "y1", "y2"] }),

@@ -82,20 +82,33 @@ function poolCase(op: string, c: Choice, extra: OpCase["attributes"] = {}): OpCa
 }
 
 /** MaxPool of small integers, so that equal values meet in a window and the first one counts. */
-function maxPoolCase(c: Choice, how: { readonly indices: boolean; readonly column: boolean; readonly dtype: "float32" | "uint8" | "int8" }): OpCase {
+function maxPoolCase(
+  c: Choice,
+  how: { readonly indices: boolean; readonly column: boolean; readonly dtype: "float32" | "uint8" | "int8" },
+): OpCase {
   const made = poolCase("MaxPool", c, { storage_order: how.column ? 1 : 0 });
   const shape = (made.inputs[0] as Tensor).shape;
   const input = seededTensor(how.dtype, shape, { seed: c.seed, min: 0, max: 9, whole: true });
   return { ...made, inputs: [input], outputs: how.indices ? ["y0", "y1"] : ["y0"] };
 }
 
-function unpoolCase(c: { readonly planes: readonly number[]; readonly size: readonly number[]; readonly kernel: readonly number[]; readonly given: boolean; readonly seed: number }): OpCase {
+function unpoolCase(c: {
+  readonly planes: readonly number[];
+  readonly size: readonly number[];
+  readonly kernel: readonly number[];
+  readonly given: boolean;
+  readonly seed: number;
+}): OpCase {
   const shape = [...c.planes, ...c.size];
   const full = [...c.planes, ...c.size.map((size, i) => size * (c.kernel[i] as number))];
   const count = shape.reduce((a, b) => a * b, 1);
   const cells = full.reduce((a, b) => a * b, 1);
   // Different targets, as MaxPool with windows side by side makes them.
-  const indices = fromNumbers("int64", shape, Array.from({ length: count }, (_, i) => Math.floor((i * cells) / count)));
+  const indices = fromNumbers(
+    "int64",
+    shape,
+    Array.from({ length: count }, (_, i) => Math.floor((i * cells) / count)),
+  );
   const x = seededTensor("float32", shape, { seed: c.seed });
   const size = fromNumbers("int64", [full.length], full);
   return {
@@ -107,7 +120,9 @@ function unpoolCase(c: { readonly planes: readonly number[]; readonly size: read
 }
 
 function globalCase(op: string, attributes: OpCase["attributes"] = {}): fc.Arbitrary<OpCase> {
-  return arbShape({ minRank: 3, maxRank: 5, minSize: 1 }).chain((shape) => arbTensor("float32", shape).map((x) => ({ op, inputs: [x], attributes })));
+  return arbShape({ minRank: 3, maxRank: 5, minSize: 1 }).chain((shape) =>
+    arbTensor("float32", shape).map((x) => ({ op, inputs: [x], attributes })),
+  );
 }
 
 const sums = { relative: 1e-5, absolute: 1e-5 };
@@ -117,7 +132,9 @@ opConformance("pooling", {
   family: POOL,
   rows: {
     AveragePool: {
-      cases: fc.tuple(choice(ALL), fc.integer({ min: 0, max: 1 })).map(([c, include]) => poolCase("AveragePool", c, { count_include_pad: include })),
+      cases: fc
+        .tuple(choice(ALL), fc.integer({ min: 0, max: 1 }))
+        .map(([c, include]) => poolCase("AveragePool", c, { count_include_pad: include })),
       tolerance: sums,
       runs: 150,
     },
@@ -131,14 +148,25 @@ opConformance("pooling", {
     },
     MaxPool: {
       cases: fc
-        .tuple(choice(ALL), fc.record({ indices: fc.boolean(), column: fc.boolean(), dtype: fc.constantFrom("float32", "uint8", "int8") }))
+        .tuple(
+          choice(ALL),
+          fc.record({ indices: fc.boolean(), column: fc.boolean(), dtype: fc.constantFrom("float32", "uint8", "int8") }),
+        )
         .map(([c, how]) => maxPoolCase(c, how)),
       runs: 150,
     },
     MaxUnpool: {
       cases: fc
         .integer({ min: 1, max: 3 })
-        .chain((rank) => fc.record({ planes: list(1, 2, 2), size: list(1, 4, rank), kernel: list(1, 3, rank), given: fc.boolean(), seed: fc.nat() }))
+        .chain((rank) =>
+          fc.record({
+            planes: list(1, 2, 2),
+            size: list(1, 4, rank),
+            kernel: list(1, 3, rank),
+            given: fc.boolean(),
+            seed: fc.nat(),
+          }),
+        )
         .map(unpoolCase),
     },
   },

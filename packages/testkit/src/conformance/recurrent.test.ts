@@ -62,7 +62,8 @@ function activations(count: number, seed: number): OpCase["attributes"] {
   const known = Object.keys(ACTIVATIONS);
   const names = Array.from({ length: count }, () => known[random.int(known.length)] as string);
   if (random.int(2) === 0 && !names.some((name) => NO_DEFAULT.has(name))) return { activations: names };
-  const draw = (letter: string): Attribute => floats(names.filter((name) => ACTIVATIONS[name]?.includes(letter)).map(() => 0.1 + 0.8 * random.next()));
+  const draw = (letter: string): Attribute =>
+    floats(names.filter((name) => ACTIVATIONS[name]?.includes(letter)).map(() => 0.1 + 0.8 * random.next()));
   return { activations: names, activation_alpha: draw("a"), activation_beta: draw("b") };
 }
 
@@ -74,7 +75,11 @@ function recurrentCase(op: "GRU" | "LSTM" | "RNN", c: Choice): OpCase {
   const small = { min: -0.7, max: 0.7 };
   let seed = c.seed;
   const values = (shape: readonly number[]) => seededTensor("float32", shape, { seed: ++seed, ...small });
-  const lengths = fromNumbers("int32", [c.batch], Array.from({ length: c.batch }, () => 1 + random.int(c.seq)));
+  const lengths = fromNumbers(
+    "int32",
+    [c.batch],
+    Array.from({ length: c.batch }, () => 1 + random.int(c.seq)),
+  );
   const state = [dirs, c.batch, c.hidden];
   return {
     op,

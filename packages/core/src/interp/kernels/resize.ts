@@ -36,9 +36,9 @@ function original(job: AxisJob, i: number): number {
     case "pytorch_half_pixel":
       return to > 1 ? f(f(f(i + 0.5) / scale) - 0.5) : 0;
     case "half_pixel_symmetric": {
-      const adjustment = f(to / f(scale * size));
-      const offset = f((size / 2) * f(1 - adjustment));
-      return f(f(offset + f(f(i + 0.5) / scale)) - 0.5);
+      // In doubles, unlike the others: again what runtimes do.
+      const offset = (size / 2) * (1 - to / f(scale * size));
+      return f(offset + (i + 0.5) / scale - 0.5);
     }
     case "align_corners":
       return to === 1 ? 0 : f(f(i * (size - 1)) / (to - 1));
