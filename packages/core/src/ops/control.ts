@@ -52,6 +52,9 @@ function inferIf(context: InferContext): ReturnType<OpRow["infer"]> {
   const then = context.subgraph("then_branch", []).map(asTensor);
   const other = context.subgraph("else_branch", []).map(asTensor);
   if (then.length !== other.length) throw shapeError(context, `the branches give ${then.length} and ${other.length} values`);
+  // A condition that follows from the shapes (a guarded Squeeze, say) leaves one branch.
+  const condition = context.dims(0)?.[0];
+  if (typeof condition === "number") return condition !== 0 ? then : other;
   return then.map((type, i) => meet(type, other[i]));
 }
 

@@ -36,6 +36,18 @@ function pairRule(combine: (a: Dim, b: Dim) => Dim): ValueRule {
   return (context) => paired(context, combine);
 }
 
+const BOOL_CODE = 9;
+
+function cast(context: InferContext): readonly (readonly Dim[] | undefined)[] {
+  const data = context.dims(0);
+  if (attrInt(context.node, "to") !== BOOL_CODE) return [data];
+  return [data?.map(truth)];
+}
+
+function truth(dim: Dim): Dim {
+  return typeof dim === "number" ? (dim !== 0 ? 1 : 0) : UNKNOWN_DIM;
+}
+
 function negated(dim: Dim): Dim {
   return typeof dim === "number" ? -dim : UNKNOWN_DIM;
 }
@@ -236,8 +248,8 @@ function scatterNd(context: InferContext): readonly (readonly Dim[] | undefined)
  */
 export const SHAPE_VALUES: ReadonlyMap<string, ValueRule> = new Map<string, ValueRule>([
   ["Add", pairRule(dimAdd)],
-  ["Cast", passThrough],
-  ["CastLike", passThrough],
+  ["And", pairRule((a, b) => (a === 0 || b === 0 ? 0 : a === 1 && b === 1 ? 1 : UNKNOWN_DIM))],
+  ["Cast", cast],
   ["Ceil", passThrough],
   ["Concat", concat],
   ["ConstantOfShape", constantOfShape],
@@ -268,6 +280,8 @@ export const SHAPE_VALUES: ReadonlyMap<string, ValueRule> = new Map<string, Valu
   ],
   ["Mul", pairRule(dimMul)],
   ["Neg", (c) => [c.dims(0)?.map(negated)]],
+  ["Not", (c) => [c.dims(0)?.map((dim) => (typeof dim === "number" ? 1 - dim : UNKNOWN_DIM))]],
+  ["Or", pairRule((a, b) => (a === 1 || b === 1 ? 1 : a === 0 && b === 0 ? 0 : UNKNOWN_DIM))],
   ["Range", range],
   ["ReduceProd", reduceAll(dimMul, 1)],
   ["ReduceSum", reduceAll(dimAdd, 0)],
