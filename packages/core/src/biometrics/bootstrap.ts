@@ -82,7 +82,7 @@ function resamplePoints(
   settings: Required<BootstrapOptions>,
 ): readonly PointRun[] {
   const fars = points.map((point) => point.far);
-  const refit = refitter(scores, ranked, fars);
+  const refit = refitter({ scores, ranked }, { fars });
   const list = (): Float64Array => new Float64Array(settings.replicates);
   let drawn = 0;
   const runs = points.map((point) => ({ point, tarRefitted: list(), tarFixed: list(), fmrFixed: list(), thresholds: list() }));
@@ -103,12 +103,18 @@ function resamplePoints(
 }
 
 /** Fits thresholds in resamples, deepening the tail when a resample needs more of it than any before. */
+export interface Refitter {
+  readonly view: () => ResampleView;
+  readonly threshold: (resample: Resample, far: number) => number;
+}
+
+/** A {@link Refitter} for some FARs whose tail holds at least the `depth` best impostors from the start. */
 export function refitter(
-  scores: ComparisonScores,
-  ranked: ScorePair,
-  fars: readonly number[],
-): { readonly view: () => ResampleView; readonly threshold: (resample: Resample, far: number) => number } {
-  let depth = fars.reduce((deepest, far) => Math.max(deepest, tailDepth(far, ranked.impostor.count)), 1);
+  side: { readonly scores: ComparisonScores; readonly ranked: ScorePair },
+  options: { readonly fars: readonly number[]; readonly depth?: number },
+): Refitter {
+  const { scores, ranked } = side;
+  let depth = options.fars.reduce((deepest, far) => Math.max(deepest, tailDepth(far, ranked.impostor.count)), options.depth ?? 1);
   let view = resampleView(scores, ranked.impostor, depth);
   return {
     view: () => view,

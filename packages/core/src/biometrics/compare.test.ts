@@ -98,6 +98,7 @@ describe("comparing embeddings", () => {
     expect(() => scorePairs(set, { a: Uint32Array.of(4), b: Uint32Array.of(0) })).toThrow(/item 4 of 4/);
     expect(() => normaliseRows(embeddings(Float32Array.of(1, 0, 0, 0), 2))).toThrow(/embedding 1 of 2/);
     expect(() => normaliseRows(embeddings(Float32Array.of(1, Number.NaN), 2))).toThrow(/embedding 0 of 1/);
+    expect(() => normaliseRows(embeddings(Float32Array.of(1, Number.POSITIVE_INFINITY), 2))).toThrow(/length is Infinity/);
     expect(() => embeddings(new Float32Array(5), 2)).toThrow(/multiple/);
     expect(() => stackEmbeddings([Float32Array.of(1), Float32Array.of(1, 2)])).toThrow(/row 1/);
     expect(() => scoresFor(design, { genuine: new Float32Array(2), impostor: new Float32Array(3) })).toThrow(

@@ -51,6 +51,22 @@ describe("two models on the same comparisons", () => {
     expect(point.commonThreshold.value).toBeLessThan(-0.5);
     expect(point.commonThreshold.interval.high).toBeLessThan(-0.4);
     expect(point.candidateAtReferenceThreshold.fmr).toBe(0);
+    expect(point.realisedFar).toMatchObject({ low: 0, method: "clopper-pearson-over-comparisons" });
+  });
+
+  it("give the realised FAR an interval even when nearly everybody is let in", () => {
+    const { reference } = models(0);
+    const raised = scoresFor(reference.design, {
+      genuine: reference.genuine.scores,
+      impostor: reference.impostor.map((s) => s + 0.8),
+    });
+    const [point] = comparePaired(reference, raised, { fars: [1e-2], replicates: 100 }).points;
+    if (point?.kind !== "paired-point") throw new Error("too few");
+    const { fmr } = point.candidateAtReferenceThreshold;
+    expect(fmr).toBeGreaterThan(0.8);
+    expect(point.realisedFar.low).toBeLessThan(fmr);
+    expect(point.realisedFar.low).toBeGreaterThan(fmr - 0.1);
+    expect(point.realisedFar.high).toBeGreaterThan(fmr);
   });
 
   it("are not called equal beyond doubt when no decision happened to change", () => {

@@ -17,8 +17,10 @@ import {
   type BootstrapOptions,
   eachResample,
   percentileInterval,
+  weightedFmr,
   weightedFnmr,
 } from "./resample.ts";
+import { countAtLeast } from "./scores.ts";
 
 /** A difference of TAR, candidate minus reference: negative is a loss. */
 export interface TarDifference {
@@ -36,6 +38,8 @@ export interface PairedPoint {
   readonly candidate: OperatingPoint;
   /** The candidate at the reference's threshold: its `fmr` is the FAR realised when nobody changes the threshold. */
   readonly candidateAtReferenceThreshold: OperatingPoint;
+  /** Interval of that realised FAR, both people resampled. */
+  readonly realisedFar: Interval;
   /** Each model with its own threshold, re-fitted in every resample. */
   readonly ownThresholds: TarDifference;
   /** Both at the reference's threshold, held fixed. */
@@ -115,6 +119,7 @@ function pairedPoint(a: Side, b: Side, far: number, intervals: DifferenceInterva
     reference,
     candidate,
     candidateAtReferenceThreshold: common,
+    realisedFar: intervals.realised,
     ownThresholds: { value: candidate.tar - reference.tar, interval: intervals.own },
     commonThreshold: { value: common.tar - reference.tar, interval: intervals.common },
     flipsOwnThresholds: flips(candidate.threshold),
@@ -125,6 +130,20 @@ function pairedPoint(a: Side, b: Side, far: number, intervals: DifferenceInterva
 interface DifferenceIntervals {
   readonly own: Interval;
   readonly common: Interval;
+  readonly realised: Interval;
+}
+
+function realisedInterval(
+  side: Side,
+  facts: { readonly threshold: number; readonly replicates: Float64Array; readonly confidence: number },
+): Interval {
+  const { threshold, replicates, confidence } = facts;
+  const { impostor } = side.ranked;
+  // Without a false match every resample shows none: the zero-error rule over comparisons, which assumes them independent.
+  if (countAtLeast(impostor, threshold) === 0)
+    return { ...clopperPearson(0, impostor.count, { confidence }), method: "clopper-pearson-over-comparisons" };
+  const { low, high } = percentileInterval(replicates, confidence);
+  return { low, high, confidence, method: "two-way-person-bootstrap" };
 }
 
 function differenceIntervals(
@@ -133,11 +152,14 @@ function differenceIntervals(
   fars: readonly number[],
   settings: Required<BootstrapOptions>,
 ): readonly DifferenceIntervals[] {
-  const refitA = refitter(a.scores, a.ranked, fars);
-  const refitB = refitter(b.scores, b.ranked, fars);
   const fixed = fars.map((far) => (operatingPoint(a.ranked, far) as OperatingPoint).threshold);
+  // The tail of the candidate must reach down to the reference's threshold, however many impostors rose above it.
+  const depth = fixed.reduce((deepest, threshold) => Math.max(deepest, countAtLeast(b.ranked.impostor, threshold)), 1);
+  const refitA = refitter(a, { fars });
+  const refitB = refitter(b, { fars, depth });
   const own = fars.map(() => new Float64Array(settings.replicates));
   const common = fars.map(() => new Float64Array(settings.replicates));
+  const realised = fars.map(() => new Float64Array(settings.replicates));
   let replicate = 0;
   eachResample(a.scores.design, settings, (resample) => {
     fars.forEach((far, n) => {
@@ -148,6 +170,7 @@ function differenceIntervals(
       const threshold = at(fixed, n);
       at(own, n)[replicate] = weightedFnmr(drawA, thresholdA) - weightedFnmr(drawB, thresholdB);
       at(common, n)[replicate] = weightedFnmr(drawA, threshold) - weightedFnmr(drawB, threshold);
+      at(realised, n)[replicate] = weightedFmr(drawB, threshold);
     });
     replicate++;
   });
@@ -160,5 +183,9 @@ function differenceIntervals(
     const bound = clopperPearson(0, withGenuine, { confidence }).high;
     return { low: -bound, high: bound, confidence, method: "clopper-pearson-over-people" };
   };
-  return fars.map((_, n) => ({ own: interval(at(own, n)), common: interval(at(common, n)) }));
+  return fars.map((_, n) => ({
+    own: interval(at(own, n)),
+    common: interval(at(common, n)),
+    realised: realisedInterval(b, { threshold: at(fixed, n), replicates: at(realised, n), confidence }),
+  }));
 }
