@@ -10,6 +10,9 @@ import { fusionGraph } from "./fusion-graph.ts";
 import { ISLAND_CODES } from "./fusion-rules.ts";
 import { optimizedGraph } from "./ort-optimized.ts";
 
+/** These graphs are what the x64 build makes of them; other processors have other kernels. */
+const ELSEWHERE = process.arch !== "x64";
+
 type Quant = "uint8" | "int8" | "uint16";
 
 /** A small QDQ model under construction. */
@@ -173,7 +176,7 @@ function flat(g: Sketch, x: string): string {
   return g.node("Flatten", [x], { attributes: { axis: 1 } });
 }
 
-describe("the operator rows of ort-x64, in ONNX Runtime's own optimised graph", () => {
+describe.skipIf(ELSEWHERE)("the operator rows of ort-x64, in ONNX Runtime's own optimised graph", () => {
   test("each row has a graph here", () => {
     expect(Object.keys(OPERATORS).sort()).toEqual(Object.keys(ORT_X64.operators).sort());
   });
@@ -271,7 +274,7 @@ const ISLANDS: Readonly<
   },
 };
 
-describe("float islands name their reason", () => {
+describe.skipIf(ELSEWHERE)("float islands name their reason", () => {
   for (const [code, { op, why, make }] of Object.entries(ISLANDS)) {
     test(code, async () => {
       const report = await checkFusion(
@@ -287,21 +290,24 @@ describe("float islands name their reason", () => {
   }
 });
 
-test("a convolution that the plan leaves out between quantized ones is named as such, on both of its sides", async () => {
-  const float = (g: Sketch, x: string): string =>
-    g.node("Conv", [x, g.constant(`w_${g.nodes.length}`, f32([8, 8, 3, 3], new Float32Array(576).fill(0.1)))], CONV);
-  const report = await checkFusion(
-    build((g) => goodConv(g, g.qdq(float(g, float(g, goodConv(g, g.qdq(g.input("x", [1, 8, 16, 16])))))))),
-    ORT_X64,
-  );
-  expect(report.coverage["Conv"]).toEqual({ integer: 2, float: 2 });
-  expect(report.islands.map((i) => i.why)).toEqual([
-    "its weight and its output are not quantized: the plan leaves it in float",
-    "its weight and its input are not quantized: the plan leaves it in float",
-  ]);
-});
+test.skipIf(ELSEWHERE)(
+  "a convolution that the plan leaves out between quantized ones is named as such, on both of its sides",
+  async () => {
+    const float = (g: Sketch, x: string): string =>
+      g.node("Conv", [x, g.constant(`w_${g.nodes.length}`, f32([8, 8, 3, 3], new Float32Array(576).fill(0.1)))], CONV);
+    const report = await checkFusion(
+      build((g) => goodConv(g, g.qdq(float(g, float(g, goodConv(g, g.qdq(g.input("x", [1, 8, 16, 16])))))))),
+      ORT_X64,
+    );
+    expect(report.coverage["Conv"]).toEqual({ integer: 2, float: 2 });
+    expect(report.islands.map((i) => i.why)).toEqual([
+      "its weight and its output are not quantized: the plan leaves it in float",
+      "its weight and its input are not quantized: the plan leaves it in float",
+    ]);
+  },
+);
 
-test("ONNX Runtime quantizes float weights and biases itself when Q/DQ stand on both sides", async () => {
+test.skipIf(ELSEWHERE)("ONNX Runtime quantizes float weights and biases itself when Q/DQ stand on both sides", async () => {
   const report = await checkFusion(
     build((g) => {
       const w = g.constant("w", f32([8, 8, 3, 3], new Float32Array(576).fill(0.1)));
@@ -349,7 +355,7 @@ test("each reason is met in these tests", () => {
   expect([...Object.keys(ISLANDS), "unknown"].sort()).toEqual([...ISLAND_CODES].sort());
 });
 
-test("a well quantized chain is all integer, with a layout change at each end only", async () => {
+test.skipIf(ELSEWHERE)("a well quantized chain is all integer, with a layout change at each end only", async () => {
   const report = await checkFusion(
     build((g) => {
       const a = goodConv(g, g.qdq(g.input("x", [1, 8, 16, 16])));

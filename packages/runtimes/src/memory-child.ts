@@ -54,5 +54,5 @@ function answer(message: MemoryAnswer): void {
 }
 
 process.once("message", (task: MemoryTask) => {
-  work(task).then(answer, (error: unknown) => answer({ ok: false, why: wordsOf(error) }));
+  work(task).then(answer, (error: unknown) => answer({ ok: false, why: wordsOf(error).replaceAll(task.path, "the file") }));
 });

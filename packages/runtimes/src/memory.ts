@@ -5,7 +5,7 @@ import { fail } from "@tessera/core/base/error";
 import type { Feeds, LoadOptions } from "@tessera/core/graph/runtime";
 import type { NamedTensors } from "./ort-engine.ts";
 import type { OrtFlavour } from "./ort-module.ts";
-import { checkLoadOptions } from "./ort-options.ts";
+import { type CheckedOptions, prepareModel } from "./ort-options.ts";
 import { startProcess } from "./worker-start.ts";
 
 /** Memory and start of a model in a process of its own; plain JSON. */
@@ -27,7 +27,7 @@ export interface MemoryReport {
 export interface MemoryTask {
   readonly flavour: OrtFlavour;
   readonly path: string;
-  readonly options: LoadOptions;
+  readonly options: CheckedOptions;
   readonly feeds: NamedTensors;
   readonly runs: number;
 }
@@ -83,18 +83,17 @@ async function ask(task: MemoryTask, timeoutMs: number): Promise<MemoryAnswer> {
  */
 export async function measureMemory(bytes: Uint8Array, feeds: Feeds, options: MemoryOptions = {}): Promise<MemoryReport> {
   const { flavour = MEMORY_DEFAULTS.flavour, runs = MEMORY_DEFAULTS.runs } = options;
-  const load: LoadOptions = options.load ?? MEMORY_DEFAULTS.load;
-  checkLoadOptions(bytes, load);
+  const model = prepareModel(bytes, options.load ?? MEMORY_DEFAULTS.load);
   const dir = await mkdtemp(join(tmpdir(), "tessera-memory-"));
   try {
-    const path = join(dir, String.fromCharCode(...bytes.subarray(4, 8)) === "ORTM" ? "model.ort" : "model.onnx");
-    await writeFile(path, bytes);
-    for (const [name, data] of load.externalData ?? []) {
+    const path = join(dir, String.fromCharCode(...model.bytes.subarray(4, 8)) === "ORTM" ? "model.ort" : "model.onnx");
+    await writeFile(path, model.bytes);
+    for (const [name, data] of model.options.externalData ?? []) {
       if (basename(name) !== name)
         throw fail("EXTERNAL_DATA", `Cannot measure the model: external data ${name} is not a plain file name`);
       await writeFile(join(dir, name), data);
     }
-    const task: MemoryTask = { flavour, path, options: load, feeds: [...feeds], runs };
+    const task: MemoryTask = { flavour, path, options: model.options, feeds: [...feeds], runs };
     const answer = await ask(task, options.timeoutMs ?? MEMORY_DEFAULTS.timeoutMs);
     if (!answer.ok) throw fail("RUNTIME_FAILED", `Cannot measure the memory of the model: ${answer.why}`);
     return answer.report;

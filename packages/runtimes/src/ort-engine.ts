@@ -6,11 +6,11 @@ import type { ErrorCode } from "@tessera/core/base/error-codes";
 import { type Dim, isStatic, UNKNOWN_DIM } from "@tessera/core/graph/dim";
 import { DTYPES, type DType } from "@tessera/core/graph/dtype";
 import { tensorType, type ValueInfo } from "@tessera/core/graph/model";
-import type { LoadOptions, RuntimeProfile } from "@tessera/core/graph/runtime";
+import type { RuntimeProfile } from "@tessera/core/graph/runtime";
 import type { Tensor } from "@tessera/core/graph/tensor";
 import type * as Ort from "onnxruntime-node";
 import type { OrtFlavour } from "./ort-module.ts";
-import { ortSessionOptions } from "./ort-options.ts";
+import { type CheckedOptions, ortSessionOptions } from "./ort-options.ts";
 import { parseOrtProfile } from "./ort-profile.ts";
 import { emptyOrtTensor, fromOrtTensor, type OrtModule, toOrtTensor } from "./ort-tensor.ts";
 
@@ -43,10 +43,9 @@ export function runtimeError(doing: string, error: unknown, code: ErrorCode = "R
   return isTesseraError(error) ? error : fail(code, `Cannot ${doing}: ${wordsOf(error)}`, { cause: error });
 }
 
-function infoOf(meta: Ort.InferenceSession.ValueMetadata, dims: ReadonlyMap<string, number>): ValueInfo {
+function infoOf(meta: Ort.InferenceSession.ValueMetadata): ValueInfo {
   if (!meta.isTensor || !(meta.type in DTYPES)) return { name: meta.name, type: { kind: "opaque", record: meta } };
-  // ONNX Runtime still reports the name of a dimension whose value was given, and "" for one without a name.
-  const shape = meta.shape.map((d): Dim => (typeof d === "number" ? d : (dims.get(d) ?? (d === "" ? UNKNOWN_DIM : d))));
+  const shape = meta.shape.map((d): Dim => (d === "" ? UNKNOWN_DIM : d));
   return { name: meta.name, type: tensorType(meta.type as DType, shape) };
 }
 
@@ -80,8 +79,7 @@ function checkedFeeds(ort: OrtModule, inputs: readonly ValueInfo[], feeds: Named
 
 /** Options of {@link openEngine}. */
 export interface EngineOptions {
-  /** Already checked. */
-  readonly load: LoadOptions;
+  readonly load: CheckedOptions;
   readonly flavour: OrtFlavour;
 }
 
@@ -95,9 +93,8 @@ export async function openEngine(ort: OrtModule, model: Uint8Array | string, opt
   } catch (error) {
     throw runtimeError("load the model", error);
   }
-  const dims = options.load.dims ?? new Map<string, number>();
-  const inputs = session.inputMetadata.map((m) => infoOf(m, dims));
-  const outputs = session.outputMetadata.map((m) => infoOf(m, dims));
+  const inputs = session.inputMetadata.map(infoOf);
+  const outputs = session.outputMetadata.map(infoOf);
 
   /**
    * Output tensors in memory of our own, where the sizes are known: the native build writes into them and they can be moved to another
@@ -155,7 +152,7 @@ export async function openEngine(ort: OrtModule, model: Uint8Array | string, opt
 /** What {@link profileModel} needs. */
 export interface ProfileRequest {
   readonly bytes: Uint8Array;
-  readonly options: LoadOptions;
+  readonly options: CheckedOptions;
   readonly feeds: NamedTensors;
   readonly runs: number;
   readonly runtime: string;
@@ -173,7 +170,7 @@ export async function profileModel(ort: OrtModule, request: ProfileRequest): Pro
       ortSessionOptions(request.options, { profilePrefix: join(dir, "p") }),
     );
     try {
-      const inputs = session.inputMetadata.map((m) => infoOf(m, new Map()));
+      const inputs = session.inputMetadata.map(infoOf);
       const fed = checkedFeeds(ort, inputs, request.feeds);
       for (let i = 0; i <= request.runs; i++) await session.run(fed);
     } finally {

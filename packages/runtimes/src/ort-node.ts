@@ -1,7 +1,7 @@
 import type { Runtime } from "@tessera/core/graph/runtime";
 import { importOrt, ortVersion } from "./ort-module.ts";
-import { checkLoadOptions } from "./ort-options.ts";
-import { openHere, openInWorker } from "./ort-session.ts";
+import { prepareModel } from "./ort-options.ts";
+import { openHere, openInProcess, openInWorker } from "./ort-session.ts";
 
 /** Options of {@link ortNodeRuntime}. */
 export interface OrtNodeOptions {
@@ -17,7 +17,9 @@ export const ORT_NODE_DEFAULTS = { worker: true } as const satisfies OrtNodeOpti
 
 /**
  * ONNX Runtime's native build (onnxruntime-node) on the CPU, as a {@link Runtime} called "ort-node". Its sessions queue calls, so that
- * overlapping `run`s are safe; `profile` is there. Load options: all of them. @throws RUNTIME_MISSING when the package cannot be loaded.
+ * overlapping `run`s are safe; `profile` is there. Load options: all of them; sessions with `flushSubnormals` live in a process of their own,
+ * because ONNX Runtime (1.30) heeds it for the first session of a process only, and by setting the mode of the calling thread for good: in
+ * ours, it would change what this very program computes. @throws RUNTIME_MISSING when the package cannot be loaded.
  *
  * @example
  * const runtime = await ortNodeRuntime();
@@ -33,8 +35,8 @@ export async function ortNodeRuntime(options: OrtNodeOptions = {}): Promise<Runt
     version: ortVersion(ort, "node"),
     formats: ["onnx", "ort"],
     async load(bytes, loadOptions = {}) {
-      checkLoadOptions(bytes, loadOptions);
-      const request = { flavour: "node", runtime: "ort-node", bytes, options: loadOptions } as const;
+      const request = { flavour: "node", runtime: "ort-node", ...prepareModel(bytes, loadOptions) } as const;
+      if (loadOptions.flushSubnormals) return openInProcess(request);
       return worker ? openInWorker(request) : openHere(ort, request);
     },
   };

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { LoadOptions } from "@tessera/core/graph/runtime";
 import { runtimeError } from "./ort-engine.ts";
 import { importOrt } from "./ort-module.ts";
-import { checkLoadOptions, ortSessionOptions } from "./ort-options.ts";
+import { ortSessionOptions, prepareModel } from "./ort-options.ts";
 
 /** Options of {@link optimizedGraph} and {@link convertToOrt}. */
 export interface OptimizeOptions {
@@ -22,13 +22,15 @@ export interface OptimizeOptions {
 export const OPTIMIZE_DEFAULTS = { optimization: "extended" } as const satisfies OptimizeOptions;
 
 async function saved(bytes: Uint8Array, options: OptimizeOptions, file: string): Promise<Uint8Array> {
-  const load: LoadOptions = { ...OPTIMIZE_DEFAULTS, ...options };
-  checkLoadOptions(bytes, load);
+  const prepared = prepareModel(bytes, { ...OPTIMIZE_DEFAULTS, ...options });
   const ort = await importOrt("node");
   const dir = await mkdtemp(join(tmpdir(), "tessera-optimize-"));
   try {
     const path = join(dir, file);
-    const session = await ort.InferenceSession.create(bytes, ortSessionOptions(load, { optimizedPath: path }));
+    const session = await ort.InferenceSession.create(
+      prepared.bytes,
+      ortSessionOptions(prepared.options, { optimizedPath: path }),
+    );
     await session.release();
     return new Uint8Array(await readFile(path));
   } catch (error) {

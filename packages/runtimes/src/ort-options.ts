@@ -1,8 +1,7 @@
 import { fail } from "@tessera/core/base/error";
-import { readOnnx } from "@tessera/core/formats/onnx/read";
-import type { GraphProto } from "@tessera/core/formats/onnx/records";
 import type { LoadOptions } from "@tessera/core/graph/runtime";
 import type { InferenceSession } from "onnxruntime-node";
+import { fixDims } from "./fix-dims.ts";
 
 /** What {@link LoadOptions} leave out. */
 export const LOAD_DEFAULTS = { threads: 1, optimization: "all", flushSubnormals: false } as const satisfies LoadOptions;
@@ -24,49 +23,33 @@ function refuse(why: string): Error {
   return fail("RUNTIME_FAILED", `Cannot load a model: ${why}`);
 }
 
-/** Names of the symbolic sizes of inputs and outputs; `undefined` for bytes that we cannot read (the .ort format, or no model at all). */
-function symbolsOf(bytes: Uint8Array): ReadonlySet<string> | undefined {
-  let graph: GraphProto | undefined;
-  try {
-    graph = readOnnx(bytes).graph;
-  } catch {
-    return undefined;
-  }
-  const names = new Set<string>();
-  for (const { type } of [...(graph?.input ?? []), ...(graph?.output ?? [])]) {
-    for (const { dimParam } of type?.tensorType?.shape?.dim ?? []) if (dimParam) names.add(dimParam);
-  }
-  return names;
-}
+/** Load options that were checked, without symbolic dimensions: those were written into the model. */
+export type CheckedOptions = Omit<LoadOptions, "dims">;
 
-function checkDims(bytes: Uint8Array, dims: ReadonlyMap<string, number>): void {
-  const known = symbolsOf(bytes);
-  for (const [name, size] of dims) {
-    if (!(Number.isSafeInteger(size) && size >= 0)) throw refuse(`dimension ${name} must be a whole number, not ${size}`);
-    if (!known || known.has(name)) continue;
-    throw refuse(
-      `it has no dimension ${name} to set, ${known.size ? `only ${[...known].join(", ")}` : "nor any other with a name"}`,
-    );
-  }
+/** A model that is ready for the runtime. */
+export interface PreparedModel {
+  readonly bytes: Uint8Array;
+  readonly options: CheckedOptions;
 }
 
 /**
- * Checks load options. ONNX Runtime accepts unknown names and silly values without a word, so this is the only check there is.
- * @throws RUNTIME_FAILED naming the option.
+ * Checks load options and writes symbolic dimensions into the model. ONNX Runtime accepts unknown names and silly values without a word,
+ * so this is the only check there is. @throws RUNTIME_FAILED naming the option; what {@link fixDims} throws.
  */
-export function checkLoadOptions(bytes: Uint8Array, options: LoadOptions): void {
-  for (const key of Object.keys(options)) if (!Object.hasOwn(KEYS, key)) throw refuse(`there is no load option "${key}"`);
-  const { threads, optimization, dims, externalData } = options;
+export function prepareModel(bytes: Uint8Array, loadOptions: LoadOptions): PreparedModel {
+  for (const key of Object.keys(loadOptions)) if (!Object.hasOwn(KEYS, key)) throw refuse(`there is no load option "${key}"`);
+  const { dims, ...options } = loadOptions;
+  const { threads, optimization, externalData } = options;
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= 1024)) {
     throw refuse(`threads must be a whole number from 1 to 1024, not ${threads}`);
   }
   if (optimization !== undefined && !Object.hasOwn(LEVELS, optimization)) {
     throw refuse(`optimization must be one of ${Object.keys(LEVELS).join(", ")}, not ${optimization}`);
   }
-  if (dims?.size) checkDims(bytes, dims);
-  for (const [name, bytes] of externalData ?? []) {
-    if (!(bytes instanceof Uint8Array)) throw refuse(`external data ${name} must be bytes`);
+  for (const [name, data] of externalData ?? []) {
+    if (!(data instanceof Uint8Array)) throw refuse(`external data ${name} must be bytes`);
   }
+  return { bytes: dims?.size ? fixDims(bytes, dims) : bytes, options };
 }
 
 /** Options of {@link ortSessionOptions} besides the caller's. */
@@ -78,7 +61,7 @@ export interface OrtExtras {
 }
 
 /** Checked load options in ONNX Runtime's words. */
-export function ortSessionOptions(options: LoadOptions, extras: OrtExtras = {}): InferenceSession.SessionOptions {
+export function ortSessionOptions(options: CheckedOptions, extras: OrtExtras = {}): InferenceSession.SessionOptions {
   return {
     executionMode: "sequential",
     intraOpNumThreads: options.threads ?? LOAD_DEFAULTS.threads,
@@ -86,7 +69,6 @@ export function ortSessionOptions(options: LoadOptions, extras: OrtExtras = {}):
     graphOptimizationLevel: LEVELS[options.optimization ?? LOAD_DEFAULTS.optimization],
     // Refusals come back as exceptions with the same words; without this they are also printed on stderr.
     logSeverityLevel: 4,
-    ...(options.dims?.size ? { freeDimensionOverrides: Object.fromEntries(options.dims) } : {}),
     ...(options.externalData?.size ? { externalData: Array.from(options.externalData, ([path, data]) => ({ path, data })) } : {}),
     ...((options.flushSubnormals ?? LOAD_DEFAULTS.flushSubnormals) ? { extra: { session: { set_denormal_as_zero: "1" } } } : {}),
     ...(extras.profilePrefix === undefined ? {} : { enableProfiling: true, profileFilePrefix: extras.profilePrefix }),

@@ -1,23 +1,21 @@
-import type { Worker } from "node:worker_threads";
 import { fail } from "@tessera/core/base/error";
-import type { Feeds, LoadOptions, RuntimeProfile, Session } from "@tessera/core/graph/runtime";
+import type { Feeds, RuntimeProfile, Session } from "@tessera/core/graph/runtime";
 import { type NamedTensors, openEngine, profileModel } from "./ort-engine.ts";
 import type { OrtFlavour } from "./ort-module.ts";
+import type { PreparedModel } from "./ort-options.ts";
+import { type Peer, processPeer, workerPeer } from "./ort-peer.ts";
 import type { OrtModule } from "./ort-tensor.ts";
 import { type AnswerMessage, type Answers, packed, type Request, type RequestMessage } from "./ort-wire.ts";
-import { startWorker } from "./worker-start.ts";
+import { startProcess, startWorker } from "./worker-start.ts";
 
 /** Warm-up runs of {@link Session.time} unless given. */
 const WARMUP = 3;
 
 /** What both ways of opening a session need. */
-export interface OpenRequest {
+export interface OpenRequest extends PreparedModel {
   readonly flavour: OrtFlavour;
   /** Name of the runtime in profiles. */
   readonly runtime: string;
-  readonly bytes: Uint8Array;
-  /** Already checked. */
-  readonly options: LoadOptions;
 }
 
 function checkedRuns(runs: number, warmup: number): void {
@@ -27,31 +25,17 @@ function checkedRuns(runs: number, warmup: number): void {
     throw fail("RUNTIME_FAILED", `Cannot time the model: warmup must be a whole number, not ${warmup}`);
 }
 
-function closedError(): Error {
-  return fail("RUNTIME_FAILED", "Cannot use the session: it is closed");
-}
-
-/** Requests and answers over a worker. Keeps the process alive only while an answer is due. */
+/** Requests to a peer and its answers. Keeps the process alive only while an answer is due. */
 class Line {
-  readonly #worker: Worker;
+  readonly #peer: Peer;
   readonly #waiting = new Map<number, { readonly resolve: (value: never) => void; readonly reject: (error: unknown) => void }>();
-  readonly #gone: Promise<void>;
   #next = 0;
   #end: Error | undefined;
 
-  constructor(worker: Worker) {
-    this.#worker = worker;
-    worker.unref();
-    worker.on("message", (message: AnswerMessage) => this.#settle(message));
-    worker.on("error", (cause) =>
-      this.#fall(fail("RUNTIME_FAILED", `Cannot use the session: its worker failed: ${cause}`, { cause })),
-    );
-    this.#gone = new Promise((resolve) => {
-      worker.on("exit", (code) => {
-        this.#fall(fail("RUNTIME_FAILED", `Cannot use the session: its worker ended with code ${code}`));
-        resolve();
-      });
-    });
+  constructor(peer: Peer) {
+    this.#peer = peer;
+    peer.onMessage((message) => this.#settle(message as AnswerMessage));
+    peer.onGone((why) => this.#fall(fail("RUNTIME_FAILED", `Cannot use the session: ${why}`)));
   }
 
   ask<K extends Request["kind"]>(request: Request & { readonly kind: K }, transfer: ArrayBuffer[] = []): Promise<Answers[K]> {
@@ -59,30 +43,28 @@ class Line {
     const id = this.#next++;
     return new Promise<Answers[K]>((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
-      this.#worker.ref();
+      this.#peer.hold(true);
       const message: RequestMessage = { id, request };
-      this.#worker.postMessage(message, transfer);
+      this.#peer.post(message, transfer);
     });
   }
 
-  /** Ends the worker and waits until it is gone. */
+  /** Ends the peer and waits until it is gone. */
   async end(): Promise<void> {
-    this.#end ??= closedError();
-    this.#worker.ref();
-    await this.#worker.terminate();
-    await this.#gone;
+    this.seal();
+    await this.#peer.end();
   }
 
   /** After this no more requests are taken; those under way are answered. */
   seal(): void {
-    this.#end ??= closedError();
+    this.#end ??= fail("RUNTIME_FAILED", "Cannot use the session: it is closed");
   }
 
   #settle(message: AnswerMessage): void {
     const entry = this.#waiting.get(message.id);
     if (!entry) return;
     this.#waiting.delete(message.id);
-    if (this.#waiting.size === 0) this.#worker.unref();
+    if (this.#waiting.size === 0) this.#peer.hold(false);
     if (message.ok) entry.resolve(message.value as never);
     else {
       const { code, message: words, at, hint, cause } = message.error;
@@ -98,9 +80,18 @@ class Line {
 }
 
 /** A session in a worker thread of its own. Requests queue up there; tensors are copied once on the way in and moved on the way out. */
-export async function openInWorker(open: OpenRequest): Promise<Session> {
+export function openInWorker(open: OpenRequest): Promise<Session> {
+  return openAt(workerPeer(startWorker("./ort-worker")), open);
+}
+
+/** A session in a process of its own: starts later, and tensors are copied both ways. */
+export function openInProcess(open: OpenRequest): Promise<Session> {
+  return openAt(processPeer(startProcess("./ort-worker")), open);
+}
+
+async function openAt(peer: Peer, open: OpenRequest): Promise<Session> {
   const { flavour, bytes, options, runtime } = open;
-  const line = new Line(startWorker("./ort-worker"));
+  const line = new Line(peer);
   let info: Answers["open"];
   try {
     const copy = bytes.slice();
@@ -151,7 +142,7 @@ export async function openHere(ort: OrtModule, open: OpenRequest): Promise<Sessi
   /** One at a time, as in a worker. */
   function queued<T>(work: () => Promise<T>): Promise<T> {
     const next = last.then(() => {
-      if (closed) throw closedError();
+      if (closed) throw fail("RUNTIME_FAILED", "Cannot use the session: it is closed");
       return work();
     });
     last = next.catch(() => undefined);

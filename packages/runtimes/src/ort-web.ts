@@ -1,7 +1,7 @@
 import { fail } from "@tessera/core/base/error";
 import type { Runtime } from "@tessera/core/graph/runtime";
 import { importOrt, ortVersion } from "./ort-module.ts";
-import { checkLoadOptions } from "./ort-options.ts";
+import { prepareModel } from "./ort-options.ts";
 import { openHere, openInWorker } from "./ort-session.ts";
 
 /** Options of {@link ortWebRuntime}. */
@@ -18,7 +18,8 @@ export const ORT_WEB_DEFAULTS = { worker: true } as const satisfies OrtWebOption
 
 /**
  * ONNX Runtime's WebAssembly build (onnxruntime-web) in Node, as a {@link Runtime} called "ort-web": what a browser would compute, and an
- * independent check of the native build. No `profile`. Measured against the native build: float 7-8 times slower, and int8 slower than
+ * independent check of the native build. No `profile`; `flushSubnormals` has no effect, WebAssembly knows no such
+ * mode. Measured against the native build: float 7-8 times slower, and int8 slower than
  * float. @throws RUNTIME_MISSING when the package cannot be loaded.
  */
 export async function ortWebRuntime(options: OrtWebOptions = {}): Promise<Runtime> {
@@ -29,8 +30,7 @@ export async function ortWebRuntime(options: OrtWebOptions = {}): Promise<Runtim
     version: ortVersion(ort, "web"),
     formats: ["onnx", "ort"],
     async load(bytes, loadOptions = {}) {
-      checkLoadOptions(bytes, loadOptions);
-      const request = { flavour: "web", runtime: "ort-web", bytes, options: loadOptions } as const;
+      const request = { flavour: "web", runtime: "ort-web", ...prepareModel(bytes, loadOptions) } as const;
       if (worker) return openInWorker(request);
       if ((loadOptions.threads ?? 1) > 1)
         throw fail("RUNTIME_FAILED", `Cannot load a model: ort-web has ${loadOptions.threads} threads only in a worker`);

@@ -1,13 +1,14 @@
 import type { ErrorPlace } from "@tessera/core/base/error";
 import type { ErrorCode } from "@tessera/core/base/error-codes";
 import type { ValueInfo } from "@tessera/core/graph/model";
-import type { LoadOptions, RuntimeProfile } from "@tessera/core/graph/runtime";
+import type { RuntimeProfile } from "@tessera/core/graph/runtime";
 import type { NamedTensors, Timing } from "./ort-engine.ts";
 import type { OrtFlavour } from "./ort-module.ts";
+import type { CheckedOptions } from "./ort-options.ts";
 
 /** What is asked of a worker; one kind per call. The answer to each is in {@link Answers}. */
 export type Request =
-  | { readonly kind: "open"; readonly flavour: OrtFlavour; readonly bytes: Uint8Array; readonly options: LoadOptions }
+  | { readonly kind: "open"; readonly flavour: OrtFlavour; readonly bytes: Uint8Array; readonly options: CheckedOptions }
   | { readonly kind: "run"; readonly feeds: NamedTensors }
   | { readonly kind: "time"; readonly feeds: NamedTensors; readonly runs: number; readonly warmup: number }
   | {

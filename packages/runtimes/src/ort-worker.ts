@@ -1,8 +1,8 @@
 import { parentPort } from "node:worker_threads";
 import { isTesseraError } from "@tessera/core/base/error";
-import type { LoadOptions } from "@tessera/core/graph/runtime";
 import { type NamedTensors, type OrtEngine, openEngine, profileModel, runtimeError } from "./ort-engine.ts";
 import { importOrt } from "./ort-module.ts";
+import type { CheckedOptions } from "./ort-options.ts";
 import type { OrtModule } from "./ort-tensor.ts";
 import type { AnswerMessage, Answers, ErrorRecord, Request, RequestMessage } from "./ort-wire.ts";
 
@@ -20,10 +20,17 @@ function recordOf(error: unknown): ErrorRecord {
   return { code: ours.code, message: ours.message, at: ours.at, hint: ours.hint, cause: plain };
 }
 
-function serve(port: NonNullable<typeof parentPort>): void {
+/** The way back to who started this thread or process. */
+interface Port {
+  post(message: AnswerMessage, transfer: ArrayBuffer[]): void;
+  onMessage(listener: (message: RequestMessage) => void): void;
+  close(): void;
+}
+
+function serve(port: Port): void {
   let ort: OrtModule | undefined;
   let engine: OrtEngine | undefined;
-  let options: LoadOptions = {};
+  let options: CheckedOptions = {};
 
   async function answer(request: Request): Promise<Answers[keyof Answers]> {
     if (request.kind === "open") {
@@ -51,19 +58,32 @@ function serve(port: NonNullable<typeof parentPort>): void {
     try {
       const value = await answer(request);
       const message: AnswerMessage = { id, ok: true, value };
-      port.postMessage(message, request.kind === "run" ? movable(value as NamedTensors) : []);
+      port.post(message, request.kind === "run" ? movable(value as NamedTensors) : []);
     } catch (error) {
       const message: AnswerMessage = { id, ok: false, error: recordOf(error) };
-      port.postMessage(message);
+      port.post(message, []);
     }
     if (request.kind === "close") port.close();
   }
 
   // One at a time, in order: the binding's promises would otherwise let a second request in between.
   let last = Promise.resolve();
-  port.on("message", (message: RequestMessage) => {
+  port.onMessage((message) => {
     last = last.then(() => handle(message));
   });
 }
 
-if (parentPort) serve(parentPort);
+if (parentPort) {
+  const port = parentPort;
+  serve({
+    post: (message, transfer) => port.postMessage(message, transfer),
+    onMessage: (listener) => void port.on("message", listener),
+    close: () => port.close(),
+  });
+} else if (process.send) {
+  serve({
+    post: (message) => void process.send?.(message),
+    onMessage: (listener) => void process.on("message", listener),
+    close: () => process.disconnect(),
+  });
+}

@@ -1,11 +1,10 @@
 import { isTesseraError } from "@tessera/core/base/error";
-import { seededRandom } from "@tessera/core/base/random";
-import { byteLength, type DType } from "@tessera/core/graph/dtype";
 import { makeNode } from "@tessera/core/graph/node";
 import type { Feeds, LoadOptions, Runtime, Session } from "@tessera/core/graph/runtime";
-import { f32, fromNumbers, i64, sameTensor, stringTensor, type Tensor, toNumbers, view } from "@tessera/core/graph/tensor";
+import { f32, i64, sameTensor, type Tensor, toNumbers } from "@tessera/core/graph/tensor";
 import { describe, expect, test } from "vitest";
 import { onnxFile } from "./onnx-file.ts";
+import { addFile, convByHand, convFile, convInput, IO_DTYPES, identityFile, sample } from "./runtime-models.ts";
 
 /** Options of {@link runtimeSuite}. */
 export interface RuntimeSuiteOptions {
@@ -18,133 +17,11 @@ export interface RuntimeSuiteOptions {
   readonly only?: readonly string[];
 }
 
-/** Element types that every runtime takes and gives. */
-const IO_DTYPES = [
-  "float32",
-  "float64",
-  "float16",
-  "int8",
-  "uint8",
-  "int16",
-  "uint16",
-  "int32",
-  "uint32",
-  "int64",
-  "uint64",
-  "bool",
-  "string",
-] as const satisfies readonly DType[];
-
-/** `y_T = Identity(x_T)` of any length for each element type T. */
-function identityFile(dtypes: readonly DType[]): Uint8Array {
-  return onnxFile({
-    inputs: Object.fromEntries(dtypes.map((dtype) => [`x_${dtype}`, [dtype, ["N"]]])),
-    outputs: Object.fromEntries(dtypes.map((dtype) => [`y_${dtype}`, [dtype, ["N"]]])),
-    nodes: dtypes.map((dtype) => makeNode("Identity", { inputs: [`x_${dtype}`], outputs: [`y_${dtype}`] })),
-  });
-}
-
-/** `y: f32[N, 3] = Relu(x: f32[N, 3] + constant)`. */
-function addFile(constant = 1): Uint8Array {
-  return onnxFile({
-    inputs: { x: ["float32", ["N", 3]] },
-    outputs: { y: ["float32", ["N", 3]] },
-    nodes: [makeNode("Add", { inputs: ["x", "c"], outputs: ["s"] }), makeNode("Relu", { inputs: ["s"], outputs: ["y"] })],
-    constants: { c: f32([1], [constant]) },
-  });
-}
-
-/** `y: f32[1, 16, 24, 24] = Relu(Conv(x: f32[1, 8, 24, 24]))`: enough work for threads and layouts to matter. */
-function convFile(): Uint8Array {
-  const random = seededRandom(7);
-  return onnxFile({
-    inputs: { x: ["float32", [1, 8, 24, 24]] },
-    outputs: { y: ["float32", [1, 16, 24, 24]] },
-    nodes: [
-      makeNode("Conv", { inputs: ["x", "w", "b"], outputs: ["c"] }, { attributes: { pads: [1, 1, 1, 1], kernel_shape: [3, 3] } }),
-      makeNode("Relu", { inputs: ["c"], outputs: ["y"] }),
-    ],
-    constants: {
-      w: f32(
-        [16, 8, 3, 3],
-        Array.from({ length: 16 * 8 * 9 }, () => random.normal()),
-      ),
-      b: f32(
-        [16],
-        Array.from({ length: 16 }, () => random.normal()),
-      ),
-    },
-  });
-}
-
-function convInput(seed = 1): Tensor {
-  const random = seededRandom(seed);
-  return f32(
-    [1, 8, 24, 24],
-    Array.from({ length: 8 * 24 * 24 }, () => random.normal()),
-  );
-}
-
-/** The convolution of {@link convFile} summed in double precision, the long way. */
-function convByHand(x: Tensor): Float64Array {
-  const random = seededRandom(7);
-  const w = Float64Array.from({ length: 16 * 8 * 9 }, () => Math.fround(random.normal()));
-  const b = Float64Array.from({ length: 16 }, () => Math.fround(random.normal()));
-  const input = view(x, "float32");
-  const out = new Float64Array(16 * 24 * 24);
-  for (let m = 0; m < 16; m++)
-    for (let r = 0; r < 24; r++)
-      for (let c = 0; c < 24; c++) {
-        let sum = b[m] as number;
-        for (let k = 0; k < 8 * 9; k++) {
-          const [ch, dr, dc] = [Math.floor(k / 9), (Math.floor(k / 3) % 3) - 1, (k % 3) - 1];
-          const inside = r + dr >= 0 && r + dr < 24 && c + dc >= 0 && c + dc < 24;
-          if (inside) sum += (w[m * 72 + k] as number) * (input[(ch * 24 + r + dr) * 24 + c + dc] as number);
-        }
-        out[(m * 24 + r) * 24 + c] = Math.max(0, sum);
-      }
-  return out;
-}
-
 function worstDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
   expect(a.length).toBe(b.length);
   let worst = 0;
   for (let i = 0; i < a.length; i++) worst = Math.max(worst, Math.abs((a[i] as number) - (b[i] as number)));
   return worst;
-}
-
-/** Values of a type, the ends of its range among them. */
-function sample(dtype: DType, count: number, seed: number): Tensor {
-  if (dtype === "string")
-    return stringTensor(
-      [count],
-      Array.from({ length: count }, (_, i) => ["", "tessera", "ψηφίς", "a".repeat(300)][i % 4] as string),
-    );
-  const random = seededRandom(seed);
-  if (dtype === "bool")
-    return fromNumbers(
-      "bool",
-      [count],
-      Array.from({ length: count }, () => random.int(2)),
-    );
-  if (dtype === "float16") {
-    const special = [0, -0, 65504, -65504, 6e-8, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1 / 3];
-    return fromNumbers(
-      "float16",
-      [count],
-      Array.from({ length: count }, (_, i) => special[i] ?? random.normal()),
-    );
-  }
-  if (dtype === "float32" || dtype === "float64") {
-    const special = [0, -0, 1e30, -1e-30, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN, 1 / 3];
-    return fromNumbers(
-      dtype,
-      [count],
-      Array.from({ length: count }, (_, i) => special[i] ?? random.normal()),
-    );
-  }
-  const bytes = Uint8Array.from({ length: byteLength(dtype, count) }, () => random.int(256));
-  return { dtype, shape: [count], bytes };
 }
 
 async function withSession<T>(
@@ -249,6 +126,8 @@ const CASES: Readonly<Record<string, (runtime: Runtime) => Promise<void>>> = {
   "fixes a symbolic dimension": (runtime) =>
     withSession(runtime, { bytes: addFile(), options: { dims: new Map([["N", 2]]) } }, async (session) => {
       expect(session.inputs[0]?.type).toMatchObject({ shape: [2, 3] });
+      expect(session.outputs[0]?.type).toMatchObject({ shape: [2, 3] });
+      expect(await codeOf(session.run(feeds(f32([1, 3], [1, 2, 3]))))).toBe("RUNTIME_FAILED");
       expect([...toNumbers(output(await session.run(feeds(f32([2, 3], [1, 2, 3, 4, 5, 6])))))]).toEqual([2, 3, 4, 5, 6, 7]);
     }),
   "reads feeds at any byte offset and leaves them as they are": (runtime) =>
