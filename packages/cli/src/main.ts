@@ -2,9 +2,7 @@
 import { fail } from "@tessera/core/base/error";
 import { type CommandDef, defineCommand, renderUsage, runCommand } from "citty";
 import { reportError } from "./ui/errors.ts";
-
-/** Version of the command, also written into artefacts. */
-export const TESSERA_VERSION = "0.1.0";
+import { TESSERA_VERSION } from "./version.ts";
 
 // Lazy, so that `tessera simplify` does not load what only `optimize` needs.
 const VERBS: Readonly<Record<string, () => Promise<CommandDef>>> = {

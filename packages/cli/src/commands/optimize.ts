@@ -1,0 +1,107 @@
+import { join } from "node:path";
+import { faceEmbeddingCard } from "@tessera/core/modality/card";
+import { targetById } from "@tessera/core/targets/table";
+import { renderReport } from "@tessera/web/report";
+import { findCard } from "../io/card-file.ts";
+import { writeFile } from "../io/files.ts";
+import { readModelFile } from "../io/model-file.ts";
+import { candidatesTable } from "../ui/candidates-table.ts";
+import { FACE_OPTIONS, faceDataOf } from "../ui/face-options.ts";
+import { createProgress } from "../ui/progress.ts";
+import { choiceOption, numberList, numberOption, verb } from "../ui/verb.ts";
+import { optimizeFaceModel } from "../work/optimize.ts";
+import { runtimeFor } from "../work/runtime.ts";
+
+const METHODS = ["min-max", "percentile", "mse", "entropy"] as const;
+
+export const optimize = verb(
+  {
+    name: "optimize",
+    description: "Build variants for a target, judge them on real pairs and the real runtime, pick, and report",
+  },
+  {
+    model: { type: "positional", description: "The .onnx file of a face embedding network", required: true },
+    target: { type: "string", description: "Target to build for", default: "ort-x64" },
+    out: { type: "string", alias: "o", description: "Folder for artefacts and report", default: "tessera-out" },
+    ...FACE_OPTIONS,
+    far: { type: "string", description: "FARs to report, the first one is optimised for", default: "1e-3,1e-4" },
+    ranges: {
+      type: "string",
+      description: `Range methods of the static INT8 variants: ${METHODS.join(", ")}`,
+      default: "min-max,mse",
+    },
+    "max-drop": { type: "string", description: "Largest loss of TAR at the first FAR, e.g. 0.5%" },
+    "max-latency": { type: "string", description: "Largest median latency in milliseconds" },
+    "max-size": { type: "string", description: "Largest file in bytes" },
+    protocol: { type: "string", description: "all-pairs or pair-list", default: "all-pairs" },
+    replicates: { type: "string", description: "Bootstrap replicates of people", default: "500" },
+    seed: { type: "string", description: "Seed of bootstrap and timing order", default: "1" },
+    rounds: { type: "string", description: "Interleaved timing rounds", default: "30" },
+    "allow-overlap": {
+      type: "boolean",
+      description: "Evaluate although people are in calibration and evaluation; the report says so",
+      default: false,
+    },
+    illustration: { type: "string", description: "Words to put on top of the report: why its figures are no accuracy claim" },
+  },
+  async (args, tools) => {
+    const progress = createProgress(tools);
+    const target = targetById(args.target);
+    const file = readModelFile(args.model);
+    const card = faceEmbeddingCard(findCard(args.model, args));
+    const fars = numberList("far", args.far, { min: 1e-9, max: 0.5 });
+    const maxDrop = numberOption("max-drop", args["max-drop"], { min: 0, max: 1 });
+    const maxLatencyMs = numberOption("max-latency", args["max-latency"], { min: 0 });
+    const maxSizeBytes = numberOption("max-size", args["max-size"], { min: 0 });
+    const runtime = await runtimeFor(target);
+    const evaluation = await faceDataOf(args.data, args, { ...tools, card, runtime, progress });
+    const calibration =
+      args.calib === undefined ? evaluation : await faceDataOf(args.calib, args, { ...tools, card, runtime, progress });
+    const report = await optimizeFaceModel({
+      file,
+      card,
+      target,
+      runtime,
+      calibration,
+      evaluation,
+      outDir: args.out,
+      fars,
+      budgets: {
+        far: fars[0] as number,
+        ...(maxDrop === undefined ? {} : { maxDrop }),
+        ...(maxLatencyMs === undefined ? {} : { maxLatencyMs }),
+        ...(maxSizeBytes === undefined ? {} : { maxSizeBytes }),
+      },
+      methods: args.ranges.split(",").map((m) => choiceOption("ranges", m, METHODS)),
+      protocol: choiceOption("protocol", args.protocol, ["all-pairs", "pair-list"]),
+      replicates: numberOption("replicates", args.replicates, { min: 10, max: 100_000 }) as number,
+      seed: numberOption("seed", args.seed, { min: 0 }) as number,
+      timing: { rounds: numberOption("rounds", args.rounds, { min: 3, max: 10_000 }) as number, runs: 5 },
+      allowOverlap: args["allow-overlap"],
+      ...(args.illustration === undefined ? {} : { illustration: args.illustration }),
+      now: new Date(),
+      progress,
+      signal: tools.signal,
+    });
+    const page = join(args.out, "report.html");
+    writeFile(page, renderReport(report));
+    progress.end();
+    if (tools.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
+    else {
+      const lines = [
+        candidatesTable(report),
+        "",
+        ...report.pick.why,
+        ...report.pick.passedOver.map((p) => `  not ${p.id}: ${p.why}`),
+        ...report.next.map((n) => `next: ${n}`),
+        ...(report.illustration === undefined ? [] : ["", `ILLUSTRATION: ${report.illustration}`]),
+        "",
+        `report: ${page}`,
+      ];
+      process.stdout.write(`${lines.join("\n")}\n`);
+    }
+    if (report.pick.id === undefined) return 1;
+    if (report.preprocessing?.questioned) progress.note(`warning: ${report.preprocessing.says}`);
+    return 0;
+  },
+);
