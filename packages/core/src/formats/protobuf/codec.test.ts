@@ -122,6 +122,8 @@ describe("the wire format", () => {
     });
     expect(read(0x6a, 2, 5, 7, 0x68, 9)).toEqual({ sizes: [5, 7, 9] });
     expect(read(0x20, 5, 0x20, 7)).toEqual({ ints: Int32Array.of(5, 7) });
+    const one = [0x81, 0x01, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f];
+    expect(read(...one, ...one, ...one)).toEqual({ doubles: Float64Array.of(1, 1, 1) });
     expect(read(0x22, 0, 0x6a, 0)).toEqual({});
   });
 
@@ -169,6 +171,12 @@ describe("the wire format", () => {
 });
 
 describe("untouched files", () => {
+  it("are not mistaken for their parts once they are merged", () => {
+    const record = read(0x42, 3, 0x10, 0x81, 0x00, 0x42, 2, 0x0a, 0);
+    expect(write(record)).toEqual([0x42, 3, 0x10, 0x81, 0x00, 0x42, 2, 0x0a, 0]);
+    expect(write({ ...record })).toEqual([0x42, 4, 0x0a, 0, 0x10, 1]);
+  });
+
   it.each([
     ["fields out of order", [0x12, 0, 0x08, 1]],
     ["a long varint", [0x08, 0x81, 0x80, 0x00]],
