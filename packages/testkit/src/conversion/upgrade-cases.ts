@@ -20,7 +20,8 @@ export interface UpgradeCase {
 
 type Attributes = Readonly<Record<string, AttributeInput | undefined>>;
 
-function one(
+/** A model of one node whose inputs are the feeds and then the constants, in order, unless given. */
+export function one(
   op: string,
   feeds: OldModel["feeds"],
   attributes: Attributes,
@@ -36,7 +37,8 @@ function one(
   };
 }
 
-function range(from: number, to: number): number[] {
+/** The integers from `from` up to and with `to`. */
+export function range(from: number, to: number): number[] {
   return Array.from({ length: to - from + 1 }, (_, i) => from + i);
 }
 

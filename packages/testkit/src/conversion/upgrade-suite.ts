@@ -8,6 +8,7 @@ import { inferGraph } from "@tessera/core/ops/infer";
 import { describe, expect, test, vi } from "vitest";
 import { oldFile, type ShapeKnowledge } from "./old-file.ts";
 import { largestDifference, runPlain } from "./run-plain.ts";
+import { UNCHANGED_CASES } from "./unchanged-cases.ts";
 import { UPGRADE_CASES, type UpgradeCase } from "./upgrade-cases.ts";
 
 const KNOWLEDGE: readonly ShapeKnowledge[] = ["static", "symbolic", "none"];
@@ -20,7 +21,7 @@ export function upgradeSuite(options: { readonly draws: number; readonly seed: n
   describe("a raised node computes what onnxruntime computes from the old one", () => {
     const spies = UPGRADES.map((row) => ({ row, spy: vi.spyOn(row, "upgrade") }));
 
-    for (const [number, upgradeCase] of UPGRADE_CASES.entries()) {
+    for (const [number, upgradeCase] of [...UPGRADE_CASES, ...UNCHANGED_CASES].entries()) {
       test(upgradeCase.says, async () => {
         const random = seededRandom(options.seed + number);
         for (const opset of upgradeCase.opsets) {
