@@ -52,9 +52,12 @@ export interface VariantResult {
   readonly tar: number;
 }
 
-/** A variant against the declared contract: variant minus declared. "failed": the network gave no usable embeddings. */
+/**
+ * A variant against the declared contract: variant minus declared. "same": the difference of d' is certainly below what counts as a gain, so
+ * the mistake would do no harm; "untold": the crops do not suffice to tell; "failed": the network gave no usable embeddings.
+ */
 export interface VariantComparison extends VariantResult {
-  readonly verdict: "better" | "worse" | "like" | "failed";
+  readonly verdict: "better" | "worse" | "same" | "untold" | "failed";
   readonly dPrimeGain: Differs;
   readonly tarGain: Differs;
 }
@@ -68,7 +71,7 @@ export interface Differs {
 /** What came of trying the usual mistakes. */
 export interface ContractTest {
   readonly kind: "contract-test";
-  /** "questioned": another pre-processing separates people better. "confirmed": every other one is worse. Else "unresolved". */
+  /** "questioned": another pre-processing separates people better. "confirmed": every other one is worse, or does the same. Else "unresolved". */
   readonly verdict: "confirmed" | "questioned" | "unresolved";
   readonly says: string;
   readonly far: number;
@@ -165,10 +168,13 @@ function compareVariant(
   const [point] = comparePaired(reference, variant, { ...settings, fars: [far], flipLimit: 0 }).points;
   const tarGain = point?.kind === "paired-point" ? point.ownThresholds : NOTHING;
   const dPrimeGain = separationDifference(reference, variant, settings);
-  const dPrimeSign = signOf(dPrimeGain, settings.minDPrimeGain * dPrimeGain.reference);
+  const slack = settings.minDPrimeGain * dPrimeGain.reference;
+  const dPrimeSign = signOf(dPrimeGain, slack);
   const tarSign = signOf(tarGain, settings.minTarGain);
   const sum = dPrimeSign * tarSign < 0 ? 0 : dPrimeSign + tarSign;
-  const verdict = sum > 0 ? "better" : sum < 0 ? "worse" : "like";
+  const { low, high } = dPrimeGain.interval;
+  const calm = low > -slack && high < slack ? "same" : "untold";
+  const verdict = sum > 0 ? "better" : sum < 0 ? "worse" : calm;
   return { ...figures(variant, far), verdict, dPrimeGain: { value: dPrimeGain.value, interval: dPrimeGain.interval }, tarGain };
 }
 
@@ -179,17 +185,20 @@ function signOf({ value, interval }: Differs, least: number): number {
 
 function conclude(name: string, variants: readonly VariantComparison[]): Pick<ContractTest, "verdict" | "says"> {
   const better = variants.filter((variant) => variant.verdict === "better");
-  const like = variants.filter((variant) => variant.verdict === "like");
+  const untold = variants.filter((variant) => variant.verdict === "untold");
   const list = (found: readonly VariantComparison[]): string => found.map((variant) => variant.name).join("; ");
   if (better.length > 0) {
     const says = `The pre-processing that the card of ${name} declares is doubtful: people are told apart better with ${list(better)}`;
     return { verdict: "questioned", says };
   }
-  if (like.length > 0) {
-    const says = `No usual mistake beats the declared pre-processing of ${name}, but these cannot be told from it here: ${list(like)}`;
+  if (untold.length > 0) {
+    const says = `No usual mistake beats the declared pre-processing of ${name}, but these cannot be told from it here: ${list(untold)}`;
     return { verdict: "unresolved", says };
   }
-  return { verdict: "confirmed", says: `Every usual mistake separates people worse than the declared pre-processing of ${name}` };
+  return {
+    verdict: "confirmed",
+    says: `No usual mistake separates people better than the declared pre-processing of ${name}, and those that matter do worse`,
+  };
 }
 
 /** Rows of people with at least two pictures, person by person in the order of the data, then single pictures (they make impostors). */

@@ -42,16 +42,24 @@ export function separationDifference(
   const genuineA = subjectsOf(design.gallery, reference.genuine.a);
   const impostorA = subjectsOf(design.gallery, places.a);
   const impostorB = subjectsOf(design.probe, places.b);
+  // Sums are taken about one of the scores: a collapsed model, all of whose scores are equal, then has a variance of exactly zero.
   const sums = [reference, candidate].map((scores) => ({
-    genuine: cells({ left: genuineA, right: genuineA }, scores.genuine.scores, design.people),
-    impostor: cells({ left: impostorA, right: impostorB }, scores.impostor, design.people),
+    genuine: cells({ left: genuineA, right: genuineA }, scores.genuine.scores, {
+      people: design.people,
+      about: at(scores.impostor, 0),
+    }),
+    impostor: cells({ left: impostorA, right: impostorB }, scores.impostor, {
+      people: design.people,
+      about: at(scores.impostor, 0),
+    }),
   }));
   const [first, second] = [at(sums, 0), at(sums, 1)];
   const ones = new Float64Array(design.people).fill(1);
   const dPrime = (side: { readonly genuine: Sums; readonly impostor: Sums }, weights: Float64Array): number => {
     const genuine = weigh(side.genuine, weights, true);
     const impostor = weigh(side.impostor, weights, false);
-    return Math.abs(genuine.mean - impostor.mean) / Math.sqrt((genuine.variance + impostor.variance) / 2);
+    const gap = Math.abs(genuine.mean - impostor.mean);
+    return gap === 0 ? 0 : gap / Math.sqrt((genuine.variance + impostor.variance) / 2);
   };
   const values = new Float64Array(replicates);
   let replicate = 0;
@@ -64,9 +72,13 @@ export function separationDifference(
   return { value: dPrime(second, ones) - base, interval, reference: base };
 }
 
-function cells(people: { readonly left: Int32Array; readonly right: Int32Array }, scores: Float32Array, count: number): Sums {
+function cells(
+  people: { readonly left: Int32Array; readonly right: Int32Array },
+  scores: Float32Array,
+  options: { readonly people: number; readonly about: number },
+): Sums {
   const place = new Map<number, number>();
-  const keys = Float64Array.from(people.left, (person, k) => person * count + at(people.right, k));
+  const keys = Float64Array.from(people.left, (person, k) => person * options.people + at(people.right, k));
   for (const key of keys) if (!place.has(key)) place.set(key, place.size);
   const size = place.size;
   const sums: Sums = {
@@ -78,7 +90,7 @@ function cells(people: { readonly left: Int32Array; readonly right: Int32Array }
   };
   for (let k = 0; k < scores.length; k++) {
     const cell = place.get(keys[k] as number) as number;
-    const score = scores[k] as number;
+    const score = (scores[k] as number) - options.about;
     sums.left[cell] = people.left[k] as number;
     sums.right[cell] = people.right[k] as number;
     sums.count[cell] = (sums.count[cell] as number) + 1;
@@ -102,5 +114,5 @@ function weigh(sums: Sums, weights: Float64Array, genuine: boolean): { readonly 
     squares += weight * (sums.squares[cell] as number);
   }
   const mean = sum / count;
-  return { mean, variance: squares / count - mean * mean };
+  return { mean, variance: Math.max(0, squares / count - mean * mean) };
 }

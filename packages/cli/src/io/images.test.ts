@@ -1,0 +1,116 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { isTesseraError } from "@tessera/core/base/error";
+import { imageOf } from "@tessera/core/signal/image";
+import { encodePnm } from "@tessera/core/signal/pnm";
+import { sharedDir } from "@tessera/testkit/shared";
+import fc from "fast-check";
+import sharp from "sharp";
+import { describe, expect, test } from "vitest";
+import { decodeImage, readImage } from "./images.ts";
+
+const shared = sharedDir();
+const quadrants = Buffer.from([255, 0, 0, 0, 255, 0, 0, 0, 255, 250, 250, 250]);
+const raw = { raw: { width: 2, height: 2, channels: 3 as const } };
+const invalid = expect.objectContaining({ code: "IMAGE_INVALID" });
+
+describe("decoding pictures", () => {
+  test("a PNG comes back sample by sample, RGB in rows", async () => {
+    const image = await decodeImage(await sharp(quadrants, raw).png().toBuffer());
+    expect(image).toEqual(imageOf(2, 2, 3, new Uint8Array(quadrants)));
+  });
+
+  test("a camera's orientation is applied", async () => {
+    // Orientation 6: the picture is to be turned a quarter clockwise.
+    const image = await decodeImage(await sharp(quadrants, raw).withMetadata({ orientation: 6 }).png().toBuffer());
+    expect([...image.data.subarray(0, 3)]).toEqual([0, 0, 255]);
+    expect([...image.data.subarray(3, 6)]).toEqual([255, 0, 0]);
+  });
+
+  test("transparency is laid on black, 16 bits become 8, grey and palette become what they show", async () => {
+    const half = Buffer.from([200, 100, 50, 0]);
+    const clear = await decodeImage(
+      await sharp(half, { raw: { width: 1, height: 1, channels: 4 } })
+        .png()
+        .toBuffer(),
+    );
+    expect([...clear.data]).toEqual([0, 0, 0]);
+    const wide = await decodeImage(await sharp(quadrants, raw).toColourspace("rgb16").png().toBuffer());
+    expect([...wide.data.subarray(0, 3)]).toEqual([255, 0, 0]);
+    const grey = await decodeImage(
+      await sharp(Buffer.from([7, 99]), { raw: { width: 2, height: 1, channels: 1 } })
+        .png()
+        .toBuffer(),
+    );
+    expect([grey.data[0], grey.data[grey.channels]]).toEqual([7, 99]);
+    const palette = await decodeImage(await sharp(quadrants, raw).png({ palette: true }).toBuffer());
+    expect([...palette.data.subarray(0, 3)]).toEqual([255, 0, 0]);
+  });
+
+  test("a PGM goes through our own reader, and too many pixels are refused by both", async () => {
+    const image = imageOf(20, 10, 1, new Uint8Array(200).fill(3));
+    expect(await decodeImage(encodePnm(image))).toEqual(image);
+    await expect(decodeImage(encodePnm(image), { maxPixels: 100 })).rejects.toThrow(invalid);
+    const png = await sharp(encodePnm(image))
+      .png()
+      .toBuffer()
+      .catch(() => undefined);
+    const large =
+      png ??
+      (await sharp({ create: { width: 20, height: 10, channels: 3, background: "#123" } })
+        .png()
+        .toBuffer());
+    await expect(decodeImage(large, { maxPixels: 100 })).rejects.toThrow(invalid);
+  });
+
+  test("damaged JPEG files give a picture or IMAGE_INVALID, nothing else", async () => {
+    const jpeg = new Uint8Array(
+      await sharp({ create: { width: 40, height: 30, channels: 3, background: "#a53" } })
+        .jpeg()
+        .toBuffer(),
+    );
+    let refused = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.nat(jpeg.length - 1), fc.nat(255)), { minLength: 1, maxLength: 8 }),
+        fc.nat(jpeg.length),
+        async (edits, cut) => {
+          const bytes = jpeg.slice(0, cut % 3 === 0 ? cut : jpeg.length);
+          for (const [at, value] of edits) if (at < bytes.length) bytes[at] = value;
+          try {
+            const image = await decodeImage(bytes);
+            expect(image.data.length).toBe(image.width * image.height * image.channels);
+          } catch (error) {
+            expect(isTesseraError(error) && error.code).toBe("IMAGE_INVALID");
+            refused++;
+          }
+        },
+      ),
+      { numRuns: 150 },
+    );
+    expect(refused).toBeGreaterThan(10);
+  });
+
+  test("a file that is missing is IO, one that is damaged names itself", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "tessera-images-"));
+    try {
+      await expect(readImage(join(folder, "none.jpg"))).rejects.toThrow(expect.objectContaining({ code: "IO" }));
+      const path = join(folder, "bad.jpg");
+      writeFileSync(path, "not a picture");
+      await expect(readImage(path)).rejects.toThrow(expect.objectContaining({ code: "IMAGE_INVALID", at: { file: path } }));
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
+describe.skipIf(shared === undefined)("real pictures (needs ../shared)", () => {
+  test("a JPEG of LFW is 250 x 250 in colour, a PGM of ORL 92 x 112 in grey, each with contrast", async () => {
+    const face = await readImage(join(shared ?? "", "data/lfw/images/Aaron_Sorkin/Aaron_Sorkin_0001.jpg"));
+    expect([face.width, face.height, face.channels]).toEqual([250, 250, 3]);
+    const grey = await readImage(join(shared ?? "", "data/orl/images/s01/1.pgm"));
+    expect([grey.width, grey.height, grey.channels]).toEqual([92, 112, 1]);
+    for (const { data } of [face, grey]) expect(new Set(data).size).toBeGreaterThan(100);
+  });
+});
