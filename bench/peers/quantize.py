@@ -28,7 +28,17 @@ from quantize_build import VARIANTS
 from verification import all_pairs_scores, lfw_accuracy, normalised, read_aliases, tar_at_far
 
 FARS = (1e-3, 1e-4, 1e-5)
-COUNTED = ("Conv", "FusedConv", "QLinearConv", "Add", "QLinearAdd", "Transpose", "QuantizeLinear", "DequantizeLinear", "Clip")
+COUNTED = (
+    "Conv",
+    "FusedConv",
+    "QLinearConv",
+    "Add",
+    "QLinearAdd",
+    "Transpose",
+    "QuantizeLinear",
+    "DequantizeLinear",
+    "Clip",
+)
 
 
 def embed(session, crops: Crops) -> np.ndarray:
@@ -72,12 +82,15 @@ def against_fp32(report: dict, reference: dict, pairs: tuple, reference_pairs: t
         "atFp32Threshold": [],
     }
     for at in reference["tarAtFar"]:
-        flips = sum(int(np.sum((a > at["threshold"]) != (b > at["threshold"]))) for a, b in zip(pairs, reference_pairs, strict=True))
+        threshold = at["threshold"]
+        flips = sum(
+            int(np.sum((a > threshold) != (b > threshold))) for a, b in zip(pairs, reference_pairs, strict=True)
+        )
         result["atFp32Threshold"].append(
             {
                 "far": at["far"],
-                "farRealised": float(np.mean(pairs[1] > at["threshold"])),
-                "tar": float(np.mean(pairs[0] > at["threshold"])),
+                "farRealised": float(np.mean(pairs[1] > threshold)),
+                "tar": float(np.mean(pairs[0] > threshold)),
                 "flips": flips,
             }
         )
@@ -86,8 +99,10 @@ def against_fp32(report: dict, reference: dict, pairs: tuple, reference_pairs: t
 
 def table_lines(report: dict) -> list[str]:
     head = (
-        f"{'variant':30} {'cos mean':>8} {'cos min':>8} {'TAR1e-3':>8} {'TAR1e-4':>8} {'LFW':>13} {'QConv':>6} {'QAdd':>5}"
-        f" {'Transp':>6} {'wall ms':>8} {'p90':>6} {'cpu ms':>7} {'x wall':>6} {'x cpu':>6} {'MB':>5} {'build s':>7} {'RSS MB':>7}"
+        f"{'variant':30} {'cos mean':>8} {'cos min':>8} {'TAR1e-3':>8} {'TAR1e-4':>8} {'LFW':>13}"
+        f" {'QConv':>6} {'QAdd':>5}"
+        f" {'Transp':>6} {'wall ms':>8} {'p90':>6} {'cpu ms':>7} {'x wall':>6} {'x cpu':>6} {'MB':>5}"
+        f" {'build s':>7} {'RSS MB':>7}"
     )
     lines = [head, "-" * len(head)]
     for name, e in report["variants"].items():
@@ -101,8 +116,9 @@ def table_lines(report: dict) -> list[str]:
         ops = e["runtimeGraph"]["all"]["counted"]
         build = e.get("build", {"wallMs": 0, "peakRssBytes": 0})
         lines.append(
-            f"{name:30} {moved['cosineMean']:8.4f} {moved['cosineMin']:8.4f} {' '.join(tars)} {lfw:>13} {ops['QLinearConv']:6}"
-            f" {ops['QLinearAdd']:5} {ops['Transpose']:6} {t['wallMedianMs']:8.2f} {t['wallP90Ms']:6.2f} {t['cpuMedianMs']:7.2f}"
+            f"{name:30} {moved['cosineMean']:8.4f} {moved['cosineMin']:8.4f} {' '.join(tars)} {lfw:>13}"
+            f" {ops['QLinearConv']:6} {ops['QLinearAdd']:5} {ops['Transpose']:6}"
+            f" {t['wallMedianMs']:8.2f} {t['wallP90Ms']:6.2f} {t['cpuMedianMs']:7.2f}"
             f" {t['speedUpWall']:6.2f} {t['speedUpCpu']:6.2f} {e['sizeBytes'] / 1e6:5.2f} {build['wallMs'] / 1e3:7.1f}"
             f" {build['peakRssBytes'] / 2**20:7.0f}"
         )
@@ -164,10 +180,11 @@ def main() -> None:
         entries[name]["latency"] = result
 
     versions = {name: version(name) for name in ("onnx", "onnxruntime", "numpy")}
-    cpu = next((l.split(":", 1)[1].strip() for l in Path("/proc/cpuinfo").read_text().splitlines() if l.startswith("model name")), "?")
+    processor = Path("/proc/cpuinfo").read_text()
+    cpu = next((line.split(":", 1)[1].strip() for line in processor.splitlines() if line.startswith("model name")), "?")
     result = {
         "versions": versions,
-        "host": {"machine": platform.machine(), "cpu": cpu, "vnni": "avx512_vnni" in Path("/proc/cpuinfo").read_text()},
+        "host": {"machine": platform.machine(), "cpu": cpu, "vnni": "vnni" in processor},
         "threads": 1,
         "crops": {"count": len(crops.paths), "calib": len(crops.rows("calib")), "eval": len(eval_rows)},
         "variants": {name: {**entry, "file": entry["file"].name} for name, entry in entries.items()},
