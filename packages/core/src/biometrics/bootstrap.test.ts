@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { seededRandom } from "../base/random.ts";
-import { bootstrapPoints } from "./bootstrap.ts";
+import { bootstrapPoints, refitter } from "./bootstrap.ts";
 import { type ComparisonScores, rankScores, scoresFor } from "./compare.ts";
 import { allPairs, type ComparisonDesign, countComparisons, listedPairs, locateImpostors } from "./design.ts";
 import { upperTail } from "./normal.ts";
@@ -78,7 +78,19 @@ describe("resampling people", () => {
     );
   });
 
-  it("deepens the tail on its own and repeats itself for a seed", () => {
+  it("deepens a tail that is too short until it holds the threshold", () => {
+    const design = allPairs(subjects);
+    const scores = randomScores(design, 2);
+    const ranked = rankScores(scores);
+    const shallow = refitter({ scores, ranked }, { fars: [], depth: 5 });
+    const whole = resampleView(scores, ranked.impostor, ranked.impostor.count);
+    eachResample(design, { replicates: 10, seed: 1 }, (resample) => {
+      expect(shallow.threshold(resample, 0.3)).toBe(weightedThreshold({ view: whole, resample }, 0.3));
+    });
+    expect(shallow.view().tail.length).toBeGreaterThan(0.25 * ranked.impostor.count);
+  });
+
+  it("repeats itself for a seed, and only for that", () => {
     const design = allPairs(subjects);
     const scores = randomScores(design, 2);
     const first = bootstrapPoints(scores, [0.6, 0.01], { replicates: 50 });
