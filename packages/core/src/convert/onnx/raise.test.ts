@@ -65,6 +65,7 @@ describe("opsets", () => {
       ),
     );
     expect(raised.graph.nodes[0]).toMatchObject({ op: "Gelu", domain: "com.microsoft" });
+    expect(() => raiseOnnx(model(graph, { opsetImport: [] }))).toThrow(code("UNSUPPORTED_OPSET"));
   });
 });
 

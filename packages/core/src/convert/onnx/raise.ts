@@ -1,8 +1,9 @@
 import { fail } from "../../base/error.ts";
 import type { ExternalDataResolver } from "../../formats/onnx/external-data.ts";
 import type { ModelProto, NodeProto } from "../../formats/onnx/records.ts";
-import { CANONICAL_OPSET, type Model, type Node } from "../../graph/model.ts";
+import { CANONICAL_OPSET, type Graph, type Model, type Node } from "../../graph/model.ts";
 import { verifyModel } from "../../graph/verify.ts";
+import { eachGraph } from "../../graph/walk.ts";
 import { type OnnxModelCarried, packed } from "./carried.ts";
 import { INLINE_DEFAULTS, inlineFunctions } from "./inline-functions.ts";
 import { makeNameBook } from "./names.ts";
@@ -44,6 +45,17 @@ export interface RaiseReport {
   readonly upgraded: ReadonlyMap<string, number>;
   /** Functions whose bodies went in the place of calls -> number of calls. */
   readonly inlined: ReadonlyMap<string, number>;
+}
+
+/** Nobody can know what a standard operator means in a file that names no opset (before IR 3 that meant opset 1). */
+function requireNoStandardOperator(graph: Graph, opsets: ReadonlyMap<Node, number>): void {
+  eachGraph(graph, ({ nodes }) => {
+    const node = nodes.find((n) => n.domain === "" && !opsets.has(n));
+    if (node === undefined) return;
+    throw fail("UNSUPPORTED_OPSET", `Cannot raise ${node.op}: the file names no opset of the standard domain`, {
+      at: { node: node.name },
+    });
+  });
 }
 
 /** {@link raiseOnnx} that also tells what it had to change. */
@@ -94,6 +106,7 @@ export function raiseOnnxReported(
     },
     true,
   );
+  if (standard === undefined) requireNoStandardOperator(read, opsets);
   const upgraded = new Map<string, number>();
   const sortedGraphs: string[] = [];
   const graph = upgradeGraph(read, { opset, opsets, nodeNames, valueNames, upgraded, sortedGraphs });

@@ -191,10 +191,11 @@ export function readGraph(proto: GraphProto, reading: GraphReading, outermost: b
     else constants.set(output, value);
   }
 
+  const inputNames = new Set(inputs.map((i) => i.name));
   const types = new Map<string, ValueType>();
   for (const info of proto.valueInfo ?? []) {
     const { name, type } = readValueInfo(info);
-    if (name === "" || constants.has(name)) continue;
+    if (name === "" || constants.has(name) || inputNames.has(name) || outputNames.has(name)) continue;
     note(info, remarksOn(info));
     types.set(name, type);
   }
