@@ -34,10 +34,11 @@ export function stridedIndices(look: StridedLook): Int32Array {
   return out;
 }
 
-type Cells = Uint8Array | Uint16Array | Uint32Array;
+/** Elements seen as unsigned cells, for copying without looking at their type. */
+export type Cells = Uint8Array | Uint16Array | Uint32Array;
 
-// The bytes as cells of the element's size, or as several 32-bit cells per element for wider types.
-function cellsOf(bytes: Uint8Array, width: number): Cells {
+/** The bytes as cells of `width` bytes, the element's size; elements wider than 4 bytes are several 32-bit cells. Copies when they are not aligned. */
+export function cellsOf(bytes: Uint8Array, width: number): Cells {
   const ctor = width === 1 ? Uint8Array : width === 2 ? Uint16Array : Uint32Array;
   const aligned = bytes.byteOffset % ctor.BYTES_PER_ELEMENT === 0 ? bytes : new Uint8Array(bytes);
   return new ctor(aligned.buffer as ArrayBuffer, aligned.byteOffset, Math.floor(aligned.byteLength / ctor.BYTES_PER_ELEMENT));

@@ -1,13 +1,12 @@
 import { fail } from "../../base/error.ts";
-import type { DType } from "../../graph/dtype.ts";
-import { isFloat } from "../../graph/dtype.ts";
+import { byteLength, DTYPES, type DType, isFloat } from "../../graph/dtype.ts";
 import { attrInt, attrString } from "../../graph/node.ts";
-import { countOf, type Tensor, tensor } from "../../graph/tensor.ts";
+import { countOf, type Tensor, tensor, view } from "../../graph/tensor.ts";
 import type { BINARY } from "../../ops/binary.ts";
 import { broadcastShapes, broadcastStrides } from "../../ops/broadcast.ts";
 import { type Bigs, bigRoomFor, bigsOf, finish, isBig, type Numbers, numbersOf, roomFor } from "../elements.ts";
 import type { Kernel, KernelContext } from "../kernel.ts";
-import { stridedIndices, takeIndexed } from "../move.ts";
+import { cellsOf, stridedIndices } from "../move.ts";
 import { planRuns, type Runs } from "../runs.ts";
 import { needed, unsupportedType } from "./needed.ts";
 
@@ -56,6 +55,16 @@ function mulFloat32({ a, b, out }: Operands<Float32Array, Float32Array>, runs: R
     let i = startsA[r] as number;
     let k = startsB[r] as number;
     for (let n = 0; n < runs.length; n++, i += stepA, k += stepB) out[o++] = (a[i] as number) * (b[k] as number);
+  }
+}
+
+function compareFloat32({ a, b, out }: Operands<Float32Array, Uint8Array>, runs: Runs, f: Pair): void {
+  const [startsA, startsB] = runs.starts as [Int32Array, Int32Array];
+  const [stepA, stepB] = runs.steps as [number, number];
+  for (let r = 0, o = 0; r < runs.count; r++) {
+    let i = startsA[r] as number;
+    let k = startsB[r] as number;
+    for (let n = 0; n < runs.length; n++, i += stepA, k += stepB) out[o++] = f(a[i] as number, b[k] as number);
   }
 }
 
@@ -149,6 +158,7 @@ function comparison(f: Pair, big: (a: bigint, b: bigint) => number): Kernel {
         out[i] = sameBytes(a.strings[places[0][i] as number], b.strings[places[1][i] as number]) ? 1 : 0;
       }
     } else if (isBig(a.dtype)) loopBigs({ a: bigsOf(a), b: bigsOf(b), out }, runs, big);
+    else if (a.dtype === "float32") compareFloat32({ a: view(a, "float32"), b: view(b, "float32"), out }, runs, f);
     else loopNumbers({ a: numbersOf(a), b: numbersOf(b), out }, runs, f);
     return [tensor("bool", shape, out)];
   };
@@ -246,28 +256,40 @@ const where: Kernel = (inputs, context) => {
   if (x.dtype !== y.dtype)
     throw fail("DTYPE_MISMATCH", `Cannot choose between ${x.dtype} and ${y.dtype}: the element types differ`);
   const shape = outputShape([condition, x, y]);
-  const [fromX, fromY, chosen] = [x, y, condition].map((t) =>
-    stridedIndices({ shape, strides: broadcastStrides(t.shape, shape) }),
-  ) as [Int32Array, Int32Array, Int32Array];
-  const yes = new Int32Array(chosen.length);
-  const no = new Int32Array(chosen.length);
-  for (let i = 0; i < chosen.length; i++) {
-    const take = condition.bytes[chosen[i] as number] !== 0;
-    yes[i] = take ? (fromX[i] as number) : -1;
-    no[i] = take ? -1 : (fromY[i] as number);
+  const runs = planRuns(
+    shape,
+    [condition, x, y].map((t) => broadcastStrides(t.shape, shape)),
+  );
+  if (x.strings !== undefined && y.strings !== undefined) {
+    const strings = new Array<Uint8Array>(countOf(shape));
+    choose({ a: x.strings, b: y.strings, out: strings }, runs, { flags: condition.bytes, wide: 1 });
+    return [{ ...x, shape, strings }];
   }
-  return [merge(takeIndexed(x, shape, { indices: yes }), takeIndexed(y, shape, { indices: no }), yes)];
+  const { bits } = DTYPES[x.dtype];
+  if (bits < 8) throw unsupportedType(x, context);
+  const bytes = new Uint8Array(byteLength(x.dtype, countOf(shape)));
+  const cells = { a: cellsOf(x.bytes, bits / 8), b: cellsOf(y.bytes, bits / 8), out: cellsOf(bytes, bits / 8) };
+  choose<number>(cells, runs, { flags: condition.bytes, wide: Math.max(1, bits / 32) });
+  return [{ dtype: x.dtype, shape, bytes }];
 };
 
-// Both parts hold zero bytes (or empty strings) where the other one has the element.
-function merge(x: Tensor, y: Tensor, fromX: Int32Array): Tensor {
-  if (x.strings !== undefined) {
-    const { strings } = x;
-    return { ...x, strings: strings.map((s, i) => ((fromX[i] as number) >= 0 ? s : (y.strings?.[i] as Uint8Array))) };
+// Takes `wide` cells of `a` where the flag is set and of `b` where not.
+function choose<T>(
+  { a, b, out }: Operands<{ readonly [index: number]: T }, { [index: number]: T }>,
+  runs: Runs,
+  { flags, wide }: { readonly flags: Uint8Array; readonly wide: number },
+): void {
+  const [startsC, startsA, startsB] = runs.starts as [Int32Array, Int32Array, Int32Array];
+  const [stepC, stepA, stepB] = runs.steps as [number, number, number];
+  for (let r = 0, o = 0; r < runs.count; r++) {
+    let c = startsC[r] as number;
+    let i = startsA[r] as number;
+    let k = startsB[r] as number;
+    for (let n = 0; n < runs.length; n++, c += stepC, i += stepA, k += stepB) {
+      const yes = flags[c] !== 0;
+      for (let w = 0; w < wide; w++) out[o++] = yes ? (a[i * wide + w] as T) : (b[k * wide + w] as T);
+    }
   }
-  const bytes = new Uint8Array(x.bytes);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = (bytes[i] as number) | (y.bytes[i] as number);
-  return { ...x, bytes };
 }
 
 function larger(a: bigint, b: bigint): bigint {
