@@ -171,6 +171,13 @@ describe("the wire format", () => {
 });
 
 describe("untouched files", () => {
+  it("nested deeper than a reader takes by default are written, if it was told to take them", () => {
+    let list: number[] = [];
+    for (let i = 0; i < 110; i++) list = [...write({ blob: Uint8Array.from(list) })].map((byte, at) => (at === 0 ? 0x52 : byte));
+    expect(failure(() => read(...list)).code).toBe("LIMIT_EXCEEDED");
+    expect([...encodeMessage(SAMPLE, decodeMessage(SAMPLE, Uint8Array.from(list), { maxDepth: 200 }))]).toEqual(list);
+  });
+
   it("are not mistaken for their parts once they are merged", () => {
     const record = read(0x42, 3, 0x10, 0x81, 0x00, 0x42, 2, 0x0a, 0);
     expect(write(record)).toEqual([0x42, 3, 0x10, 0x81, 0x00, 0x42, 2, 0x0a, 0]);

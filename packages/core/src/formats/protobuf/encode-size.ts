@@ -1,6 +1,5 @@
 import { invariant } from "../../base/assert.ts";
 import { fail } from "../../base/error.ts";
-import { DECODE_LIMITS_DEFAULTS } from "./limits.ts";
 import { sourceOf } from "./source.ts";
 import type { Field, Int64, MessageRecord, MessageTable, NumberList } from "./table.ts";
 import { utf8Size } from "./utf8.ts";
@@ -18,17 +17,20 @@ export interface Measure {
   depth: number;
 }
 
+/** Stops at a record that contains itself; far beyond what readers accept by default, so that a file read with a raised limit can be written. */
+const MAX_WRITE_DEPTH = 1000;
+
 /**
  * The size in bytes of a message without its own tag and length; notes the sizes that writing will need.
  *
- * @throws LIMIT_EXCEEDED if messages nest deeper than a reader would accept, MALFORMED for what does not fit its field
+ * @throws LIMIT_EXCEEDED if messages nest deeper than 1000, MALFORMED for what does not fit its field
  */
 export function measureMessage(table: MessageTable<MessageRecord>, record: MessageRecord, measure: Measure): number {
   const source = sourceOf(record);
   if (source !== undefined) return shareable(measure, source.end - source.start);
-  const { maxDepth } = DECODE_LIMITS_DEFAULTS;
-  if (++measure.depth > maxDepth)
-    throw fail("LIMIT_EXCEEDED", `Cannot write ${table.name}: messages nest deeper than ${maxDepth}`);
+  if (++measure.depth > MAX_WRITE_DEPTH) {
+    throw fail("LIMIT_EXCEEDED", `Cannot write ${table.name}: messages nest deeper than ${MAX_WRITE_DEPTH}`);
+  }
   let total = 0;
   for (const field of table.ordered) {
     const value = (record as Record<string, unknown>)[field.key];
