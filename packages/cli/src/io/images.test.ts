@@ -52,15 +52,9 @@ describe("decoding pictures", () => {
     const image = imageOf(20, 10, 1, new Uint8Array(200).fill(3));
     expect(await decodeImage(encodePnm(image))).toEqual(image);
     await expect(decodeImage(encodePnm(image), { maxPixels: 100 })).rejects.toThrow(invalid);
-    const png = await sharp(encodePnm(image))
+    const large = await sharp({ create: { width: 20, height: 10, channels: 3, background: "#123" } })
       .png()
-      .toBuffer()
-      .catch(() => undefined);
-    const large =
-      png ??
-      (await sharp({ create: { width: 20, height: 10, channels: 3, background: "#123" } })
-        .png()
-        .toBuffer());
+      .toBuffer();
     await expect(decodeImage(large, { maxPixels: 100 })).rejects.toThrow(invalid);
   });
 

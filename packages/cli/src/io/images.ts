@@ -4,9 +4,15 @@ import { IMAGE_LIMITS, type Image, type ImageLimits, imageOf } from "@tessera/co
 import { decodePnm, isPnm } from "@tessera/core/signal/pnm";
 import sharp from "sharp";
 
-// Pictures are read once each: a cache and a thread pool of libvips would only take memory and cores from the runtime that is measured.
-sharp.cache(false);
-sharp.concurrency(1);
+let tuned = false;
+
+/** Pictures are read once each: a cache and a thread pool of libvips would only take memory and cores from the runtime that is measured. */
+function tuneOnce(): void {
+  if (tuned) return;
+  tuned = true;
+  sharp.cache(false);
+  sharp.concurrency(1);
+}
 
 /**
  * Decodes the bytes of a picture: PGM and PPM by our own reader, everything else (JPEG, PNG, WebP, ...) by sharp. The result is upright (EXIF
@@ -15,6 +21,7 @@ sharp.concurrency(1);
  */
 export async function decodeImage(bytes: Uint8Array, limits: ImageLimits = IMAGE_LIMITS): Promise<Image> {
   if (isPnm(bytes)) return decodePnm(bytes, limits);
+  tuneOnce();
   try {
     const { data, info } = await sharp(bytes, { limitInputPixels: limits.maxPixels, failOn: "error", pages: 1 })
       .autoOrient()

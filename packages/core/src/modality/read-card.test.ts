@@ -188,3 +188,9 @@ describe("the cards of the shared models", () => {
     expect(readFileSync(cardPath(name), "utf8").endsWith("\n")).toBe(true);
   });
 });
+
+test("the card printed in docs/model-card.md is a valid card", () => {
+  const text = readFileSync(new URL("../../../../docs/model-card.md", import.meta.url), "utf8");
+  const example = /```json\n([\s\S]*?)```/.exec(text)?.[1] ?? "";
+  expect(faceEmbeddingCard(readCard(JSON.parse(example))).input.std).toEqual([128, 128, 128]);
+});

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "../../base/random.ts";
 import { compareAll, rankScores } from "../../biometrics/compare.ts";
-import { allPairs } from "../../biometrics/design.ts";
+import { allPairs, locateImpostors } from "../../biometrics/design.ts";
+import { eachResample, percentileInterval } from "../../biometrics/resample.ts";
 import { separation } from "../../biometrics/separation.ts";
 import { embeddings, normaliseRows } from "../../biometrics/similarity.ts";
 import { tensorType } from "../../graph/model.ts";
@@ -191,6 +192,35 @@ describe("the difference of d'", () => {
     expect(interval.low).toBeLessThan(value);
     const same = separationDifference(a, a);
     expect([same.value, same.interval.low, same.interval.high]).toEqual([0, 0, 0]);
+  });
+
+  test("its interval is that of d' worked out comparison by comparison in every resample", () => {
+    const [a, b] = [noisy(0.5, 1), noisy(0.7, 2)];
+    const places = locateImpostors(
+      design,
+      Uint32Array.from(a.impostor, (_, k) => k),
+    );
+    const person = (item: number | undefined): number => subjects[item ?? -1] ?? -1;
+    const differences: number[] = [];
+    eachResample(design, { replicates: 40, seed: 8 }, ({ weights }) => {
+      const dPrime = (scores: typeof a): number => {
+        const expanded = (values: Float32Array, weight: (k: number) => number): number[] =>
+          [...values].flatMap((value, k) => Array<number>(weight(k)).fill(value));
+        const genuine = expanded(scores.genuine.scores, (k) => weights[person(a.genuine.a[k])] ?? 0);
+        const impostor = expanded(
+          scores.impostor,
+          (k) => (weights[person(places.a[k])] ?? 0) * (weights[person(places.b[k])] ?? 0),
+        );
+        const mean = (values: number[]): number => values.reduce((x, y) => x + y, 0) / values.length;
+        const variance = (values: number[], centre = mean(values)): number => mean(values.map((v) => (v - centre) ** 2));
+        return Math.abs(mean(genuine) - mean(impostor)) / Math.sqrt((variance(genuine) + variance(impostor)) / 2);
+      };
+      differences.push(dPrime(b) - dPrime(a));
+    });
+    const expected = percentileInterval(Float64Array.from(differences), 0.9);
+    const { interval } = separationDifference(a, b, { replicates: 40, seed: 8, confidence: 0.9 });
+    expect(interval.low).toBeCloseTo(expected.low, 8);
+    expect(interval.high).toBeCloseTo(expected.high, 8);
   });
 
   test("a model whose scores are all equal separates nobody", () => {
