@@ -4,8 +4,8 @@ import { DTYPES } from "../graph/dtype.ts";
 import { type Graph, type Node, type TensorType, tensorType, type ValueType } from "../graph/model.ts";
 import { countOf, type Tensor, toNumbers } from "../graph/tensor.ts";
 import { attributeProblems } from "./attributes.ts";
+import { constantValue } from "./constant.ts";
 import type { InferContext } from "./row.ts";
-import { constantValue } from "./shape-ops.ts";
 import { MAX_VALUE_ELEMENTS, SHAPE_VALUES, type ValueRule } from "./shape-values.ts";
 import { opRow } from "./table.ts";
 

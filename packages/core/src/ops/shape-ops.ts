@@ -1,10 +1,11 @@
 import { fail } from "../base/error.ts";
 import { type Dim, dimMul, dimProduct, type Shape, UNKNOWN_DIM } from "../graph/dim.ts";
-import { type DType, dtypeFromOnnx } from "../graph/dtype.ts";
-import { type Attribute, type Node, tensorType } from "../graph/model.ts";
-import { attrInt, attrInts, attrTensor } from "../graph/node.ts";
-import { f32, i64, stringTensor, type Tensor } from "../graph/tensor.ts";
+import { type DType, dtypeFromOnnx, isFloat } from "../graph/dtype.ts";
+import { type Node, tensorType } from "../graph/model.ts";
+import { attrInt, attrInts } from "../graph/node.ts";
+import { toNumbers } from "../graph/tensor.ts";
 import { broadcastShapes } from "./broadcast.ts";
+import { constantValue, fillValue } from "./constant.ts";
 import { reshapeShape } from "./reshape.ts";
 import type { InferContext, InferRule, OpRow } from "./row.ts";
 import { noCost, normalAxes, normalAxis, numbersOnly, opsPerOutput, params, typeOf, unknownShape } from "./signature.ts";
@@ -21,54 +22,9 @@ function unknownOfLength(length: number | undefined): Shape | undefined {
   return length === undefined ? undefined : unknownShape(length);
 }
 
-function tensorOf(attribute: Attribute): Tensor | undefined {
-  switch (attribute.kind) {
-    case "tensor":
-      return attribute.value;
-    case "int":
-      return i64([], [attribute.value]);
-    case "ints":
-      return i64([attribute.value.length], attribute.value);
-    case "float":
-      return f32([], [attribute.value]);
-    case "floats":
-      return f32([attribute.value.length], attribute.value);
-    case "string":
-      return stringTensor([], [attribute.value]);
-    case "strings":
-      return stringTensor([attribute.value.length], attribute.value);
-    default:
-      return undefined;
-  }
-}
-
-const CONSTANT_FORMS = [
-  "value",
-  "value_float",
-  "value_floats",
-  "value_int",
-  "value_ints",
-  "value_string",
-  "value_strings",
-] as const;
-
-/** The tensor a Constant node stands for; `undefined` for a sparse or missing value. */
-export function constantValue(node: Node): Tensor | undefined {
-  for (const form of CONSTANT_FORMS) {
-    const attribute = node.attributes.get(form);
-    if (attribute !== undefined) return tensorOf(attribute);
-  }
-  return undefined;
-}
-
 function inferConstant({ node }: InferContext): Inferred {
   const value = constantValue(node);
   return [value === undefined ? undefined : tensorType(value.dtype, value.shape)];
-}
-
-/** The element and type with which ConstantOfShape fills: float32 0 unless `value` says otherwise. */
-export function fillValue(node: Node): Tensor {
-  return attrTensor(node, "value") ?? f32([1], [0]);
 }
 
 function inferConstantOfShape(context: InferContext): Inferred {
@@ -218,9 +174,16 @@ function inferTranspose({ node, inputs }: InferContext): Inferred {
   ];
 }
 
+// One scalar of Range: a constant of any type, or a size.
+function scalarOf(context: InferContext, index: number): Dim | undefined {
+  const constant = context.constant(index);
+  if (constant !== undefined && isFloat(constant.dtype)) return toNumbers(constant)[0];
+  return context.dims(index)?.[0];
+}
+
 function inferRange(context: InferContext): Inferred {
   const dtype = context.inputs.find((type) => type !== undefined)?.dtype;
-  const [start, limit, delta] = [0, 1, 2].map((i) => context.dims(i)?.[0]);
+  const [start, limit, delta] = [0, 1, 2].map((i) => scalarOf(context, i));
   let size: Dim = UNKNOWN_DIM;
   if (typeof start === "number" && typeof limit === "number" && typeof delta === "number" && delta !== 0) {
     size = Math.max(0, Math.ceil((limit - start) / delta));

@@ -2,10 +2,11 @@ import { type Dim, dimAdd, dimFloorDiv, dimMul, dimProduct, isStatic, sameDim, U
 import { isInteger } from "../graph/dtype.ts";
 import { attrInt } from "../graph/node.ts";
 import { toNumbers } from "../graph/tensor.ts";
-import { sliceRange } from "./movement.ts";
+import { fillValue } from "./constant.ts";
 import type { InferContext } from "./row.ts";
-import { fillValue, permutation, shapeRange } from "./shape-ops.ts";
+import { permutation, shapeRange } from "./shape-ops.ts";
 import { numbersOnly } from "./signature.ts";
+import { sliceRange } from "./slice.ts";
 
 /** The elements of a node's outputs as sizes, where they can be told from the elements of its inputs. */
 export type ValueRule = (context: InferContext) => readonly (readonly Dim[] | undefined)[];

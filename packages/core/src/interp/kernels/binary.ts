@@ -1,16 +1,25 @@
-import { fail } from "../../base/error.ts";
-import { byteLength, DTYPES, type DType, isFloat } from "../../graph/dtype.ts";
+import { type DType, isFloat } from "../../graph/dtype.ts";
 import { attrInt, attrString } from "../../graph/node.ts";
 import { countOf, type Tensor, tensor, view } from "../../graph/tensor.ts";
 import type { BINARY } from "../../ops/binary.ts";
 import { broadcastShapes, broadcastStrides } from "../../ops/broadcast.ts";
-import { type Bigs, bigRoomFor, bigsOf, finish, isBig, type Numbers, numbersOf, roomFor } from "../elements.ts";
+import { bigRoomFor, bigsOf, finish, isBig, type Numbers, numbersOf, roomFor } from "../elements.ts";
 import type { Kernel, KernelContext } from "../kernel.ts";
-import { cellsOf, stridedIndices } from "../move.ts";
+import { stridedIndices } from "../move.ts";
+import {
+  addFloat32,
+  compareFloat32,
+  loopBigs,
+  loopFloat32,
+  loopNumbers,
+  mulFloat32,
+  type Operands,
+  type Pair,
+} from "../pair-loops.ts";
 import { planRuns, type Runs } from "../runs.ts";
 import { needed, unsupportedType } from "./needed.ts";
+import { where } from "./where.ts";
 
-type Pair = (a: number, b: number) => number;
 type BigPair = (a: bigint, b: bigint) => bigint;
 
 function outputShape(tensors: readonly Tensor[]): readonly number[] {
@@ -19,73 +28,6 @@ function outputShape(tensors: readonly Tensor[]): readonly number[] {
 
 function pairRuns(a: Tensor, b: Tensor, shape: readonly number[]): Runs {
   return planRuns(shape, [broadcastStrides(a.shape, shape), broadcastStrides(b.shape, shape)]);
-}
-
-interface Operands<T, O> {
-  readonly a: T;
-  readonly b: T;
-  readonly out: O;
-}
-
-function loopFloat32({ a, b, out }: Operands<Float32Array, Float32Array>, runs: Runs, f: Pair): void {
-  const [startsA, startsB] = runs.starts as [Int32Array, Int32Array];
-  const [stepA, stepB] = runs.steps as [number, number];
-  for (let r = 0, o = 0; r < runs.count; r++) {
-    let i = startsA[r] as number;
-    let k = startsB[r] as number;
-    for (let n = 0; n < runs.length; n++, i += stepA, k += stepB) out[o++] = f(a[i] as number, b[k] as number);
-  }
-}
-
-// Additions and multiplications make up most elementwise work of a network: their loops stand without a call.
-function addFloat32({ a, b, out }: Operands<Float32Array, Float32Array>, runs: Runs): void {
-  const [startsA, startsB] = runs.starts as [Int32Array, Int32Array];
-  const [stepA, stepB] = runs.steps as [number, number];
-  for (let r = 0, o = 0; r < runs.count; r++) {
-    let i = startsA[r] as number;
-    let k = startsB[r] as number;
-    for (let n = 0; n < runs.length; n++, i += stepA, k += stepB) out[o++] = (a[i] as number) + (b[k] as number);
-  }
-}
-
-function mulFloat32({ a, b, out }: Operands<Float32Array, Float32Array>, runs: Runs): void {
-  const [startsA, startsB] = runs.starts as [Int32Array, Int32Array];
-  const [stepA, stepB] = runs.steps as [number, number];
-  for (let r = 0, o = 0; r < runs.count; r++) {
-    let i = startsA[r] as number;
-    let k = startsB[r] as number;
-    for (let n = 0; n < runs.length; n++, i += stepA, k += stepB) out[o++] = (a[i] as number) * (b[k] as number);
-  }
-}
-
-function compareFloat32({ a, b, out }: Operands<Float32Array, Uint8Array>, runs: Runs, f: Pair): void {
-  const [startsA, startsB] = runs.starts as [Int32Array, Int32Array];
-  const [stepA, stepB] = runs.steps as [number, number];
-  for (let r = 0, o = 0; r < runs.count; r++) {
-    let i = startsA[r] as number;
-    let k = startsB[r] as number;
-    for (let n = 0; n < runs.length; n++, i += stepA, k += stepB) out[o++] = f(a[i] as number, b[k] as number);
-  }
-}
-
-function loopNumbers({ a, b, out }: Operands<Numbers, Numbers>, runs: Runs, f: Pair): void {
-  const [startsA, startsB] = runs.starts as [Int32Array, Int32Array];
-  const [stepA, stepB] = runs.steps as [number, number];
-  for (let r = 0, o = 0; r < runs.count; r++) {
-    let i = startsA[r] as number;
-    let k = startsB[r] as number;
-    for (let n = 0; n < runs.length; n++, i += stepA, k += stepB) out[o++] = f(a[i] as number, b[k] as number);
-  }
-}
-
-function loopBigs<R>({ a, b, out }: Operands<Bigs, { [index: number]: R }>, runs: Runs, f: (a: bigint, b: bigint) => R): void {
-  const [startsA, startsB] = runs.starts as [Int32Array, Int32Array];
-  const [stepA, stepB] = runs.steps as [number, number];
-  for (let r = 0, o = 0; r < runs.count; r++) {
-    let i = startsA[r] as number;
-    let k = startsB[r] as number;
-    for (let n = 0; n < runs.length; n++, i += stepA, k += stepB) out[o++] = f(a[i] as bigint, b[k] as bigint);
-  }
 }
 
 function combine(
@@ -248,49 +190,6 @@ const bitShift: Kernel = (inputs, context) => {
     big: (a, b) => (b >= 64n ? 0n : left ? BigInt.asUintN(64, a << b) : a >> b),
   })(inputs, context);
 };
-
-const where: Kernel = (inputs, context) => {
-  const condition = needed(inputs, 0, context);
-  const x = needed(inputs, 1, context);
-  const y = needed(inputs, 2, context);
-  if (x.dtype !== y.dtype)
-    throw fail("DTYPE_MISMATCH", `Cannot choose between ${x.dtype} and ${y.dtype}: the element types differ`);
-  const shape = outputShape([condition, x, y]);
-  const runs = planRuns(
-    shape,
-    [condition, x, y].map((t) => broadcastStrides(t.shape, shape)),
-  );
-  if (x.strings !== undefined && y.strings !== undefined) {
-    const strings = new Array<Uint8Array>(countOf(shape));
-    choose({ a: x.strings, b: y.strings, out: strings }, runs, { flags: condition.bytes, wide: 1 });
-    return [{ ...x, shape, strings }];
-  }
-  const { bits } = DTYPES[x.dtype];
-  if (bits < 8) throw unsupportedType(x, context);
-  const bytes = new Uint8Array(byteLength(x.dtype, countOf(shape)));
-  const cells = { a: cellsOf(x.bytes, bits / 8), b: cellsOf(y.bytes, bits / 8), out: cellsOf(bytes, bits / 8) };
-  choose<number>(cells, runs, { flags: condition.bytes, wide: Math.max(1, bits / 32) });
-  return [{ dtype: x.dtype, shape, bytes }];
-};
-
-// Takes `wide` cells of `a` where the flag is set and of `b` where not.
-function choose<T>(
-  { a, b, out }: Operands<{ readonly [index: number]: T }, { [index: number]: T }>,
-  runs: Runs,
-  { flags, wide }: { readonly flags: Uint8Array; readonly wide: number },
-): void {
-  const [startsC, startsA, startsB] = runs.starts as [Int32Array, Int32Array, Int32Array];
-  const [stepC, stepA, stepB] = runs.steps as [number, number, number];
-  for (let r = 0, o = 0; r < runs.count; r++) {
-    let c = startsC[r] as number;
-    let i = startsA[r] as number;
-    let k = startsB[r] as number;
-    for (let n = 0; n < runs.length; n++, c += stepC, i += stepA, k += stepB) {
-      const yes = flags[c] !== 0;
-      for (let w = 0; w < wide; w++) out[o++] = yes ? (a[i * wide + w] as T) : (b[k * wide + w] as T);
-    }
-  }
-}
 
 function larger(a: bigint, b: bigint): bigint {
   if (a > b) return a;

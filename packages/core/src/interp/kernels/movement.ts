@@ -1,8 +1,9 @@
 import { fail } from "../../base/error.ts";
 import { attrInt, attrString } from "../../graph/node.ts";
 import { reshaped, type Tensor, toInts } from "../../graph/tensor.ts";
-import { equalParts, type MOVEMENT, sliceRange } from "../../ops/movement.ts";
+import { equalParts, type MOVEMENT } from "../../ops/movement.ts";
 import { normalAxes, normalAxis } from "../../ops/signature.ts";
+import { sliceRange } from "../../ops/slice.ts";
 import type { Kernel, KernelContext } from "../kernel.ts";
 import { denseStrides, everyPosition, joined, takeIndexed, takeMapped, takeStrided } from "../move.ts";
 import { needed } from "./needed.ts";
