@@ -114,7 +114,10 @@ test("open sessions, with thread pools or without, do not keep a process alive",
       }
     })();`;
   const tsx = createRequire(import.meta.url).resolve("tsx/cli");
-  const child = spawn(process.execPath, [tsx, "--conditions=source", "--eval", code], { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [tsx, "--conditions=source", "--eval", code], {
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout: 28_000,
+  });
   let out = "";
   let talk = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {

@@ -18,8 +18,7 @@ const ARRAYS = {
   bool: Uint8Array,
   int16: Int16Array,
   uint16: Uint16Array,
-  // The bindings check for Uint16Array, or for Float16Array where the engine has one: then they accept only that.
-  float16: (globalThis as { Float16Array?: unknown }).Float16Array ?? Uint16Array,
+  float16: Uint16Array,
   int32: Int32Array,
   uint32: Uint32Array,
   int64: BigInt64Array,
@@ -51,7 +50,11 @@ export function toOrtTensor(ort: OrtModule, tensor: Tensor): Ort.Tensor {
     );
   }
   const aligned = bytes.byteOffset % ctor.BYTES_PER_ELEMENT === 0 ? bytes : bytes.slice();
-  return new ort.Tensor(dtype as Ort.Tensor.Type, new ctor(aligned.buffer, aligned.byteOffset, count) as never, shape);
+  const data = new ctor(aligned.buffer, aligned.byteOffset, count);
+  const made = new ort.Tensor(dtype as Ort.Tensor.Type, data as never, shape);
+  // Where the engine has Float16Array (Node 24), the tensor holds one, and the native binding (1.30) takes it for empty: give back the bits.
+  if (dtype === "float16" && made.data !== data) (made as unknown as { cpuData: OrtData }).cpuData = data;
+  return made;
 }
 
 /** An empty tensor of the binding to write an output into; `undefined` for types without a fixed size. */
