@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { arbAxis, arbShape, arbTensor, seededTensor } from "../op-arbitraries.ts";
 import { type OpCase, opConformance } from "../op-conformance.ts";
 
+// Inputs of whole numbers: the variance is zero or well away from it, so that single precision does not drown it in rounding.
 const close = { relative: 2e-5, absolute: 1e-5 };
 
 function alongAxis(op: string, attributes: OpCase["attributes"] = {}): fc.Arbitrary<OpCase> {
@@ -25,7 +26,7 @@ function perChannel(
     );
     return {
       op,
-      inputs: [seededTensor("float32", sizes, { seed }), ...vectors],
+      inputs: [seededTensor("float32", sizes, { seed, whole: true }), ...vectors],
       attributes: epsilon ? { epsilon: float(0.01) } : {},
     };
   });
@@ -39,7 +40,11 @@ function layerCase(op: string, options: { readonly bias: boolean; readonly outpu
       const extra = bias && options.bias ? [seededTensor("float32", inner, { seed: seed + 2 })] : [];
       return {
         op,
-        inputs: [seededTensor("float32", shape, { seed }), seededTensor("float32", inner, { seed: seed + 1 }), ...extra],
+        inputs: [
+          seededTensor("float32", shape, { seed, whole: true }),
+          seededTensor("float32", inner, { seed: seed + 1 }),
+          ...extra,
+        ],
         attributes: { axis, epsilon: float(1e-3) },
         outputs: options.outputs,
       };
@@ -61,7 +66,7 @@ function groupCase(): fc.Arbitrary<OpCase> {
       return {
         op: "GroupNormalization",
         inputs: [
-          seededTensor("float32", [batch, channels, ...size], { seed }),
+          seededTensor("float32", [batch, channels, ...size], { seed, whole: true }),
           seededTensor("float32", [channels], { seed: seed + 1 }),
           seededTensor("float32", [channels], { seed: seed + 2 }),
         ],
@@ -105,7 +110,8 @@ opConformance("normalisation", {
     InstanceNormalization: {
       // Of a single cell nothing stays but rounding noise, divided by the root of epsilon.
       cases: perChannel("InstanceNormalization", { extra: 2, minRank: 3, minCells: 2 }),
-      tolerance: { relative: 2e-5, absolute: 2e-4 },
+      // Where all cells are equal, the rounding of the runtime's mean (10 * 2^-24) is divided by the root of 1e-5 and multiplied by up to 10.
+      tolerance: { relative: 2e-5, absolute: 2e-3 },
     },
     LayerNormalization: {
       cases: layerCase("LayerNormalization", { bias: true, outputs: ["y0"] }),

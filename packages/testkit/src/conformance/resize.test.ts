@@ -57,10 +57,12 @@ function quarters(c: Choice, axis: number): number {
 }
 
 /**
- * Whether onnxruntime looks at every axis. It copies an axis whose scale is 1 even when a roi crops it, and with antialias one whose size stays the same
- * even when its scale is not 1.
+ * Whether onnxruntime looks at every axis. It copies an axis whose scale is 1 even when a roi crops it; with antialias one whose size stays the same
+ * even when its scale is not 1; and always everything when no size changes.
  */
 function seen(c: Choice, antialias = false): boolean {
+  const still = c.from.every((size, i) => (c.bySizes ? c.to[i] === size : Math.floor(size * quarters(c, i)) === size));
+  if (still && !c.bySizes && c.from.some((_, i) => quarters(c, i) !== 1)) return false;
   return c.from.every((size, i) => {
     const scale = c.bySizes ? (c.to[i] as number) / size : quarters(c, i);
     const to = c.bySizes ? (c.to[i] as number) : Math.floor(size * scale);
@@ -192,7 +194,11 @@ opConformance("resampling", {
     },
     "Resize, nearest": {
       op: "Resize",
-      cases: choice([1, 2, 3], COORDINATES)
+      // Not half_pixel_symmetric: its sums end on ties, and which way a tie falls depends on the order of the runtime's roundings.
+      cases: choice(
+        [1, 2, 3],
+        COORDINATES.filter((name) => name !== "half_pixel_symmetric"),
+      )
         .filter((c) => seen(c))
         .map((c) => resizeCase(c, "nearest")),
       runs: 200,

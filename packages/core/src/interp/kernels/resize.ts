@@ -35,11 +35,9 @@ function original(job: AxisJob, i: number): number {
       return f(f(f(i + 0.5) / scale) - 0.5);
     case "pytorch_half_pixel":
       return to > 1 ? f(f(f(i + 0.5) / scale) - 0.5) : 0;
-    case "half_pixel_symmetric": {
-      // In doubles, unlike the others: again what runtimes do.
-      const offset = (size / 2) * (1 - to / f(scale * size));
-      return f(offset + (i + 0.5) / scale - 0.5);
-    }
+    case "half_pixel_symmetric":
+      // Centred on the picture although the last cell may be cut off: (1 - to / (scale * size)) is the part that rounding down took away.
+      return f((size / 2) * (1 - to / (scale * size)) + (i + 0.5) / scale - 0.5);
     case "align_corners":
       return to === 1 ? 0 : f(f(i * (size - 1)) / (to - 1));
     case "asymmetric":
