@@ -36,7 +36,11 @@ export function makeTypeScope(graph: Graph, parent: TypeScope | undefined): Type
       if (constant !== undefined) seen.set(name, constant);
       else if (type !== undefined) given.push({ name, type });
     }
-    const types = new Map([...known].filter(([name]) => made.has(name)));
+    const types = new Map<string, ValueType>();
+    for (const name of made) {
+      const declared = known.get(name);
+      if (declared !== undefined) types.set(name, declared);
+    }
     const result = inferGraph({ name: "", inputs: given, outputs: [], nodes, constants: seen, types });
     for (const [name, type] of result.types) if (made.has(name)) known.set(name, type);
   };
