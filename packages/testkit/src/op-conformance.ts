@@ -86,11 +86,11 @@ function modelOf(c: OpCase, shapeOf: (t: Tensor, index: number) => Shape): Model
   };
 }
 
-function symbolic(bindings: Map<string, number>): (t: Tensor, index: number) => Shape {
+function symbolic(bindings: Map<string, number>, from: number): (t: Tensor, index: number) => Shape {
   return (t, index) =>
     t.shape.map((size, axis): Dim => {
-      // Size 1 broadcasts: under a name it would be a different graph. A name stands for at least 1.
-      if (size <= 1) return size;
+      // A name stands for at least 1.
+      if (size < from) return size;
       const name = `S${index}_${axis}`;
       bindings.set(name, size);
       return name;
@@ -101,7 +101,13 @@ function symbolic(bindings: Map<string, number>): (t: Tensor, index: number) => 
 function checkShapes(c: OpCase, actual: ReadonlyMap<string, Tensor>): string[] {
   const wrong: string[] = [];
   const bindings = new Map<string, number>();
-  for (const [kind, shapeOf] of [["static", (t: Tensor) => t.shape] as const, ["symbolic", symbolic(bindings)] as const]) {
+  // Size 1 broadcasts where it is known; under a name inference must reckon with both.
+  const kinds = [
+    ["static", (t: Tensor) => t.shape],
+    ["symbolic", symbolic(bindings, 2)],
+    ["wholly symbolic", symbolic(bindings, 1)],
+  ] as const;
+  for (const [kind, shapeOf] of kinds) {
     const { graph } = modelOf(c, shapeOf);
     const { types, problems } = inferGraph(graph);
     if (problems.length > 0) wrong.push(`${kind} inference: ${problems.map((p) => p.error.message).join("; ")}`);
