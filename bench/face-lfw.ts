@@ -14,13 +14,7 @@ import { at } from "@tessera/core/base/assert";
 import { fail } from "@tessera/core/base/error";
 import { bootstrapPoints } from "@tessera/core/biometrics/bootstrap";
 import { compareAll, rankScores } from "@tessera/core/biometrics/compare";
-import {
-  parseAliases,
-  parseManifest,
-  parsePairList,
-  resolveAliases,
-  resolvePairs,
-} from "@tessera/core/biometrics/dataset";
+import { parseAliases, parseManifest, parsePairList, resolveAliases, resolvePairs } from "@tessera/core/biometrics/dataset";
 import { allPairs, countComparisons, numberSubjects } from "@tessera/core/biometrics/design";
 import { equalErrorRate } from "@tessera/core/biometrics/eer";
 import { lfwAccuracy } from "@tessera/core/biometrics/lfw";
@@ -107,8 +101,8 @@ async function align(): Promise<FaceCrops> {
   if (flags.cache !== undefined && indexPath !== undefined) {
     mkdirSync(flags.cache, { recursive: true });
     writeFileSync(join(flags.cache, "crops.u8"), crops.data);
-    const { height, width, count } = crops;
-    const index = { count, shape: [height, width, 3], dtype: "uint8", file: "crops.u8", digest: wanted } as const;
+    const { height, width, count, failures } = crops;
+    const index = { count, shape: [height, width, 3], dtype: "uint8", file: "crops.u8", digest: wanted, failures } as const;
     writeFileSync(
       indexPath,
       printCropIndex({

@@ -37,7 +37,7 @@ describe.skipIf(shared === undefined)("the pre-processing of a real face model (
       .map((row) => row.split(","));
     const count = new Map<string, number>();
     for (const [, person = ""] of rows) count.set(person, (count.get(person) ?? 0) + 1);
-    const chosen = rows.filter(([, person = "", , role]) => role === "eval" && (count.get(person) ?? 0) > 1).slice(0, 500);
+    const chosen = rows.filter(([, person = "", , role]) => role === "eval" && (count.get(person) ?? 0) > 1).slice(0, 300);
     subjects = chosen.map(([, person = ""]) => person);
     const detector = { session: await session("face-detection/yunet-n-320.onnx"), card: faceDetectorCard(cardOf("yunet-n-320")) };
     const sources = chosen.map(([path = ""]) => ({ name: path, load: () => readImage(join(shared ?? "", "data/lfw", path)) }));

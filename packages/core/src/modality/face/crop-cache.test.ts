@@ -38,6 +38,10 @@ describe("the crop cache", () => {
     ["subjects", ["A"]],
     ["roles", "eval"],
     ["digest", 7],
+    ["failures", {}],
+    ["failures", [{ index: 2, name: "x", why: "no-face", used: "nothing", message: "" }]],
+    ["failures", [{ index: 0, name: "x", why: "tired", used: "nothing", message: "" }]],
+    ["failures", [null]],
   ])("%s = %j is refused", (key, value) => {
     expect(() => parseCropIndex(encode(JSON.stringify({ ...index, [key]: value })))).toThrow(
       expect.objectContaining({ code: "DATASET_INVALID", message: expect.stringContaining(key) }),
@@ -71,6 +75,18 @@ describe("the crop cache", () => {
     expect(() => cropsFromCache({ ...index, dtype: "float32", file: "crops.f32" }, bytes)).toThrow(
       expect.objectContaining({ code: "DATASET_INVALID" }),
     );
+  });
+
+  test("a picture that gave no face stays without one, a stand-in stays a stand-in", () => {
+    const failure = { name: "a.jpg", why: "no-face", message: "none" } as const;
+    const failures = [
+      { ...failure, index: 1, used: "nothing" },
+      { ...failure, index: 0, used: "centre-crop" },
+    ] as const;
+    const read = parseCropIndex(encode(printCropIndex({ ...index, failures })));
+    const crops = cropsFromCache(read, new Uint8Array(2 * 37_632));
+    expect([...crops.acquired]).toEqual([1, 0]);
+    expect(crops.failures).toEqual(failures);
   });
 
   test("tensors hold only what was acquired, pre-processed by the card", () => {

@@ -1,7 +1,7 @@
 import { fail } from "../../base/error.ts";
 import { writePixels } from "../../signal/pixels.ts";
 import type { ImageInput } from "../card.ts";
-import { cropAt, type FaceCrops } from "./crops.ts";
+import { type AcquisitionFailure, cropAt, type FaceCrops } from "./crops.ts";
 
 /** Name of the list beside the numbers. */
 export const CROP_INDEX_FILE = "index.json";
@@ -25,6 +25,8 @@ export interface CropIndex {
   readonly roles: readonly string[];
   /** Names detector, card and data: a cache with another digest is stale. Given for "uint8". */
   readonly digest?: string;
+  /** Pictures without a face; those of which nothing was used have a black row that must not be embedded. Absent: none. */
+  readonly failures?: readonly AcquisitionFailure[];
 }
 
 /** The index as the text of its file. */
@@ -48,6 +50,7 @@ export function parseCropIndex(bytes: Uint8Array): CropIndex {
   const shape = get("shape");
   const dtype = get("dtype");
   const digest = get("digest");
+  const failures = get("failures");
   if (typeof count !== "number" || !Number.isSafeInteger(count) || count < 0) throw bad("count is not a whole number");
   if (!Array.isArray(shape) || shape.length !== 3 || !shape.every((size) => Number.isInteger(size) && size > 0 && size <= 8192)) {
     throw bad("shape is not three sizes of 1..8192");
@@ -66,7 +69,22 @@ export function parseCropIndex(bytes: Uint8Array): CropIndex {
     subjects: texts(get("subjects"), "subjects", count, true),
     roles: texts(get("roles"), "roles", count, true),
     ...(digest !== undefined && { digest }),
+    ...(failures !== undefined && { failures: failuresOf(failures, count) }),
   };
+}
+
+function failuresOf(value: unknown, count: number): readonly AcquisitionFailure[] {
+  if (!Array.isArray(value) || value.length > count) throw bad("failures is not a list with at most one entry per row");
+  return value.map((entry: unknown): AcquisitionFailure => {
+    if (typeof entry !== "object" || entry === null) throw bad("failures holds something that is not an object");
+    const { index, name, why, used, message } = entry as { readonly [key in keyof AcquisitionFailure]?: unknown };
+    const known = (why === "no-face" || why === "unreadable") && (used === "nothing" || used === "centre-crop");
+    if (typeof index !== "number" || !Number.isInteger(index) || index < 0 || index >= count)
+      throw bad("failures names a row that is not there");
+    if (!known || typeof name !== "string" || typeof message !== "string")
+      throw bad("failures holds an entry that is not understood");
+    return { index, name, why, used, message };
+  });
 }
 
 function texts(value: unknown, name: string, count: number, mayBeEmpty = false): readonly string[] {
@@ -88,7 +106,9 @@ export function cropsFromCache(index: CropIndex, bytes: Uint8Array): FaceCrops {
   if (bytes.length !== index.count * height * width * 3)
     throw bad(`${index.file} has ${bytes.length} bytes, not ${index.count * height * width * 3}`);
   const acquired = new Uint8Array(index.count).fill(1);
-  return { kind: "crops", width, height, count: index.count, data: bytes, names: index.paths, acquired, failures: [] };
+  const failures = index.failures ?? [];
+  for (const failure of failures) if (failure.used === "nothing") acquired[failure.index] = 0;
+  return { kind: "crops", width, height, count: index.count, data: bytes, names: index.paths, acquired, failures };
 }
 
 /**
