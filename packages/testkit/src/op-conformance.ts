@@ -57,7 +57,7 @@ function nodeOf(c: OpCase): Node {
 }
 
 // The graph with one node. `shapeOf` gives the declared shape of each fed input.
-function modelOf(c: OpCase, shapeOf: (t: Tensor, index: number) => Shape): Model {
+function modelOf(c: OpCase, shapeOf: (t: Tensor, index: number) => Shape | undefined): Model {
   const constants = new Map<string, Tensor>();
   const inputs: { name: string; type: TensorType }[] = [];
   c.inputs.forEach((t, i) => {
@@ -106,6 +106,8 @@ function checkShapes(c: OpCase, actual: ReadonlyMap<string, Tensor>): string[] {
     ["static", (t: Tensor) => t.shape],
     ["symbolic", symbolic(bindings, 2)],
     ["wholly symbolic", symbolic(bindings, 1)],
+    ["rankless", () => undefined],
+    ["half known", (t: Tensor, index: number) => (index === 0 ? t.shape : undefined)],
   ] as const;
   for (const [kind, shapeOf] of kinds) {
     const { graph } = modelOf(c, shapeOf);
