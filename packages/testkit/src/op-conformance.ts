@@ -1,7 +1,6 @@
 import { isTesseraError } from "@tessera/core/base/error";
 import { modelToOnnx } from "@tessera/core/convert/onnx/bytes";
 import type { Dim, Shape } from "@tessera/core/graph/dim";
-import type { DType } from "@tessera/core/graph/dtype";
 import { type Model, type Node, type TensorType, tensorType } from "@tessera/core/graph/model";
 import { makeNode, type NodeOptions } from "@tessera/core/graph/node";
 import type { Runtime } from "@tessera/core/graph/runtime";
@@ -228,9 +227,4 @@ function seedOf(sentence: string): number {
   let seed = Number(process.env["TESSERA_SEED"] ?? 1);
   for (const char of sentence) seed = (Math.imul(seed, 31) + (char.codePointAt(0) ?? 0)) | 0;
   return seed;
-}
-
-/** Element types of a case, for arbitraries: one of the given. */
-export function dtypeFrom(...dtypes: readonly DType[]): fc.Arbitrary<DType> {
-  return fc.constantFrom(...dtypes);
 }

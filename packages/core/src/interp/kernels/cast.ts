@@ -60,7 +60,7 @@ function storeAsBigs(values: ArrayLike<number>, out: Bigs): void {
  * The elements under another type: floats to integers towards zero, wider to narrower integers by wrapping, anything but 0 to true, floats
  * to narrower floats to nearest even. `saturate` matters for 8-bit floats only.
  */
-export function castTensor(t: Tensor, options: { readonly to: DType; readonly saturate: boolean }): Tensor {
+function castTensor(t: Tensor, options: { readonly to: DType; readonly saturate: boolean }): Tensor {
   const { to, saturate } = options;
   if (t.dtype === to) return t;
   if (to === "string") return toStrings(t);

@@ -96,6 +96,16 @@ const gatherNd: Kernel = (inputs, context) => {
   return [takeIndexed(data, shape, { indices: spread(starts, size) })];
 };
 
+function larger<T extends number | bigint>(a: T, b: T): T {
+  if (a > b) return a;
+  return b;
+}
+
+function smaller<T extends number | bigint>(a: T, b: T): T {
+  if (a < b) return a;
+  return b;
+}
+
 function combiner<T extends number | bigint>(reduction: string): (a: T, b: T) => T {
   switch (reduction) {
     case "add":
@@ -103,9 +113,9 @@ function combiner<T extends number | bigint>(reduction: string): (a: T, b: T) =>
     case "mul":
       return (a, b) => ((a as number) * (b as number)) as T;
     case "max":
-      return (a, b) => (a > b ? a : b);
+      return larger;
     default:
-      return (a, b) => (a < b ? a : b);
+      return smaller;
   }
 }
 

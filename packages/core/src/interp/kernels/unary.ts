@@ -35,7 +35,7 @@ export function mapKernel(f: (v: number) => number, big?: (v: bigint) => bigint)
 }
 
 /** Rounds to the nearest integer, halves to the even one. */
-export function roundEven(v: number): number {
+function roundEven(v: number): number {
   return Math.abs(v - Math.trunc(v)) === 0.5 ? 2 * Math.round(v / 2) : Math.round(v);
 }
 
