@@ -21,17 +21,22 @@ export interface ResizePlan {
 export function planResize(
   node: Node,
   input: readonly number[],
-  asked: { readonly scales: readonly number[] | undefined; readonly sizes: readonly number[] | undefined },
-  error: (why: string) => Error,
+  options: {
+    /** By axis, as the node's inputs give them; `sizes` go first. */
+    readonly scales: readonly number[] | undefined;
+    readonly sizes: readonly number[] | undefined;
+    readonly error: (why: string) => Error;
+  },
 ): ResizePlan {
+  const { error } = options;
   const axes = normalAxes(attrInts(node, "axes") ?? input.map((_, i) => i), input.length, node);
   const sizes = [...input];
   const scales = input.map(() => 1);
-  const list = asked.sizes ?? asked.scales;
+  const list = options.sizes ?? options.scales;
   if (list === undefined) throw error("neither scales nor sizes are given");
   if (list.length !== axes.length)
-    throw error(`${list.length} ${asked.sizes ? "sizes" : "scales"} are given for ${axes.length} axes`);
-  if (asked.sizes === undefined) {
+    throw error(`${list.length} ${options.sizes ? "sizes" : "scales"} are given for ${axes.length} axes`);
+  if (options.sizes === undefined) {
     axes.forEach((axis, i) => {
       const scale = Math.fround(list[i] as number);
       scales[axis] = scale;
@@ -90,8 +95,7 @@ function inferResize(context: InferContext): ReturnType<OpRow["infer"]> {
   const plan = planResize(
     node,
     shape.map((size) => (typeof size === "number" ? size : 1)),
-    { scales, sizes: sizes as readonly number[] | undefined },
-    (why) => shapeError(context, why),
+    { scales, sizes: sizes as readonly number[] | undefined, error: (why) => shapeError(context, why) },
   );
   for (const axis of axes) {
     const size = shape[axis] as Dim;

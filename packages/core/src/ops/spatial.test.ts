@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { makeNode } from "../graph/node.ts";
+import { makeNode, type NodeOptions } from "../graph/node.ts";
 import { readWindow, windowPads, windowPositions } from "./spatial.ts";
 
 function windowOf(
   kernel: readonly number[],
-  attributes: Parameters<typeof makeNode>[2]["attributes"] = {},
+  attributes: NonNullable<NodeOptions["attributes"]> = {},
 ): ReturnType<typeof readWindow> {
   return readWindow(makeNode("Conv", { inputs: ["x"], outputs: ["y"] }, { attributes }), kernel);
 }

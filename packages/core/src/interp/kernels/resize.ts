@@ -156,7 +156,7 @@ const resize: Kernel = (inputs, context) => {
   const scales = inputs[2] === undefined || countOf(inputs[2].shape) === 0 ? undefined : Array.from(toNumbers(inputs[2]));
   const sizes = inputs[3] === undefined ? undefined : toInts(inputs[3]);
   const error = (why: string): Error => fail("ATTRIBUTE_INVALID", `Cannot run Resize: ${why}`, { at: { node: node.name } });
-  const plan = planResize(node, t.shape, { scales, sizes }, error);
+  const plan = planResize(node, t.shape, { scales, sizes, error });
   const roi = inputs[1] === undefined || countOf(inputs[1].shape) === 0 ? undefined : toNumbers(inputs[1]);
   const mode = attrString(node, "coordinate_transformation_mode", "half_pixel");
   if (mode === "tf_crop_and_resize" && roi === undefined) throw error("tf_crop_and_resize needs a roi");
