@@ -4,6 +4,14 @@ import type { Graph, Node, ValueType } from "./model.ts";
 import type { Tensor } from "./tensor.ts";
 import { eachGraph, sortNodes, usedNames } from "./walk.ts";
 
+/** What a draft of a subgraph sees of the graphs around it. */
+export interface OuterScope {
+  constant(name: string): Tensor | undefined;
+  type(name: string): ValueType | undefined;
+  /** Every name used anywhere in the model; fresh names are added to it, so that no two drafts of one model give out the same. */
+  readonly taken: Set<string>;
+}
+
 /**
  * A graph being edited: the one place where a pass changes things. It starts from a graph (which stays as it is), keeps producer and consumer
  * tables up to date, and ends with {@link GraphDraft.finish}. Graph inputs and outputs keep their names, always. Nodes are known by name: an
@@ -20,26 +28,20 @@ export class GraphDraft {
   private readonly types: Map<string, ValueType>;
   private readonly outputNames: ReadonlySet<string>;
   private readonly inputNames: ReadonlySet<string>;
-  private readonly taken = new Set<string>();
+  private readonly taken: Set<string>;
+  private readonly outer: OuterScope | undefined;
   private changed = false;
 
-  constructor(graph: Graph) {
+  constructor(graph: Graph, outer?: OuterScope) {
     this.source = graph;
+    this.outer = outer;
+    this.taken = outer?.taken ?? namesOf(graph);
     this.tensors = new Map(graph.constants);
     this.types = new Map(graph.types);
     this.outputNames = new Set(graph.outputs.map((o) => o.name));
     this.inputNames = new Set(graph.inputs.map((i) => i.name));
     graph.nodes.forEach((node, i) => {
       this.put(node, i);
-    });
-    // Names of inner graphs are taken too: a fresh outer name must not be hidden by an inner one.
-    eachGraph(graph, (g) => {
-      for (const value of [...g.inputs, ...g.outputs]) this.taken.add(value.name);
-      for (const name of g.constants.keys()) this.taken.add(name);
-      for (const node of g.nodes) {
-        this.taken.add(node.name);
-        for (const name of [...node.inputs, ...node.outputs]) this.taken.add(name);
-      }
     });
   }
 
@@ -95,7 +97,8 @@ export class GraphDraft {
 
   /** The constant of that name; a default value that a caller may override (IR 3) is not one. */
   constant(name: string): Tensor | undefined {
-    return this.inputNames.has(name) ? undefined : this.tensors.get(name);
+    if (this.inputNames.has(name)) return undefined;
+    return this.tensors.get(name) ?? (this.makers.has(name) ? undefined : this.outer?.constant(name));
   }
 
   constants(): readonly (readonly [string, Tensor])[] {
@@ -103,7 +106,8 @@ export class GraphDraft {
   }
 
   type(name: string): ValueType | undefined {
-    return this.types.get(name) ?? this.source.inputs.find((i) => i.name === name)?.type;
+    const own = this.types.get(name) ?? this.source.inputs.find((i) => i.name === name)?.type;
+    return own ?? (this.makers.has(name) || this.tensors.has(name) ? undefined : this.outer?.type(name));
   }
 
   setType(name: string, type: ValueType | undefined): void {
@@ -218,4 +222,18 @@ export class GraphDraft {
     const types = new Map([...this.types].filter(([name]) => live.has(name)));
     return { ...this.source, nodes: sorted, constants, types };
   }
+}
+
+/** Every name that a graph and its subgraphs use for values and nodes. A fresh outer name must not be hidden by an inner one. */
+export function namesOf(graph: Graph): Set<string> {
+  const taken = new Set<string>();
+  eachGraph(graph, (g) => {
+    for (const value of [...g.inputs, ...g.outputs]) taken.add(value.name);
+    for (const name of g.constants.keys()) taken.add(name);
+    for (const node of g.nodes) {
+      taken.add(node.name);
+      for (const name of [...node.inputs, ...node.outputs]) taken.add(name);
+    }
+  });
+  return taken;
 }

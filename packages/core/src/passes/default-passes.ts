@@ -1,9 +1,13 @@
 import type { Target } from "../targets/target.ts";
+import { cancelMovesPass } from "./cancel-moves.ts";
+import { dropNoopsPass } from "./drop-noops.ts";
 import { foldAffine } from "./fold-affine.ts";
 import { foldConstants } from "./fold-constants.ts";
 import { mergeDuplicates, shareConstants } from "./merge-duplicates.ts";
+import { mergeSlicesPass } from "./merge-slices.ts";
 import type { Pass } from "./pass.ts";
 import { removeDead } from "./remove-dead.ts";
+import { resolveIfPass } from "./resolve-if.ts";
 import { splitPrelu } from "./split-prelu.ts";
 
 /** Options of {@link defaultPasses}. */
@@ -17,6 +21,11 @@ export function defaultPasses(options: DefaultPassesOptions = {}): readonly Pass
   const forTarget = new Set(options.target?.floatRewrites.map((r) => r.pass));
   return [
     foldConstants(),
+    resolveIfPass(),
+    removeDead(),
+    dropNoopsPass(),
+    mergeSlicesPass(),
+    cancelMovesPass(),
     foldAffine(),
     mergeDuplicates(),
     shareConstants(),

@@ -1,12 +1,16 @@
 import { isTesseraError } from "../base/error.ts";
 import { isStatic } from "../graph/dim.ts";
 import type { GraphDraft } from "../graph/draft.ts";
+import { isInteger } from "../graph/dtype.ts";
 import type { Graph, Node } from "../graph/model.ts";
-import { countOf, i64, type Tensor } from "../graph/tensor.ts";
+import { isOp } from "../graph/node.ts";
+import { countOf, fromNumbers, type Tensor } from "../graph/tensor.ts";
 import { capturedNames, subgraphs } from "../graph/walk.ts";
 import { interpret } from "../interp/run.ts";
+import { MAX_VALUE_ELEMENTS } from "../ops/shape-values.ts";
 import { opRow } from "../ops/table.ts";
-import { graphPass, type Pass, type PassLog } from "./pass.ts";
+import { type Facts, graphPass, type Pass, type PassLog } from "./pass.ts";
+import { dtypeOf, shapeOf, uniformValue } from "./values.ts";
 
 /** Options of {@link foldConstants}. */
 export interface FoldConstantsOptions {
@@ -18,7 +22,8 @@ export interface FoldConstantsOptions {
 export const FOLD_CONSTANTS_DEFAULTS = { maxGrowthBytes: 64 * 1024 } as const;
 
 /**
- * Computes nodes that depend on constants only with the reference interpreter, and Shape and Size of values whose sizes are known. Random operators, and
+ * Computes nodes that depend on constants only with the reference interpreter, and what inference knows of shape chains
+ * (Shape, Gather, Concat ...), even where only some sizes of a shape are known. Random operators, and
  * nodes whose result would blow up the file (ConstantOfShape, Expand, Tile ...), stay. Enters subgraphs.
  */
 export function foldConstants(options: FoldConstantsOptions = {}): Pass {
@@ -26,31 +31,40 @@ export function foldConstants(options: FoldConstantsOptions = {}): Pass {
   return graphPass(
     "fold-constants",
     "Computes what depends on constants only",
-    (draft, log) => {
+    (draft, log, facts) => {
       for (const node of draft.nodes()) {
         const current = draft.current(node);
-        if (current !== undefined && !foldShape(draft, current, log)) foldNode(draft, current, log, maxGrowthBytes);
+        if (current !== undefined && !foldKnownValue(draft, current, { log, facts }))
+          foldNode(draft, current, log, maxGrowthBytes);
       }
     },
     { types: true },
   );
 }
 
-function foldShape(draft: GraphDraft, node: Node, log: PassLog): boolean {
-  if (node.domain !== "" || (node.op !== "Shape" && node.op !== "Size")) return false;
-  const type = draft.type(node.inputs[0] as string);
-  if (type?.kind !== "tensor" || type.shape === undefined) return false;
-  const rank = type.shape.length;
-  const bound = (name: string, fallback: number): number => {
-    const attribute = node.attributes.get(name);
-    const value = attribute?.kind === "int" ? Number(attribute.value) : fallback;
-    return Math.max(0, Math.min(rank, value < 0 ? value + rank : value));
-  };
-  const shape = node.op === "Shape" ? type.shape.slice(bound("start", 0), bound("end", rank)) : type.shape;
-  if (!isStatic(shape) || draft.isOutput(node.outputs[0] as string) || !log.may("known-shape", node)) return false;
-  replaceByConstant(draft, node, [node.op === "Shape" ? i64([shape.length], shape) : i64([], [countOf(shape)])]);
-  log.changed("known-shape", node);
+/** Values that inference follows through shape chains, even where only some sizes of the shape are known. */
+function foldKnownValue(draft: GraphDraft, node: Node, at: { readonly log: PassLog; readonly facts: Facts }): boolean {
+  const { log, facts } = at;
+  const output = node.outputs[0] as string;
+  if (node.outputs.length !== 1 || draft.isOutput(output) || opRow(node)?.deterministic === false) return false;
+  const type = draft.type(output);
+  const values = facts.dims(output) ?? zeroProduct(draft, node);
+  if (!isStatic(values) || type?.kind !== "tensor" || !isStatic(type.shape) || countOf(type.shape) !== values.length)
+    return false;
+  if (!log.may("known-value", node)) return false;
+  replaceByConstant(draft, node, [fromNumbers(type.dtype, type.shape, values)]);
+  log.changed("known-value", node);
   return true;
+}
+
+/** Integers times zero are zero, whatever they are; floats are not, because of NaN, infinity and -0. */
+function zeroProduct(draft: GraphDraft, node: Node): readonly number[] | undefined {
+  const shape = shapeOf(draft, node.outputs[0]);
+  const dtype = dtypeOf(draft, node.outputs[0]);
+  if (!isOp(node, "Mul") || !isStatic(shape) || dtype === undefined || !isInteger(dtype) || countOf(shape) > MAX_VALUE_ELEMENTS)
+    return undefined;
+  const isZero = node.inputs.some((name) => uniformValue(draft, name) === 0);
+  return isZero ? new Array<number>(countOf(shape)).fill(0) : undefined;
 }
 
 function foldNode(draft: GraphDraft, node: Node, log: PassLog, maxGrowthBytes: number): void {
