@@ -4,7 +4,7 @@ import type { Feeds } from "../graph/runtime.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import { usedNames } from "../graph/walk.ts";
 import { interpret } from "../interp/run.ts";
-import { type ProofOptions, prove, randomFeeds } from "./proof.ts";
+import { type ProofOptions, prove, runReference } from "./proof.ts";
 
 /** The part of a graph made of `nodes`: it reads `inputs` (values made elsewhere) and gives `outputs`. */
 export function extractGraph(
@@ -71,7 +71,8 @@ export async function smallestFailure(
     );
   };
   const removed = before.graph.nodes.filter((n) => !kept.has(n.name) || !same(n));
-  for (const feeds of [...(options.feeds ?? []), ...trialFeeds(before, options)]) {
+  const { cases } = await runReference(before, options);
+  for (const { feeds } of cases) {
     const values = new Map<string, Tensor>(feeds);
     try {
       interpret(before.graph, feeds, {
@@ -101,12 +102,4 @@ export async function smallestFailure(
     if (whole.kind === "refuted") return { before, after, feeds };
   }
   return undefined;
-}
-
-function trialFeeds(model: Model, options: ProofOptions): Feeds[] {
-  try {
-    return [0, 1].map((trial) => randomFeeds(model, { seed: options.seed ?? 1, trial }));
-  } catch {
-    return [];
-  }
 }

@@ -1,9 +1,10 @@
+import { isTesseraError } from "../base/error.ts";
 import type { Model } from "../graph/model.ts";
 import type { Feeds } from "../graph/runtime.ts";
 import { verifyModel } from "../graph/verify.ts";
 import { smallestFailure } from "./extract.ts";
 import type { Change, Declined, Pass } from "./pass.ts";
-import { type Difference, type Proof, type ProofOptions, prove } from "./proof.ts";
+import { type Difference, type Proof, type ProofOptions, proveAgainst, type Reference, runReference } from "./proof.ts";
 
 /** Options of {@link runPipeline}. */
 export interface PipelineOptions {
@@ -78,7 +79,28 @@ function walkPasses(model: Model, passes: readonly Pass[], banned: ReadonlySet<s
     changed = false;
     for (const pass of passes) {
       options.signal?.throwIfAborted();
-      const { model: next, report } = pass.run(current, { allow: (site) => !banned.has(`${pass.name}:${site}`) });
+      const asked: string[] = [];
+      let result: ReturnType<Pass["run"]>;
+      try {
+        result = pass.run(current, {
+          allow: (site) => {
+            if (banned.has(`${pass.name}:${site}`)) return false;
+            asked.push(site);
+            return true;
+          },
+        });
+      } catch (error) {
+        // A pass that throws (its edits made a cycle, say) is bisected like one that leaves a broken graph; without sites it is the pass's own bug.
+        if (!isTesseraError(error) || asked.length === 0) throw error;
+        const changes = asked.map((site) => ({
+          site,
+          rule: site.slice(0, site.indexOf("@")),
+          node: site.slice(site.lastIndexOf("/") + 1),
+        }));
+        steps.push({ pass, before: current, after: current, changes, declined: [], broken: error.message });
+        return { steps, model: current, rounds: rounds + 1, declined };
+      }
+      const { model: next, report } = result;
       declined.set(pass.name, report.declined);
       if (report.changes.length === 0) continue;
       changed = true;
@@ -137,18 +159,34 @@ async function findCulprit(
   const step = steps[index] as Step;
   const sites = step.changes.map((c) => c.site);
   options.onProgress?.({ kind: "bisect", pass: step.pass.name, sites: sites.length });
-  const withSites = (allowed: ReadonlySet<string>): Model =>
-    step.pass.run(step.before, { allow: (site) => allowed.has(site) && !banned.has(`${step.pass.name}:${site}`) }).model;
-  const isBad = async (model: Model): Promise<boolean> => structureProblem(model) !== undefined || (await refutes(model)).bad;
+  const withSites = (allowed: ReadonlySet<string>): Model | undefined => {
+    try {
+      const { model } = step.pass.run(step.before, {
+        allow: (site) => allowed.has(site) && !banned.has(`${step.pass.name}:${site}`),
+      });
+      return structureProblem(model) === undefined ? model : undefined;
+    } catch (error) {
+      if (isTesseraError(error)) return undefined;
+      throw error;
+    }
+  };
+  // Running a model costs far more than checking it, so where structure is what broke nothing is run.
+  const isBad = async (model: Model | undefined): Promise<boolean> =>
+    model === undefined || (step.broken === undefined && (await refutes(model)).bad);
   const found = await firstBad(sites.length, (k) => isBad(withSites(new Set(sites.slice(0, k)))));
   const site = sites[found - 1] as string;
   const alone = withSites(new Set([site]));
-  const structure = step.broken ?? structureProblem(alone);
-  if (structure !== undefined)
-    return { pass: step.pass.name, site, why: `breaks the graph: ${structure}`, difference: undefined };
+  const prefix = withSites(new Set(sites.slice(0, found)));
+  if (alone === undefined || prefix === undefined)
+    return {
+      pass: step.pass.name,
+      site,
+      why: `breaks the graph: ${step.broken ?? "together with others"}`,
+      difference: undefined,
+    };
   const verdict = await refutes(alone);
   // When the rewrite only fails together with earlier ones of its pass, the failing pair is the prefix that showed it.
-  const after = verdict.bad ? alone : withSites(new Set(sites.slice(0, found)));
+  const after = verdict.bad ? alone : prefix;
   const { why, difference } = verdict.bad ? verdict : await refutes(after);
   const failing = await smallestFailure(step.before, after, options.proof ?? {});
   return { pass: step.pass.name, site, why, difference, ...(failing === undefined ? {} : { failing }) };
@@ -168,8 +206,13 @@ export async function runPipeline(
   const maxDropped = options.maxDropped ?? PIPELINE_DEFAULTS.maxDropped;
   const banned = new Set<string>();
   const dropped: Dropped[] = [];
+  let reference: Reference | undefined;
+  const proofOf = async (candidate: Model): Promise<Proof> => {
+    reference ??= await runReference(model, options.proof);
+    return proveAgainst(reference, candidate, options.proof);
+  };
   const refutes: Refutes = async (candidate) => {
-    const proof = await prove(model, candidate, options.proof);
+    const proof = await proofOf(candidate);
     const why =
       proof.worst?.why ?? `output ${proof.worst?.output} differs by ${proof.worst?.relative.toExponential(2)} of its magnitude`;
     return { bad: proof.kind === "refuted", why, difference: proof.worst };
@@ -180,12 +223,12 @@ export async function runPipeline(
     let proof: Proof | undefined;
     if (shouldProve && !broken) {
       options.onProgress?.({ kind: "prove" });
-      proof = await prove(model, walk.model, options.proof);
+      proof = await proofOf(walk.model);
     }
     if (!broken && proof?.kind !== "refuted") return { model: walk.model, report: reportOf(walk, passes, proof, dropped) };
     if (dropped.length >= maxDropped) {
       const untouched: Walk = { steps: [], model, rounds: walk.rounds, declined: walk.declined };
-      return { model, report: reportOf(untouched, passes, await prove(model, model, options.proof), dropped) };
+      return { model, report: reportOf(untouched, passes, await proofOf(model), dropped) };
     }
     const culprit = await findCulprit(walk, banned, refutes, options);
     dropped.push(culprit);

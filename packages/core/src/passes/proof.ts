@@ -1,11 +1,10 @@
-import { fail, isTesseraError } from "../base/error.ts";
-import { seededRandom } from "../base/random.ts";
-import type { Dim } from "../graph/dim.ts";
+import { isTesseraError } from "../base/error.ts";
 import { isFloat } from "../graph/dtype.ts";
 import type { Model } from "../graph/model.ts";
 import type { Feeds } from "../graph/runtime.ts";
-import { countOf, fromNumbers, sameTensor, type Tensor, toNumbers } from "../graph/tensor.ts";
+import { countOf, sameTensor, type Tensor, toNumbers } from "../graph/tensor.ts";
 import { interpret } from "../interp/run.ts";
+import { FEED_ATTEMPTS, hasFurtherAttempts, randomFeeds } from "./proof-inputs.ts";
 
 /** Runs a model on some inputs. The reference interpreter is one; the command uses a real runtime with its own rewriting switched off. */
 export type Executor = (model: Model, feeds: readonly Feeds[]) => Promise<readonly (Feeds | Error)[]>;
@@ -55,39 +54,6 @@ export const interpExecutor: Executor = async (model, feeds) =>
     }
   });
 
-/** Sizes tried for a symbolic dimension, by trial. 1 first: models are most often fed one sample. */
-const SYMBOL_SIZES = [1, 3, 2, 5];
-
-function sizeOf(dim: Dim, symbols: Map<string, number>, trial: number): number {
-  if (typeof dim === "number") return dim;
-  const known = symbols.get(dim);
-  if (known !== undefined && dim !== "?") return known;
-  const size = SYMBOL_SIZES[trial % SYMBOL_SIZES.length] as number;
-  symbols.set(dim, size);
-  return size;
-}
-
-/**
- * Typed random inputs for a model: floats are normal, integers small and not negative, booleans fair; symbolic sizes get the same number
- * wherever they appear. Deterministic in seed and trial. @throws DATA_MISSING for an input whose type is not a tensor of known rank
- */
-export function randomFeeds(model: Model, options: { readonly seed: number; readonly trial: number }): Feeds {
-  const random = seededRandom(options.seed * 7919 + options.trial);
-  const symbols = new Map<string, number>();
-  const feeds = new Map<string, Tensor>();
-  for (const input of model.graph.inputs) {
-    if (model.graph.constants.has(input.name)) continue;
-    if (input.type.kind !== "tensor" || input.type.shape === undefined) {
-      throw fail("DATA_MISSING", `Cannot make a random value for input ${input.name}: its type or rank is not known`);
-    }
-    const shape = input.type.shape.map((d) => sizeOf(d, symbols, options.trial));
-    const { dtype } = input.type;
-    const draw = isFloat(dtype) ? () => random.normal() : dtype === "bool" ? () => random.int(2) : () => random.int(8);
-    feeds.set(input.name, fromNumbers(dtype, shape, Array.from({ length: countOf(shape) }, draw)));
-  }
-  return feeds;
-}
-
 /** The largest difference between two tensors, relative to the reference's largest magnitude. Equal NaNs and infinities are no difference. */
 export function tensorDifference(reference: Tensor, other: Tensor): number {
   if (reference.dtype !== other.dtype || reference.shape.join() !== other.shape.join()) return Number.POSITIVE_INFINITY;
@@ -123,34 +89,85 @@ export function outputsDifference(reference: Feeds, other: Feeds): Difference | 
   return worst;
 }
 
-/**
- * Compares two models on the user's inputs and typed random ones. Inputs on which the first model itself fails (an index out of range, say) do not
- * count; when none counts the answer is "undecided", never "proved".
- */
-export async function prove(before: Model, after: Model, options: ProofOptions = {}): Promise<Proof> {
-  const { trials, seed, tolerance } = { ...PROOF_DEFAULTS, ...options };
-  const execute = options.execute ?? interpExecutor;
-  const feeds: Feeds[] = [...(options.feeds ?? [])];
-  let why = "no input was given";
-  try {
-    for (let trial = 0; trial < trials; trial++) feeds.push(randomFeeds(before, { seed, trial }));
-  } catch (error) {
-    if (!isTesseraError(error)) throw error;
-    why = error.message;
+/** What the original model gives for the inputs of a proof: made once, held against as many changed models as there are. */
+export interface Reference {
+  readonly cases: readonly { readonly feeds: Feeds; readonly outputs: Feeds }[];
+  /** Why there is no case, or fewer than wanted. */
+  readonly why: string;
+}
+
+/** Whether outputs say anything: one of them must have an element that is not NaN. */
+function saysSomething(outputs: Feeds): boolean {
+  for (const tensor of outputs.values()) {
+    if (!isFloat(tensor.dtype) || countOf(tensor.shape) === 0) return true;
+    if (toNumbers(tensor).some((v) => !Number.isNaN(v))) return true;
   }
-  const references = await execute(before, feeds);
-  const usable = feeds
-    .map((feed, i) => ({ feed, reference: references[i] }))
-    .filter((r) => r.reference !== undefined && !(r.reference instanceof Error));
-  const firstError = references.find((r) => r instanceof Error);
-  if (firstError instanceof Error) why = `the model itself fails on the inputs tried: ${firstError.message}`;
-  if (usable.length === 0) return { kind: "undecided", inputs: 0, worst: undefined, why };
-  const results = await execute(
+  return outputs.size === 0;
+}
+
+/**
+ * Runs the original on the user's inputs and typed random ones. Where it fails on a random input (an index out of range, a size that is too small) other
+ * sizes are tried; inputs on which it fails altogether, or gives nothing but NaN, do not count.
+ */
+export async function runReference(model: Model, options: ProofOptions = {}): Promise<Reference> {
+  const { trials, seed } = { ...PROOF_DEFAULTS, ...options };
+  const execute = options.execute ?? interpExecutor;
+  const given: Feeds[] = [...(options.feeds ?? [])];
+  let why = "no input was given";
+  const attempts = new Array<number>(trials).fill(0);
+  const pick = (trial: number): Feeds | undefined => {
+    try {
+      return randomFeeds(model, { seed, trial, attempt: attempts[trial] as number });
+    } catch (error) {
+      if (!isTesseraError(error)) throw error;
+      why = error.message;
+      return undefined;
+    }
+  };
+  const cases: { feeds: Feeds; outputs: Feeds }[] = [];
+  const further = hasFurtherAttempts(model);
+  const first = attempts.map((_, trial) => pick(trial));
+  let waiting = attempts.map((_, trial) => trial).filter((trial) => first[trial] !== undefined);
+  const run = async (list: readonly Feeds[]): Promise<readonly boolean[]> => {
+    if (list.length === 0) return [];
+    const results = await execute(model, list);
+    return list.map((feeds, i) => {
+      const outputs = results[i];
+      if (outputs === undefined || outputs instanceof Error) {
+        why = `the model itself fails on the inputs tried: ${outputs?.message ?? "no result"}`;
+        return false;
+      }
+      if (!saysSomething(outputs)) {
+        why = "the model gives nothing but NaN on the inputs tried";
+        return false;
+      }
+      cases.push({ feeds, outputs });
+      return true;
+    });
+  };
+  const ran = await run([...given, ...waiting.map((trial) => first[trial] as Feeds)]);
+  waiting = waiting.filter((_, i) => ran[given.length + i] === false);
+  for (let attempt = 1; further && attempt < FEED_ATTEMPTS && waiting.length > 0; attempt++) {
+    for (const trial of waiting) attempts[trial] = attempt;
+    const next = waiting.map(pick);
+    const ok = await run(next.filter((f) => f !== undefined));
+    const results = [...ok];
+    waiting = waiting.filter((_, i) => next[i] === undefined || results.shift() === false);
+  }
+  return { cases, why };
+}
+
+/** Holds a changed model against what the original gave. "undecided" when the original could not be run on any input, never "proved". */
+export async function proveAgainst(reference: Reference, after: Model, options: ProofOptions = {}): Promise<Proof> {
+  const { tolerance } = { ...PROOF_DEFAULTS, ...options };
+  const { cases, why } = reference;
+  if (cases.length === 0) return { kind: "undecided", inputs: 0, worst: undefined, why };
+  const results = await (options.execute ?? interpExecutor)(
     after,
-    usable.map((u) => u.feed),
+    cases.map((c) => c.feeds),
   );
   let worst: Difference | undefined;
-  for (const [i, { feed, reference }] of usable.entries()) {
+  for (const [i, { feeds, outputs }] of cases.entries()) {
     const result = results[i];
     if (result === undefined || result instanceof Error) {
       const difference = {
@@ -158,12 +175,17 @@ export async function prove(before: Model, after: Model, options: ProofOptions =
         relative: Number.POSITIVE_INFINITY,
         why: `the changed model fails: ${result?.message ?? "no result"}`,
       };
-      return { kind: "refuted", inputs: i + 1, worst: difference, counterexample: feed };
+      return { kind: "refuted", inputs: i + 1, worst: difference, counterexample: feeds };
     }
-    const difference = outputsDifference(reference as Feeds, result);
+    const difference = outputsDifference(outputs, result);
     if (difference && (worst === undefined || difference.relative > worst.relative)) worst = difference;
     if (difference && difference.relative > tolerance)
-      return { kind: "refuted", inputs: i + 1, worst: difference, counterexample: feed };
+      return { kind: "refuted", inputs: i + 1, worst: difference, counterexample: feeds };
   }
-  return { kind: "proved", inputs: usable.length, worst };
+  return { kind: "proved", inputs: cases.length, worst };
+}
+
+/** Compares two models: {@link runReference} of the first, {@link proveAgainst} of the second. */
+export async function prove(before: Model, after: Model, options: ProofOptions = {}): Promise<Proof> {
+  return proveAgainst(await runReference(before, options), after, options);
 }
