@@ -74,6 +74,7 @@ function inferScan(context: InferContext): ReturnType<OpRow["infer"]> {
   const { node, inputs } = context;
   const scans = attrInt(node, "num_scan_inputs");
   const states = node.inputs.length - scans;
+  if (scans < 1 || states < 0) throw shapeError(context, `it scans ${scans} of ${node.inputs.length} inputs`);
   const axes = attrInts(node, "scan_input_axes") ?? [];
   let length: Dim = UNKNOWN_DIM;
   const slices = Array.from({ length: scans }, (_, i) => {

@@ -87,6 +87,11 @@ function inferSplit(context: InferContext): Inferred {
     }
   } else {
     const wanted = attrInt(node, "num_outputs", count);
+    if (wanted !== count) {
+      throw fail("ATTRIBUTE_INVALID", `Cannot split into ${wanted} parts: the node names ${count} outputs`, {
+        at: { node: node.name },
+      });
+    }
     if (typeof size === "number") parts = equalParts(size, wanted, node);
     else parts = new Array<Dim>(wanted).fill(wanted === 1 ? size : exactQuotient(size, wanted));
   }

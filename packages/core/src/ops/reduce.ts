@@ -28,7 +28,9 @@ function inferReduce(context: InferContext): ReturnType<InferRule> {
   if (axes === undefined) {
     const count = inputs[1]?.shape?.[0];
     if (keep) return [tensorType(x.dtype, unknownShape(rank))];
-    return [tensorType(x.dtype, typeof count === "number" && count > 0 ? unknownShape(rank - count) : undefined)];
+    return [
+      tensorType(x.dtype, typeof count === "number" && count > 0 && count <= rank ? unknownShape(rank - count) : undefined),
+    ];
   }
   if (axes.length === 0) {
     if (attrInt(node, "noop_with_empty_axes", 0) !== 0) return [x];

@@ -29,7 +29,13 @@ function inferConstant({ node }: InferContext): Inferred {
 
 function inferConstantOfShape(context: InferContext): Inferred {
   const { dtype } = fillValue(context.node);
-  return [tensorType(dtype, context.dims(0) ?? unknownOfLength(lengthOf(context, 0)))];
+  const shape = context.dims(0);
+  if (shape?.some((dim) => typeof dim === "number" && dim < 0)) {
+    throw fail("SHAPE_MISMATCH", `Cannot make a constant of shape [${shape}]: a size is negative`, {
+      at: { node: context.node.name },
+    });
+  }
+  return [tensorType(dtype, shape ?? unknownOfLength(lengthOf(context, 0)))];
 }
 
 function dtypeAttribute(node: Node, name: string): DType {

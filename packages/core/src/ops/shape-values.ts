@@ -105,7 +105,8 @@ function walked(
 // Sizes and dense strides of input 0, when the sizes are numbers.
 function layoutOf(context: InferContext): { readonly shape: number[]; readonly strides: number[] } | undefined {
   const shape = numbersOnly(context.inputs[0]?.shape);
-  if (shape === undefined) return undefined;
+  // A declared shape need not fit the elements.
+  if (shape === undefined || shape.reduce((a, b) => a * b, 1) !== context.dims(0)?.length) return undefined;
   const strides = shape.map((_, i) => shape.slice(i + 1).reduce((a, b) => a * b, 1));
   return { shape: [...shape], strides };
 }
@@ -180,7 +181,7 @@ function constantOfShape(context: InferContext): readonly (readonly Dim[] | unde
   const fill = fillValue(context.node);
   if (!isStatic(shape) || !isInteger(fill.dtype)) return [undefined];
   const count = dimProduct(shape) as number;
-  if (count > MAX_VALUE_ELEMENTS) return [undefined];
+  if (!(count >= 0 && count <= MAX_VALUE_ELEMENTS)) return [undefined];
   return [new Array<Dim>(count).fill(toNumbers(fill)[0] as number)];
 }
 

@@ -101,8 +101,13 @@ export function commonDtype(inputs: readonly (TensorType | undefined)[], node: N
   return found;
 }
 
-/** A shape of `rank` sizes about which nothing is known. */
+/** No tensor of a network has more axes; a file may claim any number. */
+export const MOST_AXES = 64;
+
+/** A shape of `rank` sizes about which nothing is known. @throws SHAPE_MISMATCH for a rank below 0 or beyond {@link MOST_AXES}. */
 export function unknownShape(rank: number): Shape {
+  if (!(rank >= 0 && rank <= MOST_AXES))
+    throw fail("SHAPE_MISMATCH", `Cannot have a tensor of rank ${rank}: it must be 0 to ${MOST_AXES}`);
   return new Array<Dim>(rank).fill("?");
 }
 
