@@ -1,0 +1,40 @@
+import { type PlotOptions, plot } from "@observablehq/plot";
+import { parseHTML } from "linkedom";
+import { type Html, html, trusted } from "../html.ts";
+
+/** What a picture says to those who do not see it. */
+export interface ChartText {
+  /** Unique on the page. */
+  readonly id: string;
+  readonly title: string;
+  readonly description: string;
+}
+
+/**
+ * Draws a plot as inline SVG without script. Colours given as `var(--name)` follow the page's light and dark styles; Plot's own style element is
+ * dropped, the page's style speaks for the class `plot`.
+ */
+export function drawPlot(text: ChartText, options: PlotOptions): Html {
+  const { document } = parseHTML("<!doctype html><html><body></body></html>");
+  const svg = plot({ ...options, document, className: "plot" });
+  for (const style of svg.querySelectorAll("style")) style.remove();
+  // One name and one description for the whole: the names of its groups would only be noise.
+  for (const group of svg.querySelectorAll("[aria-label]")) group.removeAttribute("aria-label");
+  for (const empty of svg.querySelectorAll("text")) if (empty.childNodes.length === 0) empty.remove();
+  svg.setAttribute("role", "img");
+  svg.setAttribute("aria-labelledby", `${text.id}-t`);
+  svg.setAttribute("aria-describedby", `${text.id}-d`);
+  const outer = shorten(svg.outerHTML);
+  const open = outer.indexOf(">") + 1;
+  const heading = html`<title id="${text.id}-t">${text.title}</title><desc id="${text.id}-d">${text.description}</desc>`;
+  return trusted(outer.slice(0, open) + heading.text + outer.slice(open));
+}
+
+/** Coordinates to a tenth of a pixel: Plot writes up to 17 digits. */
+function shorten(svg: string): string {
+  const rounded = (value: string): string =>
+    value.replace(/-?\d+\.\d{2,}/g, (digits) => String(Number(Number(digits).toFixed(1))));
+  return svg.replace(/ (d|transform|x|y|x1|x2|y1|y2|width|height|cx|cy|r|dx|dy)="([^"]*)"/g, (_, name: string, value: string) => {
+    return ` ${name}="${name === "dx" || name === "dy" ? value : rounded(value)}"`;
+  });
+}
