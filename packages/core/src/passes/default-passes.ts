@@ -2,6 +2,7 @@ import type { Target } from "../targets/target.ts";
 import { cancelMovesPass } from "./cancel-moves.ts";
 import { dropNoopsPass } from "./drop-noops.ts";
 import { foldAffine } from "./fold-affine.ts";
+import { foldAffineAheadPass } from "./fold-affine-ahead.ts";
 import { foldConstants } from "./fold-constants.ts";
 import { mergeDuplicates, shareConstants } from "./merge-duplicates.ts";
 import { mergeSlicesPass } from "./merge-slices.ts";
@@ -27,6 +28,7 @@ export function defaultPasses(options: DefaultPassesOptions = {}): readonly Pass
     mergeSlicesPass(),
     cancelMovesPass(),
     foldAffine(),
+    foldAffineAheadPass(),
     mergeDuplicates(),
     shareConstants(),
     removeDead(),

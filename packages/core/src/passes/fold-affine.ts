@@ -5,7 +5,7 @@ import { f32, type Tensor, toNumbers } from "../graph/tensor.ts";
 import { graphPass, type Pass, type PassLog } from "./pass.ts";
 
 /** y = scale[c] * x + shift[c] along one axis; lists of one element apply to every channel. */
-interface Affine {
+export interface Affine {
   readonly scale: Float64Array;
   readonly shift: Float64Array;
   /** Axis of x that the channels lie on; `undefined` when there is one value for all. */
@@ -32,7 +32,8 @@ export function foldAffine(): Pass {
   );
 }
 
-function constantF32(draft: GraphDraft, name: string | undefined): Tensor | undefined {
+/** A float32 constant; `undefined` for anything else. */
+export function constantF32(draft: GraphDraft, name: string | undefined): Tensor | undefined {
   const constant = name ? draft.constant(name) : undefined;
   return constant?.dtype === "float32" ? constant : undefined;
 }
@@ -42,7 +43,8 @@ function rankOf(draft: GraphDraft, name: string): number | undefined {
   return type?.kind === "tensor" ? type.shape?.length : undefined;
 }
 
-function readAffine(draft: GraphDraft, node: Node): Affine | undefined {
+/** What a node does when it is a scale and a shift by constants along at most one axis. */
+export function readAffine(draft: GraphDraft, node: Node): Affine | undefined {
   if (isOp(node, "BatchNormalization")) return readBatchNorm(draft, node);
   if (!["Mul", "Add", "Sub", "Div"].some((op) => isOp(node, op))) return undefined;
   const left = constantF32(draft, node.inputs[0]);
