@@ -28,6 +28,7 @@ export interface OptimizeReport {
   readonly next: readonly string[];
 }
 
+/** The model that came in. */
 export interface ModelSummary {
   readonly file: string;
   readonly sha256: string;
@@ -44,6 +45,7 @@ export interface ModelSummary {
   readonly hazards: readonly string[];
 }
 
+/** Where the times were taken. */
 export interface MachineSummary {
   readonly processor: string;
   readonly cores: number;
@@ -55,6 +57,7 @@ export interface MachineSummary {
   readonly threads: number;
 }
 
+/** What the candidates were calibrated and judged on. */
 export interface DataSummary {
   readonly calibration: { readonly name: string; readonly samples: number; readonly subjects: number; readonly digest: string };
   readonly evaluation: {
@@ -74,6 +77,7 @@ export interface DataSummary {
   readonly convention: string;
 }
 
+/** What simplification did to the graph, and its proof. */
 export interface GraphChange {
   readonly before: { readonly nodes: number; readonly operators: Readonly<Record<string, number>> };
   readonly after: { readonly nodes: number; readonly operators: Readonly<Record<string, number>> };
@@ -109,6 +113,7 @@ export type TarAtFar =
     }
   | { readonly kind: "insufficient-data"; readonly far: number; readonly needsMore: number; readonly says: string };
 
+/** Times of one candidate, interleaved with the baseline in one run. */
 export interface Latency {
   readonly p50Ms: number;
   readonly p90Ms: number;
@@ -122,6 +127,7 @@ export interface Latency {
   readonly threads: number;
 }
 
+/** How far the runtime computes in integers, read from the graph that it saved after its own optimisation. */
 export interface FusionSummary {
   /** Integer kernels in the runtime's own optimised graph, by operator they stand for: how many of how many. */
   readonly integer: readonly { readonly op: string; readonly integer: number; readonly total: number }[];
@@ -141,6 +147,7 @@ export interface Flip {
   readonly accepted: boolean;
 }
 
+/** A candidate against the baseline on the same samples and pairs. */
 export interface Versus {
   /** Cosine between the candidate's embeddings and the baseline's of the same samples. */
   readonly cosineMean: number;
@@ -180,6 +187,7 @@ export interface Curves {
   };
 }
 
+/** How well one candidate tells people apart. */
 export interface Accuracy {
   readonly tarAtFar: readonly TarAtFar[];
   readonly eer: { readonly raw: number; readonly convexHull: number };
@@ -211,6 +219,7 @@ export interface Candidate {
   readonly notes: readonly string[];
 }
 
+/** The candidate chosen under the budgets, and why. */
 export interface Pick {
   /** Candidate id; absent when none passes the budgets and gates. */
   readonly id?: string;
@@ -226,6 +235,7 @@ export interface Pick {
   readonly passedOver: readonly { readonly id: string; readonly why: string }[];
 }
 
+/** Enrolling with one model and probing with another: rows enrol, columns probe. */
 export interface CompatibilityMatrix {
   readonly far: number;
   readonly models: readonly string[];
@@ -253,6 +263,7 @@ export interface LayerComparison {
   readonly baselineTimes: readonly { readonly name: string; readonly op: string; readonly timeUs: number }[];
 }
 
+/** Whether another pre-processing than the declared one separates people better. */
 export interface PreprocessingCheck {
   readonly says: string;
   readonly questioned: boolean;
@@ -264,6 +275,7 @@ export interface PreprocessingCheck {
   }[];
 }
 
+/** A file that was written. */
 export interface Artefact {
   readonly file: string;
   readonly says: string;
