@@ -29,7 +29,7 @@ export interface CostReport {
   readonly parameters: number;
   /**
    * Largest sum of activations (inputs included) that live at the same time, when nodes run in the given order and each value is freed after its
-   * last use. `undefined` when a size is not known.
+   * last use. Values inside subgraphs are not in it. `undefined` when a size is not known.
    */
   readonly peakActivationBytes: number | undefined;
   /** Name of the node at which that peak is reached. */
