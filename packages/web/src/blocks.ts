@@ -67,8 +67,8 @@ const SHAPES = {
   square: '<path d="M10.4 3.4h7.2v7.2h-7.2z"/>',
   triangle: '<path d="M14 2.4l4.6 8h-9.2z"/>',
   diamond: '<path d="M14 1.8l4.6 5.2l-4.6 5.2l-4.6-5.2z"/>',
-  plus: '<path d="M14 2.6v8.8M9.6 7h8.8" fill="none" stroke-width="2.2"/>',
-  times: '<path d="M10.6 3.6l6.8 6.8M17.4 3.6l-6.8 6.8" fill="none" stroke-width="2.2"/>',
+  star: '<path d="M14.0 1.0L15.4 5.1L19.7 5.1L16.3 7.7L17.5 11.9L14.0 9.4L10.5 11.9L11.7 7.7L8.3 5.1L12.6 5.1z"/>',
+  cross: '<path d="M12.2 2.2h3.6v3h3v3.6h-3v3h-3.6v-3h-3v-3.6h3z"/>',
 } as const satisfies Record<MarkSymbol, string>;
 
 /** The sample of a candidate's line and mark, as charts draw them. */

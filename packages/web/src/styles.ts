@@ -24,6 +24,7 @@ a { color: var(--accent); text-underline-offset: .15em; }
 code, .file { font: .86em/1.45 ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberation Mono", monospace; overflow-wrap: anywhere; }
 .digest { color: var(--muted); font-size: .78em; }
 .file { display: block; }
+.rank { display: inline-block; min-width: 2em; color: var(--muted); }
 small { display: block; font-size: .82em; line-height: 1.35; color: var(--muted); }
 .quiet { color: var(--muted); }
 .needs { color: var(--warn); font-style: italic; }
@@ -108,6 +109,7 @@ tr.total > * { border-top: 1.5px solid var(--ink); font-weight: 600; }
 .sheet th[scope=row] { min-width: 9rem; }
 .sheet thead th { min-width: 6.2rem; }
 .sheet thead .who { flex-direction: column; align-items: flex-end; gap: .2rem; }
+.sheet thead .swatch { margin-right: 0; }
 .group > th { font-size: .78rem; letter-spacing: .07em; text-transform: uppercase; color: var(--muted); padding-top: 1.5rem; }
 .meter { display: block; height: 3px; background: var(--grid); margin-top: .3rem; min-width: 2.5rem; }
 .meter i { display: block; height: 100%; background: var(--good); margin-left: auto; }
@@ -131,10 +133,12 @@ tr.total > * { border-top: 1.5px solid var(--ink); font-weight: 600; }
 const FIGURES = `
 figure { margin: 0 0 1.2rem; }
 figcaption { font-size: .86rem; line-height: 1.5; color: var(--muted); max-width: 46rem; margin-top: .5rem; text-wrap: pretty; }
-.plot { display: block; width: 100%; height: auto; max-width: 56rem; overflow: visible; color: var(--muted); font-family: inherit; font-variant-numeric: tabular-nums; }
+.plot { display: block; width: 100%; height: auto; overflow: visible; color: var(--muted); font-family: inherit; font-variant-numeric: tabular-nums; }
 .plot text { white-space: pre; }
 .wide { overflow-x: auto; }
-.who { display: inline-flex; align-items: center; gap: .5rem; }
+.who { white-space: normal; }
+.swatch { vertical-align: -.12em; margin-right: .45rem; }
+.legend .who, td .who, th .who { display: inline-flex; align-items: center; }
 .swatch { flex: none; }
 .legend { display: flex; flex-wrap: wrap; gap: .3rem 1.4rem; font-size: .88rem; max-width: none; margin: 0 0 1.6rem; }
 @media (max-width: 640px) { .wide .plot { min-width: 36rem; } }`;

@@ -1,7 +1,7 @@
 import type { Candidate, OptimizeReport, TarAtFar } from "@tessera/core/protocol/report";
 
 /** Marks that charts and legends share. */
-export type MarkSymbol = "circle" | "square" | "triangle" | "diamond" | "plus" | "times";
+export type MarkSymbol = "circle" | "square" | "triangle" | "diamond" | "star" | "cross";
 
 /** How a candidate looks in every chart: colour, shape and dash, so that colour is never the only difference. */
 export interface Look {
@@ -26,7 +26,7 @@ export interface ReportView {
   readonly fars: readonly number[];
 }
 
-const SYMBOLS: readonly MarkSymbol[] = ["circle", "square", "triangle", "diamond", "plus", "times"];
+const SYMBOLS: readonly MarkSymbol[] = ["circle", "square", "triangle", "diamond", "star", "cross"];
 const DASHES = ["", "", "7 3", "2 3", "9 3 2 3", "5 2", "1 2", "12 4", "3 6"];
 const COLOURS = 9;
 

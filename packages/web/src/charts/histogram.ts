@@ -51,16 +51,21 @@ export function histogramChart(
   }
   marks.push(
     ruleX(thresholds, { x: "x", stroke: "var(--ink)", strokeWidth: 1, strokeDasharray: "3 2" }),
-    text(thresholds, {
-      x: "x",
-      y: options.log ? frame.top : frame.top * 1.12,
-      text: (t: { far: number }) => smallRate(t.far),
-      rotate: -90,
-      textAnchor: "end",
-      dx: -7,
-      fill: "var(--ink)",
-      fontSize: 11,
-    }),
+    // One step lower each, with a halo: thresholds of neighbouring FARs lie close together.
+    ...thresholds.map((t, i) =>
+      text([t], {
+        x: "x",
+        y: options.log ? frame.top * 1.3 : frame.top * 1.15,
+        dy: 6 + i * 14,
+        dx: 4,
+        text: () => smallRate(t.far),
+        textAnchor: "start",
+        fill: "var(--ink)",
+        stroke: "var(--paper)",
+        strokeWidth: 5,
+        fontSize: 11,
+      }),
+    ),
   );
   const said = thresholds.map((t) => `FAR ${t.far} at ${fixed(t.x, 4)}`).join(", ");
   return drawPlot(

@@ -6,18 +6,18 @@ import { drawPlot } from "./plot.ts";
 
 /** Above this a layer is the same for all purposes; bars end here. */
 const TOP_DB = 70;
-const NAMED = 3;
+const NUMBERED = 3;
 
 /** The layers that differ most from float, worst first. */
 export function worstLayers(layers: LayerComparison["layers"], many: number): LayerComparison["layers"] {
   return [...layers].sort((a, b) => a.sqnrDb - b.sqnrDb).slice(0, many);
 }
 
-/** Signal to quantization noise of every tensor in graph order; short bars are bad, the worst are named. */
+/** Signal to quantization noise of every tensor in graph order; short bars are bad, the worst are numbered. */
 export function layerChart(comparison: LayerComparison): Html {
   const bars = comparison.layers.map((l, i) => ({ i, name: l.tensor, op: l.op, db: Math.min(TOP_DB, l.sqnrDb), real: l.sqnrDb }));
-  const worst = new Set(worstLayers(comparison.layers, NAMED).map((l) => l.tensor));
-  const named = bars.filter((b) => worst.has(b.name));
+  const rank = new Map(worstLayers(comparison.layers, NUMBERED).map((l, i) => [l.tensor, i + 1] as const));
+  const named = bars.filter((b) => rank.has(b.name));
   const low = Math.min(0, ...bars.map((b) => b.db));
   return drawPlot(
     {
@@ -53,13 +53,13 @@ export function layerChart(comparison: LayerComparison): Html {
           x2: (b: { i: number }) => b.i + 0.88,
           y1: 0,
           y2: "db",
-          fill: (b: { name: string }) => (worst.has(b.name) ? "var(--bad)" : "var(--bar)"),
+          fill: (b: { name: string }) => (rank.has(b.name) ? "var(--bad)" : "var(--bar)"),
           title: (b: { name: string; op: string; real: number }) => `${b.name} (${b.op}): ${fixed(b.real, 1)} dB`,
         }),
         text(named, {
           x: (b: { i: number }) => b.i + 0.5,
           y: "db",
-          text: (b: { real: number }) => fixed(b.real, 1),
+          text: (b: { name: string }) => String(rank.get(b.name)),
           dy: -8,
           fontWeight: 600,
           fill: "var(--bad)",
@@ -139,7 +139,7 @@ export function operatorTimeChart(
           fy: "op",
           y: "who",
           x: "us",
-          text: (r: { us: number }) => us(r.us),
+          text: (r: { us: number }) => (r.us === 0 ? "none" : us(r.us)),
           textAnchor: "start",
           dx: 5,
           fontSize: 11,

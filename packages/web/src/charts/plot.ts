@@ -10,6 +10,8 @@ export interface ChartText {
   readonly description: string;
 }
 
+const WIDE = 600;
+
 /**
  * Draws a plot as inline SVG without script. Colours given as `var(--name)` follow the page's light and dark styles; Plot's own style element is
  * dropped, the page's style speaks for the class `plot`.
@@ -27,7 +29,11 @@ export function drawPlot(text: ChartText, options: PlotOptions): Html {
   const outer = shorten(svg.outerHTML);
   const open = outer.indexOf(">") + 1;
   const heading = html`<title id="${text.id}-t">${text.title}</title><desc id="${text.id}-d">${text.description}</desc>`;
-  return trusted(outer.slice(0, open) + heading.text + outer.slice(open));
+  const drawing = trusted(outer.slice(0, open) + heading.text + outer.slice(open));
+  // A wide chart would be too small to read on a telephone: there it scrolls in its own frame.
+  return Number(options.width) > WIDE
+    ? html`<div class="wide" role="region" aria-label="${text.title}" tabindex="0">${drawing}</div>`
+    : drawing;
 }
 
 /** Coordinates to a tenth of a pixel: Plot writes up to 17 digits. */

@@ -1,4 +1,4 @@
-import { dot, line, link, ruleX, text } from "@observablehq/plot";
+import { dot, link, ruleY, text } from "@observablehq/plot";
 import { at } from "@tessera/core/base/assert";
 import { bytes, ms, points } from "../format.ts";
 import type { Html } from "../html.ts";
@@ -14,7 +14,7 @@ interface Spot {
   readonly high?: number;
 }
 
-/** File size against latency, a dot a candidate; the ones on the Pareto front are filled and joined. */
+/** File size against latency, a mark a candidate; the ones on the Pareto front are filled. */
 export function sizeLatencyChart(view: ReportView): Html {
   const spots = view.report.candidates.map((c) => ({ id: c.id, says: c.says, x: c.latency.p50Ms, y: c.sizeBytes / 1e6 }));
   return scatter(view, spots, {
@@ -56,7 +56,6 @@ function scatter(
     readonly yFormat: (v: number) => string;
   },
 ): Html {
-  const front = spots.filter((s) => view.report.pareto.includes(s.id)).sort((a, b) => a.x - b.x);
   const pick = spots.filter((s) => s.id === view.pick?.id);
   const ys = spots.flatMap((s) => [s.y, s.low ?? s.y, s.high ?? s.y]);
   const span = Math.max(...ys) - Math.min(...ys) || Math.abs(at(ys, 0)) || 1;
@@ -80,14 +79,13 @@ function scatter(
       tickFormat: chart.yFormat,
     },
     marks: [
-      fromZero ? ruleX([0], { stroke: "var(--grid)" }) : undefined,
-      line(front, { x: "x", y: "y", stroke: "var(--muted)", strokeWidth: 1, strokeDasharray: "1 4", strokeLinecap: "round" }),
+      ruleY([0], { stroke: fromZero ? "var(--muted)" : "var(--c0)" }),
       link(
         spots.filter((s) => s.low !== undefined),
         { x1: "x", x2: "x", y1: "low", y2: "high", stroke: (s: Spot) => lookOf(view, s.id).colour, strokeWidth: 1.4 },
       ),
       dot(pick, { x: "x", y: "y", r: 12, stroke: "var(--ink)", strokeWidth: 1.2 }),
-      ...spots.map((s) => {
+      ...[...spots.filter((s) => !pick.includes(s)), ...pick].map((s) => {
         const { colour, symbol } = lookOf(view, s.id);
         const filled = view.report.pareto.includes(s.id);
         return dot([s], {

@@ -1,5 +1,5 @@
 import { figure, legend, type Section } from "../blocks.ts";
-import { detChart, detFrame } from "../charts/det.ts";
+import { detChart, detFrame, detLensChart } from "../charts/det.ts";
 import { differenceChart } from "../charts/difference.ts";
 import { histogramChart, histogramFrame } from "../charts/histogram.ts";
 import { count, smallRate } from "../format.ts";
@@ -23,10 +23,18 @@ function det(view: ReportView): HtmlPart {
   const drawable = view.report.candidates.filter((c) => c.curves.det.length > 1);
   if (drawable.length === 0) return html`<p class="needs">Too few comparisons for a DET curve.</p>`;
   const { fmrFloor, fnmrFloor } = detFrame(view);
+  const lens = detLensChart(view);
   return html`<h3>Detection error trade-off</h3>${figure(
     detChart(view),
     html`Share of genuine attempts turned away against share of impostors let in; lower left is better. In the shaded region the curve rests on fewer than three expected errors (false match rates below ${smallRate(fmrFloor)}, false non-match rates below ${smallRate(fnmrFloor)}) and must not be read as a rate.`,
-  )}${legend(
+  )}${
+    lens === undefined
+      ? undefined
+      : figure(
+          lens,
+          "The same curves under a lens: the false non-match rate that each candidate adds to that of FP32 (the horizontal line) at the same false match rate.",
+        )
+  }${legend(
     view,
     drawable.map((c) => c.id),
   )}`;

@@ -15,7 +15,7 @@ export function candidatesSection(view: ReportView): Section {
     title: "Candidates",
     lead: "Every variant was built, verified on the runtime, judged on the same pairs and timed in turns with the others. A filled mark means that no other variant is better in size, latency and TAR at once.",
     body: html`${summaryTable(view)}
-<div class="pair">${figure(sizeLatencyChart(view), "File size against median latency. Towards the lower left is better; the dotted line joins the Pareto front.")}
+<div class="pair">${figure(sizeLatencyChart(view), "File size against median latency. Towards the lower left is better.")}
 ${tar === undefined ? undefined : figure(tar, html`Change of TAR at FAR ${smallRate(far)} against median latency, on the same pairs, with intervals. Towards the upper left is better.`)}</div>
 ${legend(
   view,
@@ -85,7 +85,7 @@ function figuresTable(view: ReportView): Html {
     )}</tbody>`;
   const head = report.candidates.map((c) => html`<th scope="col" class="num">${candidateName(view, c.id)}</th>`);
   return html`<div class="scroll" role="region" aria-label="All figures" tabindex="0"><table class="sheet">
-<caption>All figures; rates with intervals of ${confidenceOf(view)}</caption>
+<caption>Rates with intervals of ${confidenceOf(view)}</caption>
 <thead><tr><td></td>${head}</tr></thead>
 ${group("Size and speed", costRows())}
 ${group("Telling people apart", accuracyRows(fars))}
@@ -166,9 +166,7 @@ function versusRows(fars: readonly number[]): readonly Row[] {
         html`FAR realised at FP32’s threshold for ${smallRate(far)}`,
         versus((v) => {
           const r = v.realisedFar.find((x) => x.far === far);
-          return r === undefined
-            ? NOTHING
-            : html`${smallRate(r.realised)}${small(`${times(r.realised / r.far)} of what was asked`)}`;
+          return r === undefined ? NOTHING : html`${smallRate(r.realised)}${small(`${times(r.realised / r.far)} asked`)}`;
         }),
       ],
     ),

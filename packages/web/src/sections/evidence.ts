@@ -23,8 +23,8 @@ export function preprocessingSection(view: ReportView): Section | undefined {
             preprocessing.variants.map((v) => ({
               ...(v.declared ? { mark: "picked" } : {}),
               cells: [
-                html`${v.name}${v.declared ? html` ${badge("declared", "plain")}` : undefined}`,
-                html`${fixed(v.dPrime, 3)}${v.dPrime === best ? html` ${badge("best", "plain")}` : undefined}`,
+                html`${v.name} ${v.dPrime === best ? badge("best", "good") : undefined}`,
+                fixed(v.dPrime, 3),
                 v.tar === undefined ? NOTHING : percent(v.tar),
               ],
             })),

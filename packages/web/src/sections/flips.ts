@@ -4,7 +4,8 @@ import { count, fixed, signedFixed, smallRate } from "../format.ts";
 import { type Html, type HtmlPart, html } from "../html.ts";
 import type { ReportView } from "../view.ts";
 
-const OPEN_ROWS = 12;
+/** Rows of each harmful kind that are not folded. */
+const OPEN_ROWS = 5;
 
 /** Decisions of the focus candidate that differ from FP32's, by file name; faces are never shown. */
 export function flipsSection(view: ReportView): Section | undefined {
@@ -29,17 +30,18 @@ function flipsAt(flips: Versus["flips"][number]): Html {
       : badge("no impostor newly let in", "good");
   const head = html`<h3>FAR ${smallRate(flips.far)}</h3><p>${count(total)} flipped: ${count(flips.newlyAccepted)} newly accepted, ${count(flips.newlyRejected)} newly rejected ${impostors}</p>`;
   if (flips.examples.length === 0) return head;
-  // What lets a stranger in comes first: it is what a reviewer looks for.
-  const ordered = [...flips.examples].sort((a, b) => rank(a) - rank(b));
-  const open = ordered.slice(0, OPEN_ROWS);
-  const rest = ordered.slice(OPEN_ROWS);
+  // What a reviewer looks for first: strangers let in, then people turned away. The list comes ordered by distance to the threshold.
+  const alarms = flips.examples.filter(isAlarm).slice(0, OPEN_ROWS);
+  const losses = flips.examples.filter((f) => f.genuine && !f.accepted).slice(0, OPEN_ROWS);
+  const open = [...alarms, ...losses];
+  const rest = flips.examples.filter((f) => !open.includes(f));
   const left = total - flips.examples.length;
-  return html`${head}${flipTable(`Flips at FAR ${smallRate(flips.far)}`, open)}${
-    rest.length === 0 ? undefined : fold(`${rest.length} more`, flipTable(`More flips at FAR ${smallRate(flips.far)}`, rest))
+  return html`${head}${open.length === 0 ? undefined : flipTable(`Flips that harm, FAR ${smallRate(flips.far)}`, open)}${
+    rest.length === 0 ? undefined : fold(`${rest.length} more`, flipTable(`More flips, FAR ${smallRate(flips.far)}`, rest))
   }${left > 0 ? html`<p class="quiet">${count(left)} further flips are not listed.</p>` : undefined}`;
 }
 
-const rank = (flip: Flip): number => (!flip.genuine && flip.accepted ? 0 : flip.genuine && !flip.accepted ? 1 : 2);
+const isAlarm = (flip: Flip): boolean => !flip.genuine && flip.accepted;
 
 function flipTable(caption: string, flips: readonly Flip[]): Html {
   return table(
@@ -53,7 +55,7 @@ function flipTable(caption: string, flips: readonly Flip[]): Html {
       { title: "Now" },
     ],
     flips.map((f) => ({
-      ...(!f.genuine && f.accepted ? { mark: "alarm" } : {}),
+      ...(isAlarm(f) ? { mark: "alarm" } : {}),
       cells: [
         html`<span class="file">${f.a}</span><span class="file">${f.b}</span>`,
         f.genuine ? "same" : "different",

@@ -84,9 +84,9 @@ function tiles(pick: Candidate, baseline: Candidate | undefined, far: number): r
   if (difference !== undefined) {
     out.push(
       tile(
-        "Change against FP32, same pairs",
+        "Change against FP32",
         points(difference.value),
-        `${points(difference.low)} to ${points(difference.high)}`,
+        `${points(difference.low)} to ${points(difference.high)}, same pairs`,
       ),
     );
   }

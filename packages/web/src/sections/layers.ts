@@ -1,0 +1,71 @@
+import { candidateName, figure, fold, type Section, table } from "../blocks.ts";
+import { layerChart, operatorTimeChart, operatorTimes, worstLayers } from "../charts/layers.ts";
+import { counted, fixed } from "../format.ts";
+import { type HtmlPart, html } from "../html.ts";
+import { lookOf, nameOf, type ReportView } from "../view.ts";
+
+const WORST = 10;
+
+/** Where the error comes from and where the time goes. */
+export function layersSection(view: ReportView): Section | undefined {
+  const { layers } = view.report;
+  if (layers === undefined || (layers.layers.length === 0 && layers.times.length === 0)) return undefined;
+  return {
+    id: "layers",
+    title: "Layer by layer",
+    lead: html`${candidateName(view, layers.candidate)} against FP32 on ${counted(layers.samples, "sample")}.`,
+    body: html`${layerErrors(view)}${layerTimes(view)}`,
+  };
+}
+
+function layerErrors(view: ReportView): HtmlPart {
+  const { layers } = view.report;
+  if (layers === undefined || layers.layers.length === 0) return undefined;
+  const rows = (list: typeof layers.layers, numbered: boolean) =>
+    list.map((l, i) => ({
+      cells: [
+        html`<span class="file">${numbered ? html`<b class="rank">${i + 1}</b>` : undefined}${l.tensor}</span>`,
+        l.op,
+        l.sqnrDb >= 200 ? "identical" : `${fixed(l.sqnrDb, 1)} dB`,
+        fixed(l.cosine, 6),
+      ],
+    }));
+  const columns = [
+    { title: "Tensor" },
+    { title: "Operator" },
+    { title: "SQNR", number: true },
+    { title: "Cosine", number: true },
+  ];
+  return html`<h3>Error</h3>${figure(
+    layerChart(layers),
+    "Signal to quantization noise of each tensor in graph order: longer bars are closer to float. The worst are numbered as in the table. Bars end at 70 dB.",
+  )}${table(`The ${Math.min(WORST, layers.layers.length)} tensors furthest from float`, columns, rows(worstLayers(layers.layers, WORST), true))}${fold(
+    `All ${counted(layers.layers.length, "tensor")} in graph order`,
+    table("All tensors in graph order", columns, rows(layers.layers, false)),
+  )}`;
+}
+
+function layerTimes(view: ReportView): HtmlPart {
+  const { layers } = view.report;
+  if (layers === undefined || layers.times.length === 0) return undefined;
+  const times = operatorTimes(layers);
+  const baselineLook = { says: view.baseline?.says ?? "FP32", colour: "var(--c0)" };
+  const candidateLook = { says: nameOf(view, layers.candidate), colour: lookOf(view, layers.candidate).colour };
+  const us = (value: number): HtmlPart => (value === 0 ? html`<span class="quiet">none</span>` : `${fixed(value, 1)} µs`);
+  const slowest = [...layers.times].sort((a, b) => b.timeUs - a.timeUs).slice(0, 20);
+  return html`<h3>Time</h3>${figure(
+    operatorTimeChart(times, { baseline: baselineLook, candidate: candidateLook }),
+    html`Time of one inference by operator, from the runtime’s profiler: above ${candidateName(view, view.baseline?.id ?? "")}, below ${candidateName(view, layers.candidate)}. Profiling itself slows the runtime, so sums are larger than the latencies above.`,
+  )}${fold(
+    "Times as numbers",
+    html`${table(
+      "Time by operator",
+      [{ title: "Operator" }, { title: baselineLook.says, number: true }, { title: candidateLook.says, number: true }],
+      times.map((t) => ({ cells: [t.op, us(t.baselineUs), us(t.candidateUs)] })),
+    )}${table(
+      `The ${slowest.length} slowest nodes of ${candidateLook.says}`,
+      [{ title: "Node" }, { title: "Operator" }, { title: "Time", number: true }],
+      slowest.map((t) => ({ cells: [html`<span class="file">${t.name}</span>`, t.op, us(t.timeUs)] })),
+    )}`,
+  )}`;
+}
