@@ -49,6 +49,13 @@ async function main(rawArgs: readonly string[]): Promise<number | undefined> {
   return undefined;
 }
 
+// A reader that closes its end, such as `| head`, has had what it wanted.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
+}
+
 const args = process.argv.slice(2);
 try {
   const code = await main(args);

@@ -94,7 +94,7 @@ async function openAt(peer: Peer, open: OpenRequest): Promise<Session> {
   const line = new Line(peer);
   let info: Answers["open"];
   try {
-    const copy = bytes.slice();
+    const copy = new Uint8Array(bytes);
     info = await line.ask({ kind: "open", flavour, bytes: copy, options }, [copy.buffer]);
   } catch (error) {
     await line.end();
@@ -110,7 +110,7 @@ async function openAt(peer: Peer, open: OpenRequest): Promise<Session> {
   async function profile(feeds: Feeds, runs: number): Promise<RuntimeProfile> {
     checkedRuns(runs, 0);
     const { tensors, transfer } = packed([...feeds]);
-    const copy = bytes.slice();
+    const copy = new Uint8Array(bytes);
     return line.ask({ kind: "profile", bytes: copy, feeds: tensors, runs, runtime }, [copy.buffer, ...transfer]);
   }
   return {

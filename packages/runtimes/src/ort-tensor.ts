@@ -49,7 +49,7 @@ export function toOrtTensor(ort: OrtModule, tensor: Tensor): Ort.Tensor {
       `Cannot feed a ${dtype} tensor of shape [${shape}]: it has ${bytes.byteLength} bytes instead of ${byteLength(dtype, count)}`,
     );
   }
-  const aligned = bytes.byteOffset % ctor.BYTES_PER_ELEMENT === 0 ? bytes : bytes.slice();
+  const aligned = bytes.byteOffset % ctor.BYTES_PER_ELEMENT === 0 ? bytes : new Uint8Array(bytes);
   const data = new ctor(aligned.buffer, aligned.byteOffset, count);
   const made = new ort.Tensor(dtype as Ort.Tensor.Type, data as never, shape);
   // Where the engine has Float16Array (Node 24), the tensor holds one, and the native binding (1.30) takes it for empty: give back the bits.

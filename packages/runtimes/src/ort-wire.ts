@@ -54,7 +54,7 @@ export function packed(tensors: NamedTensors): { readonly tensors: NamedTensors;
   const transfer: ArrayBuffer[] = [];
   const out = tensors.map(([name, t]) => {
     // A view would drag its whole buffer (a model file, say) along, and the caller's buffer must stay his.
-    const bytes = t.bytes.slice();
+    const bytes = new Uint8Array(t.bytes);
     transfer.push(bytes.buffer);
     return [name, { ...t, bytes }] as const;
   });

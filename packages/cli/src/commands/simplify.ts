@@ -1,8 +1,7 @@
 import { join } from "node:path";
 import { fail } from "@tessera/core/base/error";
 import { modelToOnnx } from "@tessera/core/convert/onnx/bytes";
-import type { Graph } from "@tessera/core/graph/model";
-import { countNodes, eachGraph } from "@tessera/core/graph/walk";
+import { countNodes } from "@tessera/core/graph/walk";
 import { simplifyModel } from "@tessera/core/passes/simplify";
 import { targetById } from "@tessera/core/targets/table";
 import { proofExecutor } from "../io/executor.ts";
@@ -12,15 +11,7 @@ import { bytes } from "../ui/format.ts";
 import { createProgress } from "../ui/progress.ts";
 import { renderTable } from "../ui/table.ts";
 import { numberOption, verb } from "../ui/verb.ts";
-
-/** Operators by name with their number, subgraphs included. */
-export function operatorCounts(graph: Graph): Record<string, number> {
-  const counts = new Map<string, number>();
-  eachGraph(graph, (g) => {
-    for (const node of g.nodes) counts.set(node.op, (counts.get(node.op) ?? 0) + 1);
-  });
-  return Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1)));
-}
+import { operatorCounts } from "../work/summary.ts";
 
 export const simplify = verb(
   { name: "simplify", description: "Simplify a model and prove that it computes the same" },
@@ -57,8 +48,8 @@ export const simplify = verb(
       writeFile(`${stem}.after.onnx`, modelToOnnx(dropped.failing.after));
       return { ...dropped, failing: `${stem}.{before,after}.onnx` };
     });
-    const before = operatorCounts(file.model.graph);
-    const after = operatorCounts(model.graph);
+    const before = operatorCounts(file.model);
+    const after = operatorCounts(model);
     const sourceNodes = file.model.source?.nodes ?? countNodes(file.model.graph, true);
     const summary = {
       input: { file: file.path, sizeBytes: file.bytes.length, nodes: sourceNodes, operators: before },

@@ -16,7 +16,7 @@ export const FACE_OPTIONS = {
   },
   calib: { type: "string", description: "Folder with calibration pictures (default: role calib of --data)" },
   detector: { type: "string", description: "Face detector (.onnx); without it the pictures must be aligned already" },
-  "no-face": {
+  "on-no-face": {
     type: "string",
     description: "Where no face is found: reject, or centre-crop for benchmark data",
     default: "reject",
@@ -32,7 +32,7 @@ export interface FaceArgs {
   readonly data?: string | undefined;
   readonly calib?: string | undefined;
   readonly detector?: string | undefined;
-  readonly "no-face": string;
+  readonly "on-no-face": string;
   readonly choice: string;
   readonly cache: boolean;
 }
@@ -51,7 +51,7 @@ export async function faceDataOf(
       args.detector === undefined
         ? undefined
         : { path: args.detector, card: faceDetectorCard(findCard(args.detector, { cards: args.cards })) },
-    onNoFace: choiceOption("no-face", args["no-face"], ["reject", "centre-crop"]),
+    onNoFace: choiceOption("on-no-face", args["on-no-face"], ["reject", "centre-crop"]),
     choice: choiceOption("choice", args.choice, ["largest", "central", "best"]),
     useCache: args.cache,
     progress: tools.progress,

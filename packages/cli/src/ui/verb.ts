@@ -47,8 +47,23 @@ export function checkFlags(rawArgs: readonly string[], args: ArgsDef): void {
   }
 }
 
+/** Refuses more words than the verb takes: a second model must not be ignored. @throws USAGE */
+function checkPositionals(words: readonly string[], args: ArgsDef, rest: boolean): void {
+  const taken = Object.values(args).filter((def) => def.type === "positional").length;
+  const extra = words.slice(taken);
+  if (!rest && extra.length > 0) throw fail("USAGE", `Cannot use "${extra[0]}": the verb takes no further word there`);
+}
+
+/** How long work may take to stop after Ctrl-C before the process ends without it, milliseconds. */
+const STOP_GRACE_MS = 5000;
+
+/** Exit code of an interrupted command, as shells have it for SIGINT. */
+const INTERRUPTED_EXIT = 130;
+
 /** What a verb's body gets besides its arguments. */
 export interface VerbTools {
+  /** Words after those that have names; none unless the verb says `rest`. */
+  readonly rest: readonly string[];
   readonly json: boolean;
   readonly quiet: boolean;
   /** Aborts on Ctrl-C. */
@@ -57,7 +72,7 @@ export interface VerbTools {
 
 /** Defines a verb of the command: strict flags, `--json`, `--quiet`, Ctrl-C. The body returns the exit code (0 unless it says otherwise). */
 export function verb<const T extends ArgsDef>(
-  meta: { readonly name: string; readonly description: string },
+  meta: { readonly name: string; readonly description: string; readonly rest?: boolean },
   args: T,
   body: (args: CommandContext<T & typeof COMMON>["args"], tools: VerbTools) => Promise<number | undefined>,
 ): CommandDef {
@@ -67,10 +82,24 @@ export function verb<const T extends ArgsDef>(
     args: all,
     async run({ args: parsed, rawArgs }) {
       checkFlags(rawArgs, all);
+      checkPositionals(parsed._, args, meta.rest === true);
       const controller = new AbortController();
-      process.once("SIGINT", () => controller.abort());
-      const json = parsed.json === true;
-      process.exitCode = (await body(parsed as never, { json, quiet: parsed.quiet === true, signal: controller.signal })) ?? 0;
+      const stop = (): void => {
+        controller.abort();
+        setTimeout(() => process.exit(INTERRUPTED_EXIT), STOP_GRACE_MS).unref();
+      };
+      // Once: a second Ctrl-C finds no handler and ends the process at once. Files are renamed into place whole, so neither leaves half of one.
+      process.once("SIGINT", stop);
+      try {
+        const rest = parsed._.slice(Object.values(args).filter((def) => def.type === "positional").length);
+        const tools = { json: parsed.json === true, quiet: parsed.quiet === true, rest, signal: controller.signal };
+        process.exitCode = (await body(parsed as never, tools)) ?? 0;
+      } catch (error) {
+        if (controller.signal.aborted) throw fail("INTERRUPTED", "Cannot go on: interrupted", { cause: error });
+        throw error;
+      } finally {
+        process.off("SIGINT", stop);
+      }
     },
   }) as unknown as CommandDef;
 }

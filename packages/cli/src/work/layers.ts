@@ -1,6 +1,6 @@
 import { modelToOnnx } from "@tessera/core/convert/onnx/bytes";
 import type { Model } from "@tessera/core/graph/model";
-import type { Feeds, Runtime } from "@tessera/core/graph/runtime";
+import type { Feeds, Runtime, Session } from "@tessera/core/graph/runtime";
 import { view } from "@tessera/core/graph/tensor";
 import { addDifference, createDifference, differenceOf, type TensorDifference } from "@tessera/core/quant/compare-tensors";
 import { exposeValues } from "@tessera/core/quant/observe";
@@ -21,6 +21,8 @@ export async function compareLayers(
   options: {
     readonly runtime: Runtime;
     readonly samples: Iterable<Feeds>;
+    /** The same inputs under the names that the changed model has for them, when these are others. */
+    readonly changedFeeds?: (feeds: Feeds) => Feeds;
     readonly onSample?: (done: number) => void;
     readonly signal?: AbortSignal;
   },
@@ -48,16 +50,17 @@ export async function compareLayers(
     reference,
     pairs.map((p) => p.name),
   );
-  const second = await open(
-    changed,
-    pairs.map((p) => p.other),
-  );
   const sums = pairs.map(createDifference);
   let done = 0;
+  let second: Session | undefined;
   try {
+    second = await open(
+      changed,
+      pairs.map((p) => p.other),
+    );
     for (const feeds of options.samples) {
       options.signal?.throwIfAborted();
-      const [a, b] = [await first.run(feeds), await second.run(feeds)];
+      const [a, b] = [await first.run(feeds), await second.run(options.changedFeeds?.(feeds) ?? feeds)];
       pairs.forEach(({ name, other }, i) => {
         const [x, y] = [a.get(name), b.get(other)];
         if (x !== undefined && y !== undefined)
@@ -68,7 +71,7 @@ export async function compareLayers(
     }
   } finally {
     await first.close();
-    await second.close();
+    await second?.close();
   }
   return pairs.map(({ name, op }, i) => ({ tensor: name, op, ...differenceOf(sums[i] as ReturnType<typeof createDifference>) }));
 }

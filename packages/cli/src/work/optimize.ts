@@ -110,7 +110,7 @@ export async function optimizeFaceModel(request: OptimizeRequest): Promise<Optim
     tool: { name: "tessera", version: TESSERA_VERSION },
     createdAt: request.now.toISOString(),
     ...(request.illustration === undefined ? {} : { illustration: request.illustration }),
-    model: summarize(file, card.licence),
+    model: summarize(file, { licence: card.licence }),
     target: { id: target.id, says: target.says, notes: target.notes },
     machine: {
       processor: hardware.cpu,

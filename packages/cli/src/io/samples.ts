@@ -1,0 +1,131 @@
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { extname, join } from "node:path";
+import { fail, placed } from "@tessera/core/base/error";
+import type { Shape } from "@tessera/core/graph/dim";
+import { byteLength } from "@tessera/core/graph/dtype";
+import type { TensorType, ValueInfo } from "@tessera/core/graph/model";
+import type { Feeds } from "@tessera/core/graph/runtime";
+import { countOf, type Tensor } from "@tessera/core/graph/tensor";
+import { readBytes, sha256 } from "./files.ts";
+import { parseNpy } from "./npy.ts";
+
+/** Samples in a folder: how many, and the way to them one at a time. */
+export interface SampleFolder {
+  readonly count: number;
+  /** sha-256 over the files in order. */
+  readonly digest: string;
+  feeds(limit?: number): Generator<Feeds>;
+}
+
+const KINDS: ReadonlySet<string> = new Set([".npy", ".f32"]);
+
+function typeOf(input: ValueInfo): TensorType & { readonly shape: Shape } {
+  const { type } = input;
+  if (type.kind !== "tensor" || type.shape === undefined)
+    throw fail("DATA_MISSING", `Cannot read samples for input ${input.name}: its type or rank is not known`);
+  return { ...type, shape: type.shape };
+}
+
+function matches(shape: readonly number[], pattern: Shape): boolean {
+  return shape.length === pattern.length && pattern.every((d, i) => typeof d === "string" || d === shape[i]);
+}
+
+/**
+ * The shape of one sample in an array of a shape: an array of the input's own shape is one sample; where the first size is free or divides the
+ * array's, or stands in front as a further axis, the array holds many. `undefined` when it does not fit.
+ */
+function sampleShape(shape: readonly number[], pattern: Shape): readonly number[] | undefined {
+  const [first, ...rest] = pattern;
+  if (shape.length === pattern.length + 1 && matches(shape.slice(1), pattern)) return shape.slice(1);
+  if (first === undefined) return shape.length === 0 ? shape : undefined;
+  const each = typeof first === "number" ? first : 1;
+  if (each === 1 && matches(shape, rest)) return [1, ...shape];
+  if (shape.length !== pattern.length || !matches(shape.slice(1), rest)) return undefined;
+  return (shape[0] as number) % each === 0 ? [each, ...shape.slice(1)] : undefined;
+}
+
+/** A folder name for an input name: what cannot be part of a file name becomes "_". */
+export function inputFolder(name: string): string {
+  return name.replaceAll(/[^A-Za-z0-9._-]/g, "_");
+}
+
+function filesIn(folder: string): readonly string[] {
+  if (!existsSync(folder)) throw fail("IO", `Cannot read samples: there is no folder ${folder}`, { at: { file: folder } });
+  return readdirSync(folder)
+    .filter((name) => KINDS.has(extname(name)) && statSync(join(folder, name)).isFile())
+    .sort()
+    .map((name) => join(folder, name));
+}
+
+/** The samples of one file. A raw file says nothing about its shape: symbolic sizes are 1 there. */
+function samplesOf(path: string, input: ValueInfo): readonly Tensor[] {
+  const { dtype, shape: pattern } = typeOf(input);
+  const at = { file: path };
+  const bytes = readBytes(path);
+  let whole: Tensor;
+  if (extname(path) === ".npy") {
+    try {
+      whole = parseNpy(bytes);
+    } catch (error) {
+      throw placed(error, at);
+    }
+  } else whole = { dtype: "float32", shape: [], bytes };
+  if (whole.dtype !== dtype)
+    throw fail("DTYPE_MISMATCH", `Cannot feed ${path} to ${input.name}: it holds ${whole.dtype}, the model takes ${dtype}`, {
+      at,
+    });
+  const shape =
+    extname(path) === ".npy" ? sampleShape(whole.shape, pattern) : pattern.map((d) => (typeof d === "number" ? d : 1));
+  const each = byteLength(dtype, countOf(shape ?? []));
+  if (shape === undefined || each === 0 || whole.bytes.length === 0 || whole.bytes.length % each !== 0) {
+    const has = extname(path) === ".npy" ? `its shape is [${whole.shape}]` : `it has ${whole.bytes.length} bytes`;
+    throw fail("SHAPE_MISMATCH", `Cannot feed ${path} to ${input.name}: ${has}, the model takes [${pattern}]`, { at });
+  }
+  return Array.from({ length: whole.bytes.length / each }, (_, i) => ({
+    dtype,
+    shape,
+    bytes: whole.bytes.subarray(i * each, (i + 1) * each),
+  }));
+}
+
+/**
+ * Opens a folder of samples for a model: `.npy` arrays (numpy) and `.f32` files (raw float32, little-endian), in order of their names. A model
+ * with one input takes the files of the folder; one with several takes those of a folder per input inside it, called by the input's name. One
+ * file is in memory at a time.
+ *
+ * @throws IO, CALIBRATION_EMPTY without files; when read: MALFORMED, DTYPE_MISMATCH, SHAPE_MISMATCH naming the file; DATASET_INVALID when the
+ *   inputs have different numbers of samples
+ */
+export function openSamples(folder: string, inputs: readonly ValueInfo[]): SampleFolder {
+  const single = inputs.length === 1;
+  const columns = inputs.map((input) => {
+    const own = join(folder, inputFolder(input.name));
+    const files = filesIn(single && !existsSync(own) ? folder : own);
+    if (files.length === 0)
+      throw fail("CALIBRATION_EMPTY", `Cannot find samples of ${input.name}: ${folder} has no .npy or .f32 file for it`, {
+        hint: single ? "Put arrays of the input's shape there" : `Put them into ${own}`,
+      });
+    return { input, files };
+  });
+  const digests = columns.flatMap(({ files }) => files.map((file) => sha256(readBytes(file))));
+  const each = columns.map(({ input, files }) => files.reduce((sum, file) => sum + samplesOf(file, input).length, 0));
+  const [count = 0] = each;
+  if (each.some((n) => n !== count))
+    throw fail(
+      "DATASET_INVALID",
+      `Cannot use ${folder}: ${columns.map((c, i) => `${c.input.name} has ${each[i]} samples`).join(", ")}`,
+    );
+  function* column({ input, files }: (typeof columns)[number]): Generator<Tensor> {
+    for (const file of files) yield* samplesOf(file, input);
+  }
+  return {
+    count,
+    digest: sha256(digests.join("")),
+    *feeds(limit = count) {
+      const streams = columns.map((c) => ({ name: c.input.name, values: column(c) }));
+      for (let i = 0; i < Math.min(limit, count); i++) {
+        yield new Map(streams.map(({ name, values }) => [name, values.next().value as Tensor]));
+      }
+    },
+  };
+}

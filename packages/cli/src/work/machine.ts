@@ -1,0 +1,17 @@
+import type { Runtime } from "@tessera/core/graph/runtime";
+import type { MachineSummary } from "@tessera/core/protocol/report";
+import type { Hardware } from "@tessera/runtimes/hardware";
+
+/** The machine as a report has it. */
+export function machineOf(hardware: Hardware, options: { readonly runtime: Runtime; readonly threads: number }): MachineSummary {
+  const { runtime, threads } = options;
+  return {
+    processor: hardware.cpu,
+    cores: hardware.cores,
+    features: hardware.features ?? [],
+    memoryBytes: hardware.memoryBytes,
+    node: hardware.node,
+    runtimes: [{ id: runtime.id, version: runtime.version }],
+    threads,
+  };
+}
