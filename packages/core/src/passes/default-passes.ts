@@ -6,7 +6,9 @@ import { foldAffineAheadPass } from "./fold-affine-ahead.ts";
 import { foldConstants } from "./fold-constants.ts";
 import { mergeDuplicates, shareConstants } from "./merge-duplicates.ts";
 import { mergeSlicesPass } from "./merge-slices.ts";
+import { normaliseActivationsPass } from "./normalise-activations.ts";
 import type { Pass } from "./pass.ts";
+import { recognisePass } from "./recognise.ts";
 import { removeDead } from "./remove-dead.ts";
 import { resolveIfPass } from "./resolve-if.ts";
 import { splitPrelu } from "./split-prelu.ts";
@@ -29,6 +31,8 @@ export function defaultPasses(options: DefaultPassesOptions = {}): readonly Pass
     cancelMovesPass(),
     foldAffine(),
     foldAffineAheadPass(),
+    normaliseActivationsPass(),
+    recognisePass(),
     mergeDuplicates(),
     shareConstants(),
     removeDead(),

@@ -87,16 +87,10 @@ function writeSlice(draft: GraphDraft, node: Node, cuts: readonly Cut[]): void {
       `${node.outputs[0]}_${what}`,
       i64(
         [sorted.length],
-        sorted.map((cut) => clamped(cut[what])),
+        sorted.map((cut) => cut[what]),
       ),
     );
   const inputs = [node.inputs[0] as string, list("start"), list("end"), list("axis")];
   if (sorted.some((cut) => cut.step !== 1)) inputs.push(list("step"));
   draft.replace(draft.current(node) as Node, { ...node, inputs });
-}
-
-/** Constants are read clamped to what a double holds; written back as "to the end" in 64 bits. */
-function clamped(value: number): number | bigint {
-  if (value >= Number.MAX_SAFE_INTEGER) return 2n ** 63n - 1n;
-  return value <= -Number.MAX_SAFE_INTEGER ? -(2n ** 63n - 1n) : value;
 }

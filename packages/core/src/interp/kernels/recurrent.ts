@@ -126,7 +126,11 @@ function readLayer(inputs: readonly (Tensor | undefined)[], context: KernelConte
   const hidden = r.shape[2] as number;
   const directions = attrString(node, "direction", "forward") === "bidirectional" ? 2 : 1;
   const fits =
-    w.shape[0] === directions && w.shape[1] === kind.gates * hidden && w.shape[2] === width && r.shape[1] === kind.gates * hidden;
+    x.shape.length === 3 &&
+    w.shape[0] === directions &&
+    w.shape[1] === kind.gates * hidden &&
+    w.shape[2] === width &&
+    r.shape[1] === kind.gates * hidden;
   if (!fits) {
     throw fail("SHAPE_MISMATCH", `Cannot run ${node.op}: X [${x.shape}], W [${w.shape}] and R [${r.shape}] do not fit`, {
       at: { node: node.name },
