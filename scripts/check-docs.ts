@@ -3,13 +3,13 @@
  * commands in shell blocks have verbs and options that exist.
  *
  *   tsx --conditions=source scripts/check-docs.ts            fails on anything untrue
- *   tsx --conditions=source scripts/check-docs.ts --write    writes docs/error-codes.md and docs/ops.md first
+ *   tsx --conditions=source scripts/check-docs.ts --write    writes the generated pages and tables first
  */
-import { checkCommands } from "./lib/commands.ts";
+import { checkCommands, verbsTable } from "./lib/commands.ts";
 import { exportsOf } from "./lib/docblocks.ts";
 import { checkExamples, markdownExamples, sourceExamples } from "./lib/examples.ts";
 import { updateGenerated } from "./lib/generated.ts";
-import { errorCodesPage, opsPage } from "./lib/generated-docs.ts";
+import { errorCodesPage, formatsText, opsPage, targetsTable } from "./lib/generated-docs.ts";
 import type { Finding } from "./lib/imports.ts";
 import { checkLinks } from "./lib/markdown.ts";
 import { lineAt } from "./lib/mask-source.ts";
@@ -19,6 +19,9 @@ const stale = updateGenerated(
   [
     { path: "docs/error-codes.md", text: errorCodesPage() },
     { path: "docs/ops.md", text: opsPage() },
+    { path: "README.md", marker: "verbs", text: await verbsTable() },
+    { path: "README.md", marker: "formats", text: formatsText() },
+    { path: "README.md", marker: "targets", text: targetsTable() },
   ],
   process.argv.includes("--write"),
 );

@@ -4,6 +4,21 @@ import type { Finding } from "./imports.ts";
 import { shellLines } from "./markdown.ts";
 import { ROOT, type SourceFile } from "./source-files.ts";
 
+/** The verbs in the order in which they are read about; only those that exist are shown. */
+const ORDER = [
+  "demo",
+  "models",
+  "inspect",
+  "simplify",
+  "convert",
+  "quantize",
+  "optimize",
+  "evaluate",
+  "compare",
+  "bench",
+  "profile",
+] as const;
+
 interface Flag {
   readonly type?: string;
   readonly alias?: string | readonly string[];
@@ -14,12 +29,31 @@ type Flags = Readonly<Record<string, Flag>>;
 /** The options of a verb, read from the verb itself; undefined when there is no such verb. */
 export type VerbFlags = (verb: string) => Promise<Flags | undefined>;
 
-/** Reads verbs from the sources of the command. */
-export async function verbFlags(verb: string): Promise<Flags | undefined> {
+interface Verb {
+  readonly meta?: { readonly description?: string };
+  readonly args?: Flags;
+}
+
+async function readVerb(verb: string): Promise<Verb | undefined> {
   const file = join(ROOT, `packages/cli/src/commands/${verb}.ts`);
   if (!/^[a-z]+$/.test(verb) || !existsSync(file)) return undefined;
-  const module = (await import(file)) as Record<string, { readonly args?: Flags } | undefined>;
-  return module[verb]?.args ?? {};
+  return ((await import(file)) as Record<string, Verb | undefined>)[verb];
+}
+
+/** Reads the options of a verb from the sources of the command. */
+export async function verbFlags(verb: string): Promise<Flags | undefined> {
+  const found = await readVerb(verb);
+  return found === undefined ? undefined : (found.args ?? {});
+}
+
+/** The verbs that exist, as a Markdown table. */
+export async function verbsTable(): Promise<string> {
+  const rows: string[] = [];
+  for (const name of ORDER) {
+    const description = (await readVerb(name))?.meta?.description;
+    if (description !== undefined) rows.push(`| \`${name}\` | ${description} |`);
+  }
+  return ["| verb | does |", "|---|---|", ...rows, ""].join("\n");
 }
 
 /** Whether the flags of one command line exist, booleans in their `no-` form too. */
