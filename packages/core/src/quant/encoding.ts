@@ -1,11 +1,15 @@
 import { fail } from "../base/error.ts";
 import type { Encoding, QuantDType } from "../graph/plan.ts";
-import { LEVELS } from "../graph/quantize.ts";
-import { countOf, type Tensor, toNumbers } from "../graph/tensor.ts";
+import { LEVELS, roundHalfEven } from "../graph/quantize.ts";
+import type { Tensor } from "../graph/tensor.ts";
 import type { ValueRange } from "./range.ts";
+import { bestScale, channelView } from "./weight-scale.ts";
 
-/** Scales below this are raised to it: a constant tensor of zeros still needs a scale, and subnormal scales are slow or refused. */
-export const SMALLEST_SCALE = 2 ** -100;
+/**
+ * Scales below this are raised to it: a constant tensor of zeros still needs a scale, and the product of two scales (that of a bias) must stay a
+ * normal float32.
+ */
+export const SMALLEST_SCALE = 2 ** -60;
 
 /**
  * The encoding of an activation with one scale: asymmetric covers [min, max] with zero exactly on a level; symmetric has its zero point in the
@@ -27,7 +31,9 @@ export function activationEncoding(
     };
   }
   const scale = safeScale((range.max - range.min) / (high - low));
-  const zeroPoint = Math.max(low, Math.min(high, Math.round(low - range.min / scale)));
+  // Rounded as kernels round, so that the lower end of the range becomes the lowest integer exactly.
+  const below = roundHalfEven(Math.fround(Math.fround(range.min) / scale));
+  const zeroPoint = Math.max(low, Math.min(high, low - below));
   return { dtype: options.dtype, scale: [scale], zeroPoint: [zeroPoint], reason: options.reason };
 }
 
@@ -35,9 +41,13 @@ function safeScale(scale: number): number {
   return Math.fround(Math.max(scale, SMALLEST_SCALE));
 }
 
+/** How the scale of a weight channel is found: its largest magnitude, or the grid with the least squared error. */
+export type WeightMethod = "max" | "mse";
+
 /** Options of {@link weightEncoding}. */
 export interface WeightEncodingOptions {
   readonly dtype: Extract<QuantDType, "int8" | "int4" | "int16">;
+  readonly method?: WeightMethod;
   /** Axis of per-channel scales; one scale for all when absent. */
   readonly axis?: number;
   /** Largest integer magnitude: 127 normally, 64 where sums saturate. */
@@ -47,22 +57,26 @@ export interface WeightEncodingOptions {
   readonly reason: string;
 }
 
-/** The symmetric encoding of a weight tensor: zero point 0, integers in [-limit, limit], a scale per channel of `axis`. */
+/**
+ * The symmetric encoding of a weight tensor: zero point 0, integers in [-limit, limit], a scale per channel of `axis`.
+ *
+ * @throws PLAN_INVALID for NaN or infinity among the weights, or an axis that the tensor does not have
+ */
 export function weightEncoding(weight: Tensor, options: WeightEncodingOptions): Encoding {
   const limit = options.limit ?? LEVELS[options.dtype][1];
-  const { axis } = options;
-  const channels = axis === undefined ? 1 : (weight.shape[axis] ?? 0);
-  const largest = new Float64Array(channels);
-  const values = toNumbers(weight);
-  const inner = axis === undefined ? values.length : countOf(weight.shape.slice(axis + 1));
-  for (let i = 0; i < values.length; i++) {
-    const c = axis === undefined ? 0 : Math.floor(i / inner) % channels;
-    const magnitude = Math.abs(values[i] as number);
-    if (!Number.isFinite(magnitude))
-      throw fail("PLAN_INVALID", "Cannot quantize a weight tensor: NaN or infinity among its values");
-    if (magnitude > (largest[c] as number)) largest[c] = magnitude;
-  }
-  const scale = Array.from(largest, (m, c) => Math.fround(Math.max(safeScale(m / limit), options.atLeast?.[c] ?? 0)));
+  const { axis, method = "max" } = options;
+  const channels = channelView(weight, axis);
+  const scale = Array.from({ length: channels.count }, (_, c) => {
+    const values = channels.of(c);
+    let largest = 0;
+    for (const v of values) {
+      if (!Number.isFinite(v)) throw fail("PLAN_INVALID", "Cannot quantize a weight tensor: NaN or infinity among its values");
+      largest = Math.max(largest, Math.abs(v));
+    }
+    const floor = Math.max(safeScale(largest / limit / 2), raised(options.atLeast?.[c] ?? 0));
+    const whole = Math.max(safeScale(largest / limit), raised(options.atLeast?.[c] ?? 0));
+    return method === "max" || largest === 0 ? whole : bestScale(values, { limit, whole, floor });
+  });
   return {
     dtype: options.dtype,
     scale,
@@ -71,4 +85,10 @@ export function weightEncoding(weight: Tensor, options: WeightEncodingOptions): 
     range: [-limit, limit],
     reason: options.reason,
   };
+}
+
+/** The float32 that is not below a number. */
+function raised(value: number): number {
+  const rounded = Math.fround(value);
+  return rounded >= value ? rounded : Math.fround(rounded * (1 + 2 ** -23));
 }

@@ -6,7 +6,9 @@ import { LEVELS } from "../graph/quantize.ts";
 export function planToJson(plan: QuantPlan): string {
   const sorted = <T>(map: ReadonlyMap<string, T>): Record<string, T> =>
     Object.fromEntries([...map].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
-  return `${JSON.stringify({ ...plan, tensors: sorted(plan.tensors), nodes: sorted(plan.nodes) }, null, 2)}\n`;
+  const { kind, version, target, tensors, nodes, calibration } = plan;
+  // The order of fields is said here too, so that it does not depend on who made the object.
+  return `${JSON.stringify({ kind, version, target, calibration, nodes: sorted(nodes), tensors: sorted(tensors) }, null, 2)}\n`;
 }
 
 /** Largest plan text accepted, in characters. */
@@ -38,7 +40,8 @@ function readEncoding(name: string, value: unknown): Encoding {
   const zeroPoint = numbers(json["zeroPoint"], `tensors.${name}.zeroPoint`);
   if (scale.length === 0 || scale.length !== zeroPoint.length)
     throw bad(`tensors.${name} has ${scale.length} scales and ${zeroPoint.length} zero points`);
-  if (scale.some((s) => !(s > 0))) throw bad(`tensors.${name}.scale has a value that is not positive`);
+  if (scale.some((s) => !(Math.fround(s) > 0 && Number.isFinite(Math.fround(s)))))
+    throw bad(`tensors.${name}.scale has a value that is not a positive float32`);
   if (zeroPoint.some((z) => !Number.isInteger(z) || z < low || z > high))
     throw bad(`tensors.${name}.zeroPoint leaves the range of ${dtype}`);
   const axis = json["axis"];
@@ -49,6 +52,7 @@ function readEncoding(name: string, value: unknown): Encoding {
   if (
     range !== undefined &&
     (range.length !== 2 ||
+      !range.every(Number.isInteger) ||
       (range[0] as number) < low ||
       (range[1] as number) > high ||
       (range[0] as number) >= (range[1] as number))

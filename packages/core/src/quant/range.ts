@@ -1,5 +1,7 @@
 import { fail } from "../base/error.ts";
-import type { Histogram } from "./histogram.ts";
+import { divergence } from "./divergence.ts";
+import { binWidth, type Histogram } from "./histogram.ts";
+import { errorTable, squaredError } from "./squared-error.ts";
 
 /** How the range of a tensor is chosen from what was seen. */
 export type RangeMethod = "min-max" | "percentile" | "mse" | "entropy";
@@ -7,7 +9,7 @@ export type RangeMethod = "min-max" | "percentile" | "mse" | "entropy";
 /** Options of {@link chooseRange}. */
 export interface RangeOptions {
   readonly method?: RangeMethod;
-  /** Share of values inside the range, in percent, for "percentile". */
+  /** Share of values inside the range, in percent (50 to 100), for "percentile". */
   readonly percentile?: number;
   /** Number of integer levels. */
   readonly levels?: number;
@@ -33,11 +35,11 @@ export interface ValueRange {
  * The range that a quantized tensor should cover.
  *
  * - min-max: all that was seen
- * - percentile: cuts (100 - p) / 2 percent of the values at either end (at the far end only, for one-sided data)
- * - mse: of 100 shrunk ranges on either side, the one with the least expected squared error (rounding inside, distance outside)
- * - entropy: the range with the least Kullback-Leibler divergence between the distribution and its quantized form
+ * - percentile: cuts (100 - p) / 2 percent of the values at either end (all of it at the far end, for one-sided data); right to a bin
+ * - mse: of ranges shrunk in steps of 1 percent on either side, the one with the least expected squared error (see {@link squaredError})
+ * - entropy: of the same ranges, the one with the least divergence between the distribution and its quantized form (see {@link divergence})
  *
- * @throws CALIBRATION_EMPTY when nothing was observed
+ * @throws CALIBRATION_EMPTY when nothing was observed, PLAN_INVALID for a percentile outside [50, 100]
  */
 export function chooseRange(histogram: Histogram, options: RangeOptions = {}): ValueRange {
   const { method, percentile, levels, symmetric } = { ...RANGE_DEFAULTS, ...options };
@@ -47,13 +49,17 @@ export function chooseRange(histogram: Histogram, options: RangeOptions = {}): V
     case "min-max":
       return full;
     case "percentile": {
+      if (!(percentile >= 50 && percentile <= 100))
+        throw fail("PLAN_INVALID", `Cannot choose a range at percentile ${percentile}: it must be between 50 and 100`);
       const { min, max } = percentileRange(histogram, percentile);
-      return withZero(Math.max(min, histogram.min), Math.min(max, histogram.max), symmetric);
+      return withZero(min, max, symmetric);
     }
-    case "mse":
-      return searchRange(full, (range) => quantizationError(histogram, range, levels), symmetric);
+    case "mse": {
+      const table = errorTable(histogram);
+      return searchRange(full, symmetric, (range) => squaredError(table, range, levels));
+    }
     case "entropy":
-      return searchRange(full, (range) => divergence(histogram, range, levels), symmetric);
+      return searchRange(full, symmetric, (range) => divergence(histogram, range, levels));
   }
 }
 
@@ -66,29 +72,26 @@ function withZero(min: number, max: number, symmetric: boolean): ValueRange {
 
 function percentileRange(h: Histogram, percentile: number): ValueRange {
   const outside = (1 - percentile / 100) * h.count;
-  const oneSided = h.min >= 0 || h.max <= 0;
-  const share = oneSided ? outside : outside / 2;
+  const share = h.min >= 0 || h.max <= 0 ? outside : outside / 2;
   const half = h.counts.length / 2;
-  const width = h.limit / half;
+  const width = binWidth(h);
   let low = 0;
-  let seen = 0;
-  for (; low < h.counts.length; low++) {
+  for (let seen = 0; low < h.counts.length; low++) {
     seen += h.counts[low] as number;
     if (seen > share) break;
   }
   let high = h.counts.length - 1;
-  seen = 0;
-  for (; high >= 0; high--) {
+  for (let seen = 0; high >= 0; high--) {
     seen += h.counts[high] as number;
     if (seen > share) break;
   }
-  return { min: (low - half) * width, max: (high + 1 - half) * width };
+  return { min: Math.max(h.min, (low - half) * width), max: Math.min(h.max, (high + 1 - half) * width) };
 }
 
 /** Steps of the search on either side; the range shrinks to no less than a tenth. */
 const SEARCH_STEPS = 90;
 
-function searchRange(full: ValueRange, cost: (range: ValueRange) => number, symmetric: boolean): ValueRange {
+function searchRange(full: ValueRange, symmetric: boolean, cost: (range: ValueRange) => number): ValueRange {
   let best = full;
   let least = cost(full);
   const consider = (range: ValueRange): void => {
@@ -110,71 +113,4 @@ function searchRange(full: ValueRange, cost: (range: ValueRange) => number, symm
     for (let i = 0; i <= SEARCH_STEPS; i++) consider({ min: full.min * (1 - i / 100), max: atMin.max });
   }
   return best;
-}
-
-/** Expected squared error of quantizing what the histogram holds: step^2/12 inside the range, squared distance to it outside. */
-export function quantizationError(h: Histogram, range: ValueRange, levels: number): number {
-  const half = h.counts.length / 2;
-  const width = h.limit / half;
-  const step = (range.max - range.min) / (levels - 1);
-  const inside = (step * step) / 12;
-  let error = 0;
-  const first = Math.max(0, Math.floor(h.min / width) + half);
-  const last = Math.min(h.counts.length - 1, Math.floor(h.max / width) + half);
-  for (let i = first; i <= last; i++) {
-    const n = h.counts[i] as number;
-    if (n === 0) continue;
-    const value = (i + 0.5 - half) * width;
-    // Exact zeros (padding, ReLU) fall on a level and cost nothing; they sit in the bin that starts at zero.
-    if (value < range.min) error += n * (range.min - value) ** 2;
-    else if (value > range.max) error += n * (value - range.max) ** 2;
-    else error += n * inside;
-  }
-  return error / h.count;
-}
-
-/** Kullback-Leibler divergence of the clipped, quantized distribution from the observed one. */
-function divergence(h: Histogram, range: ValueRange, levels: number): number {
-  const half = h.counts.length / 2;
-  const width = h.limit / half;
-  const first = Math.max(0, Math.floor(h.min / width) + half);
-  const last = Math.min(h.counts.length - 1, Math.floor(h.max / width) + half);
-  const low = Math.max(first, Math.floor(range.min / width) + half);
-  const high = Math.min(last, Math.ceil(range.max / width) + half - 1);
-  const bins = high - low + 1;
-  // With fewer bins than levels every bin has a level of its own and nothing could ever be lost: such a range cannot be judged.
-  if (bins < levels) return Number.POSITIVE_INFINITY;
-  const p = new Float64Array(bins);
-  let tail = 0;
-  for (let i = first; i <= last; i++) {
-    const n = h.counts[i] as number;
-    if (i < low) {
-      p[0] = (p[0] as number) + n;
-      tail += n;
-    } else if (i > high) {
-      p[bins - 1] = (p[bins - 1] as number) + n;
-      tail += n;
-    } else p[i - low] = (p[i - low] as number) + n;
-  }
-  const perLevel = bins / levels;
-  let result = 0;
-  for (let level = 0; level < levels; level++) {
-    const from = Math.floor(level * perLevel);
-    const to = level === levels - 1 ? bins : Math.floor((level + 1) * perLevel);
-    let mass = 0;
-    let used = 0;
-    for (let b = from; b < to; b++) {
-      // Clipped mass does not help the quantized form: it only sees what lies inside.
-      const n = h.counts[b + low] as number;
-      mass += n;
-      if ((p[b] as number) > 0) used++;
-    }
-    if (used === 0) continue;
-    const q = Math.max(mass / used, 1e-9) / (h.count - tail || 1);
-    for (let b = from; b < to; b++) {
-      const share = (p[b] as number) / h.count;
-      if (share > 0) result += share * Math.log(share / q);
-    }
-  }
-  return result;
 }

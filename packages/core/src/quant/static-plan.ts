@@ -1,13 +1,13 @@
 import { fail } from "../base/error.ts";
 import type { Model } from "../graph/model.ts";
 import type { CalibrationEvidence, Encoding, QuantPlan } from "../graph/plan.ts";
-import { countOf, toNumbers } from "../graph/tensor.ts";
+import { toNumbers } from "../graph/tensor.ts";
 import type { Target } from "../targets/target.ts";
-import { activationEncoding, weightEncoding } from "./encoding.ts";
+import { activationEncoding, type WeightMethod, weightEncoding } from "./encoding.ts";
 import { createHistogram, observe } from "./histogram.ts";
 import type { Observations } from "./observe.ts";
 import type { Placement, WeightPlace } from "./placement.ts";
-import { chooseRange, type RangeMethod, type RangeOptions } from "./range.ts";
+import { chooseRange, RANGE_DEFAULTS, type RangeMethod, type RangeOptions } from "./range.ts";
 
 /** Options of {@link staticPlan}. */
 export interface StaticPlanOptions {
@@ -15,13 +15,20 @@ export interface StaticPlanOptions {
   /** Range method for single tensors, by name. */
   readonly rangeOf?: ReadonlyMap<string, RangeMethod>;
   readonly perChannel?: boolean;
+  /** How weight scales are found. */
+  readonly weights?: WeightMethod;
   /** Use 7-bit weights; the caller decides from the target's rule and the processor. */
   readonly reducedRange?: boolean;
   readonly evidence?: CalibrationEvidence;
 }
 
 /** Defaults of {@link StaticPlanOptions}. */
-export const STATIC_PLAN_DEFAULTS = { perChannel: true, reducedRange: false } as const;
+export const STATIC_PLAN_DEFAULTS = {
+  range: { method: "min-max", percentile: RANGE_DEFAULTS.percentile },
+  perChannel: true,
+  weights: "max",
+  reducedRange: false,
+} as const satisfies StaticPlanOptions;
 
 /** Largest share of the int32 range that a bias may take: the accumulator needs room beside it. */
 const BIAS_ROOM = 2 ** 30;
@@ -41,7 +48,7 @@ export function staticPlan(
 ): QuantPlan {
   const tensors = new Map<string, Encoding>();
   const { dtype, symmetric } = target.activations;
-  const method = options.range?.method ?? "min-max";
+  const ranges = { ...STATIC_PLAN_DEFAULTS.range, ...options.range };
   for (const name of placement.activations) {
     const fixed = placement.fixed.get(name);
     if (fixed !== undefined) {
@@ -56,9 +63,10 @@ export function staticPlan(
     const histogram = observations.histograms.get(name);
     if (histogram === undefined)
       throw fail("PLAN_INVALID", `Cannot encode ${name}: it was not observed`, { at: { tensor: name } });
-    const own = options.rangeOf?.get(name) ?? method;
-    const range = chooseRange(histogram, { ...options.range, method: own, symmetric });
-    const reason = `${own} over ${observations.samples} samples: [${short(range.min)}, ${short(range.max)}] of [${short(histogram.min)}, ${short(histogram.max)}]`;
+    const own = options.rangeOf?.get(name) ?? ranges.method;
+    const range = chooseRange(histogram, { ...ranges, method: own, symmetric });
+    const called = own === "percentile" ? `percentile ${ranges.percentile}` : own;
+    const reason = `${called} over ${observations.samples} samples: [${short(range.min)}, ${short(range.max)}] of [${short(histogram.min)}, ${short(histogram.max)}]`;
     tensors.set(name, activationEncoding(range, { dtype, symmetric, reason }));
   }
   for (const [name, whose] of placement.shared) {
@@ -101,31 +109,28 @@ function placeWeight(
   const input = tensors.get(place.input);
   if (weight === undefined || input === undefined)
     throw fail("PLAN_INVALID", `Cannot encode the weight of ${place.node}: it or its input has no encoding`);
-  const perChannel = options.perChannel ?? STATIC_PLAN_DEFAULTS.perChannel;
+  const { perChannel, weights, reducedRange } = { ...STATIC_PLAN_DEFAULTS, ...options };
   const axis =
     perChannel && Object.hasOwn(target.weights.perChannelAxis, place.op) ? target.weights.perChannelAxis[place.op] : undefined;
-  const limit = options.reducedRange ? 64 : 127;
+  const limit = reducedRange ? 64 : 127;
   const bias = place.bias === undefined ? undefined : model.graph.constants.get(place.bias);
   const inputScale = input.scale[0] as number;
   // A scale may not be so small that the bias overflows its 32 bits.
-  const biasFloor = bias === undefined ? undefined : Array.from(toNumbers(bias), (b) => Math.abs(b) / BIAS_ROOM / inputScale);
-  const atLeast = biasFloor === undefined ? undefined : axis === undefined ? [Math.max(0, ...biasFloor)] : biasFloor;
+  const floors = bias === undefined ? [] : Array.from(toNumbers(bias), (b) => Math.abs(b) / BIAS_ROOM / inputScale);
   const encoding = weightEncoding(weight, {
     dtype: target.weights.dtype,
-    ...(axis === undefined ? {} : { axis }),
+    method: weights,
     limit,
-    ...(atLeast === undefined ? {} : { atLeast }),
-    reason: `${axis === undefined ? "one scale" : `scale per output channel (axis ${axis})`}, symmetric${options.reducedRange ? ", 7 bits because sums would saturate" : ""}`,
+    ...(axis === undefined ? { atLeast: [Math.max(0, ...floors)] } : { axis, atLeast: floors }),
+    reason: `${axis === undefined ? "one scale" : `scale per output channel (axis ${axis})`}, symmetric, ${weights === "mse" ? "least squared error" : "largest magnitude"}${reducedRange ? ", 7 bits because sums would saturate" : ""}`,
   });
   tensors.set(place.weight, encoding);
   if (bias === undefined || place.bias === undefined) return;
-  const scale = encoding.scale.map((s) => Math.fround(s * inputScale));
-  const channels = countOf(bias.shape);
   tensors.set(place.bias, {
     dtype: "int32",
-    scale: scale.length === 1 ? scale : scale.slice(0, channels),
-    zeroPoint: scale.map(() => 0),
-    ...(scale.length === 1 ? {} : { axis: 0 }),
+    scale: encoding.scale.map((s) => Math.fround(s * inputScale)),
+    zeroPoint: encoding.scale.map(() => 0),
+    ...(axis === undefined ? {} : { axis: 0 }),
     reason: "float32(input scale * weight scale), the form that runtimes fuse",
   });
 }
