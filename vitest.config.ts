@@ -12,11 +12,23 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { ...shared, name: "fast", include: ["packages/*/src/**/*.test.ts", "scripts/**/*.test.ts"], exclude: ["**/*.slow.test.ts"] },
+        test: {
+          ...shared,
+          name: "fast",
+          include: ["packages/*/src/**/*.test.ts", "scripts/**/*.test.ts"],
+          exclude: ["**/*.slow.test.ts"],
+        },
       },
       {
         extends: true,
-        test: { ...shared, name: "slow", include: ["packages/*/src/**/*.slow.test.ts"], testTimeout: 900_000, hookTimeout: 900_000, fileParallelism: false },
+        test: {
+          ...shared,
+          name: "slow",
+          include: ["packages/*/src/**/*.slow.test.ts"],
+          testTimeout: 900_000,
+          hookTimeout: 900_000,
+          fileParallelism: false,
+        },
       },
     ],
   },
