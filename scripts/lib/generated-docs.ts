@@ -79,7 +79,7 @@ export function targetsTable(): string {
 /** What is read and written, in sentences. */
 export function formatsText(): string {
   return [
-    `Reads and writes ONNX: opsets ${OLDEST_OPSET} to ${NEWEST_OPSET}, subgraphs, local functions, external data. What it does not know passes through untouched.`,
+    `Reads and writes ONNX: opsets ${OLDEST_OPSET} to ${NEWEST_OPSET}, subgraphs, local functions, external data. What it does not know passes through untouched. Writes ORT files through ONNX Runtime.`,
     `[docs/ops.md](docs/ops.md) lists the ${Object.keys(OPS).length} operators that it reasons about. Runs models on ONNX Runtime, native and WebAssembly.`,
     "",
   ].join("\n");

@@ -43,7 +43,13 @@ export class TesseraError extends Error {
  * Makes an error to throw. Messages read "Cannot <do> <thing>: <why>", with the actual values, no full stop.
  *
  * @example
- * throw fail("SHAPE_MISMATCH", `Cannot multiply [${a}] by [${b}]: inner sizes differ`, { at: { node: node.name } });
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { fail } from "@tessera/core/base/error";
+ *
+ * const error = fail("SHAPE_MISMATCH", "Cannot multiply [2,3] by [4,5]: inner sizes differ", { at: { node: "fc1" } });
+ * assert.deepEqual([error.code, error.at], ["SHAPE_MISMATCH", { node: "fc1" }]);
+ * ```
  */
 export function fail(code: ErrorCode, message: string, options: FailOptions = {}): TesseraError {
   return new TesseraError(code, message, options);

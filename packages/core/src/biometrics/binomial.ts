@@ -80,7 +80,13 @@ export const CLOPPER_PEARSON_DEFAULTS = { confidence: 0.95, sides: "two" } as co
  *
  * @throws SCORES_INVALID unless 0 <= errors <= trials and trials > 0, both whole.
  * @example
- * clopperPearson(0, 42, { sides: "upper" }).high; // 0.0688: below 7 %
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { clopperPearson } from "@tessera/core/biometrics/binomial";
+ *
+ * // No error among 42: below 7 % with 95 % confidence.
+ * assert.equal(clopperPearson(0, 42, { sides: "upper" }).high.toFixed(4), "0.0688");
+ * ```
  */
 export function clopperPearson(errors: number, trials: number, options: ClopperPearsonOptions = {}): Interval {
   const { confidence, sides } = { ...CLOPPER_PEARSON_DEFAULTS, ...options };

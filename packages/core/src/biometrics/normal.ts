@@ -28,7 +28,12 @@ export function upperTail(x: number): number {
  * approximation 26.2.23 of Abramowitz & Stegun and polishes it with Halley's method.
  *
  * @example
- * probit(0.975); // 1.959963984540054
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { probit } from "@tessera/core/biometrics/normal";
+ *
+ * assert.ok(Math.abs(probit(0.975) - 1.959963984540054) < 1e-12);
+ * ```
  */
 export function probit(p: number): number {
   if (p <= 0) return Number.NEGATIVE_INFINITY;

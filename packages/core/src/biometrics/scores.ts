@@ -26,8 +26,13 @@ export interface ScoreDistribution {
  *
  * @throws SCORES_INVALID when empty or when a score is NaN or infinite (`what` names the class in the message).
  * @example
- * const impostor = distributionOf(scores.impostor, "impostor");
- * countAtLeast(impostor, 0.4); // false matches at 0.4
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { countAtLeast, distributionOf } from "@tessera/core/biometrics/scores";
+ *
+ * const impostor = distributionOf(Float32Array.of(0.5, -0.1, 0.2), "impostor");
+ * assert.equal(countAtLeast(impostor, 0.4), 1); // false matches at 0.4
+ * ```
  */
 export function distributionOf(scores: Scores, what = "comparison"): ScoreDistribution {
   if (scores.length === 0) throw fail("SCORES_INVALID", `Cannot rank ${what} scores: there are none`);
