@@ -101,6 +101,11 @@ export class GraphDraft {
     return this.tensors.get(name) ?? (this.makers.has(name) ? undefined : this.outer?.constant(name));
   }
 
+  /** Whether a constant of that name belongs to this very graph, and not to one around it. */
+  hasConstant(name: string): boolean {
+    return this.tensors.has(name) && !this.inputNames.has(name);
+  }
+
   constants(): readonly (readonly [string, Tensor])[] {
     return [...this.tensors];
   }

@@ -6,14 +6,18 @@ import { printGraph } from "../graph/text-print.ts";
 import { verifyModel } from "../graph/verify.ts";
 import { cancelMovesPass } from "./cancel-moves.ts";
 import { dropNoopsPass } from "./drop-noops.ts";
+import { flushTinyPass } from "./flush-tiny.ts";
 import { foldAffine } from "./fold-affine.ts";
 import { foldAffineAheadPass } from "./fold-affine-ahead.ts";
 import { foldConstants } from "./fold-constants.ts";
+import { foldPadPass } from "./fold-pad.ts";
+import { foldShapesPass } from "./fold-shapes.ts";
 import { mergeDuplicates, shareConstants } from "./merge-duplicates.ts";
 import { mergeSlicesPass } from "./merge-slices.ts";
 import { normaliseActivationsPass } from "./normalise-activations.ts";
 import { ALLOW_ALL, type Pass } from "./pass.ts";
 import { prove } from "./proof.ts";
+import { pushTransposesPass } from "./push-transposes.ts";
 import { recognisePass } from "./recognise.ts";
 import { removeDead } from "./remove-dead.ts";
 import { resolveIfPass } from "./resolve-if.ts";
@@ -23,12 +27,16 @@ import { splitPrelu } from "./split-prelu.ts";
 const PASSES: Readonly<Record<string, (options: Record<string, unknown>) => Pass>> = {
   "cancel-moves": cancelMovesPass,
   "drop-noops": dropNoopsPass,
+  "flush-tiny": flushTinyPass,
   "fold-affine": foldAffine,
   "fold-affine-ahead": foldAffineAheadPass,
   "fold-constants": foldConstants,
+  "fold-pad": foldPadPass,
+  "fold-shapes": foldShapesPass,
   "merge-duplicates": mergeDuplicates,
   "merge-slices": mergeSlicesPass,
   "normalise-activations": normaliseActivationsPass,
+  "push-transposes": pushTransposesPass,
   recognise: recognisePass,
   "remove-dead": removeDead,
   "resolve-if": resolveIfPass,
