@@ -9,9 +9,8 @@ export type HtmlPart = Html | string | number | undefined | readonly HtmlPart[];
 
 const ENTITIES: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
 
-// Control characters are not allowed in HTML; the bidirectional ones would let a file name show as another one.
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to be removed
-const UNSAFE = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+// Control characters and halves of surrogate pairs are not allowed in HTML; the bidirectional ones would let a file name show as another one.
+const UNSAFE = /(?![\t\n\r])\p{Cc}|\p{Cs}|[\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
 
 /** Text as HTML text or as a quoted attribute's value; control and direction-changing characters show as U+FFFD. */
 export function escapeHtml(text: string): string {

@@ -28,6 +28,8 @@ code, .file { font: .86em/1.45 ui-monospace, SFMono-Regular, Menlo, Consolas, "L
 small { display: block; font-size: .82em; line-height: 1.35; color: var(--muted); }
 .quiet { color: var(--muted); }
 .needs { color: var(--warn); font-style: italic; }
+td .needs { display: inline-block; white-space: normal; max-width: 8.5rem; line-height: 1.3; }
+.line { white-space: nowrap; }
 .kicker { font-size: .78rem; font-weight: 600; letter-spacing: .09em; text-transform: uppercase; color: var(--muted); margin: 0 0 .5rem; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 .skip { position: absolute; left: -100vw; }
@@ -137,6 +139,9 @@ figcaption { font-size: .86rem; line-height: 1.5; color: var(--muted); max-width
 .plot text { white-space: pre; }
 .wide { overflow-x: auto; }
 .who { white-space: normal; }
+.who > span { min-width: 0; overflow-wrap: anywhere; }
+.legend .who { max-width: 100%; }
+td .who, tbody th .who { min-width: 7rem; }
 .swatch { vertical-align: -.12em; margin-right: .45rem; }
 .legend .who, td .who, th .who { display: inline-flex; align-items: center; }
 .swatch { flex: none; }
@@ -151,7 +156,7 @@ const PRINT = `
   .contents, .skip, .strip { display: none; }
   .page { display: block; max-width: none; padding: 0; }
   .chapter { margin-top: 2.2rem; }
-  h2, h3, h4, caption, .lead { break-after: avoid; }
+  h2, h3, h4, caption, .lead, .count { break-after: avoid; break-inside: avoid; }
   figure, .verdict, .cautions, .facts > div, tr, .illustration { break-inside: avoid; }
   thead { display: table-header-group; }
   .scroll { overflow: visible; }

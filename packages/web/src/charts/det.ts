@@ -21,7 +21,8 @@ export function detFrame(view: ReportView): DetFrame {
   const { genuine, impostor } = view.report.data.evaluation;
   const fmrFloor = Math.min(0.5, 3 / Math.max(1, impostor));
   const fnmrFloor = Math.min(0.5, 3 / Math.max(1, genuine));
-  const left = Math.min(WIDEST_FMR / 10, fmrFloor / 3, ...view.fars.map((f) => f / 3));
+  // Not far into what cannot be told, even where that was asked for.
+  const left = Math.max(fmrFloor / 30, Math.min(WIDEST_FMR / 10, fmrFloor / 3, ...view.fars.map((f) => f / 3)));
   const shown = view.report.candidates.flatMap((c) => c.curves.det).filter((p) => p.fmr >= left && p.fmr <= WIDEST_FMR);
   const rates = shown.map((p) => p.fnmr).filter((rate) => rate > 0);
   const low = Math.min(0.1, ...rates) * 0.7;
@@ -46,12 +47,13 @@ function xAxis([low, high]: readonly [number, number]): { domain: number[]; tick
   };
 }
 
-function farMarks(view: ReportView, top: number): Markish[] {
+function farMarks(view: ReportView, frame: { readonly left: number; readonly top: number }): Markish[] {
+  const fars = view.fars.filter((f) => f >= frame.left);
   return [
-    ruleX(view.fars.map(log10), { stroke: "var(--muted)", strokeDasharray: "2 3" }),
-    text(view.fars, {
+    ruleX(fars.map(log10), { stroke: "var(--muted)", strokeDasharray: "2 3" }),
+    text(fars, {
       x: log10,
-      y: top,
+      y: frame.top,
       text: (f: number) => `FAR ${smallRate(f)}`,
       lineAnchor: "bottom",
       dy: -6,
@@ -87,7 +89,7 @@ export function detChart(view: ReportView): Html {
       fill: "var(--muted)",
       fontSize: 11,
     }),
-    ...farMarks(view, top),
+    ...farMarks(view, { left: x[0], top }),
   ];
   for (const candidate of focusLast(view)) {
     const { colour, dash } = lookOf(view, candidate.id);
@@ -156,7 +158,7 @@ const STEPS = 100;
 /** What each candidate adds to the baseline's false non-match rate, over the whole range of false match rates: the DET plot under a lens. */
 export function detLensChart(view: ReportView): Html | undefined {
   const { baseline } = view;
-  if (baseline === undefined) return undefined;
+  if (baseline === undefined || !baseline.accuracy.tarAtFar.some((p) => p.kind === "figure")) return undefined;
   const { x, fmrFloor } = detFrame(view);
   const rates = Array.from(
     { length: STEPS + 1 },
@@ -201,7 +203,7 @@ export function detLensChart(view: ReportView): Html | undefined {
       },
       marks: [
         areaY([log10(x[0]), log10(fmrFloor)], { x: (v: number) => v, y1: bottom, y2: top, fill: "var(--thin)" }),
-        ...farMarks(view, top),
+        ...farMarks(view, { left: x[0], top }),
         ruleY([0], { stroke: "var(--c0)", strokeWidth: 1.5 }),
         ...curves.map(({ candidate, spots }) => {
           const { colour, dash } = lookOf(view, candidate.id);

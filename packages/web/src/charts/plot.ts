@@ -26,7 +26,8 @@ export function drawPlot(text: ChartText, options: PlotOptions): Html {
   svg.setAttribute("role", "img");
   svg.setAttribute("aria-labelledby", `${text.id}-t`);
   svg.setAttribute("aria-describedby", `${text.id}-d`);
-  const outer = shorten(svg.outerHTML);
+  if (Number(options.width) <= WIDE) svg.setAttribute("style", `max-width:${Math.round(Number(options.width) * 1.25)}px`);
+  const outer = nameClips(shorten(svg.outerHTML), text.id);
   const open = outer.indexOf(">") + 1;
   const heading = html`<title id="${text.id}-t">${text.title}</title><desc id="${text.id}-d">${text.description}</desc>`;
   const drawing = trusted(outer.slice(0, open) + heading.text + outer.slice(open));
@@ -42,5 +43,15 @@ function shorten(svg: string): string {
     value.replace(/-?\d+\.\d{2,}/g, (digits) => String(Number(Number(digits).toFixed(1))));
   return svg.replace(/ (d|transform|x|y|x1|x2|y1|y2|width|height|cx|cy|r|dx|dy)="([^"]*)"/g, (_, name: string, value: string) => {
     return ` ${name}="${name === "dx" || name === "dy" ? value : rounded(value)}"`;
+  });
+}
+
+/** Plot counts its clip paths over the life of the process: named by the chart instead, the same report gives the same page. */
+function nameClips(svg: string, id: string): string {
+  const seen = new Map<string, string>();
+  return svg.replace(/(id="|url\(#)plot-clip-(\d+)/g, (_, before: string, number: string) => {
+    const name = seen.get(number) ?? `${id}-clip-${seen.size}`;
+    seen.set(number, name);
+    return before + name;
   });
 }

@@ -22,11 +22,12 @@ export function accuracySection(view: ReportView): Section | undefined {
 function det(view: ReportView): HtmlPart {
   const drawable = view.report.candidates.filter((c) => c.curves.det.length > 1);
   if (drawable.length === 0) return html`<p class="needs">Too few comparisons for a DET curve.</p>`;
-  const { fmrFloor, fnmrFloor } = detFrame(view);
+  const { fmrFloor, fnmrFloor, y } = detFrame(view);
+  const floors = `false match rates below ${smallRate(fmrFloor)}${fnmrFloor > y[0] ? `, false non-match rates below ${smallRate(fnmrFloor)}` : ""}`;
   const lens = detLensChart(view);
   return html`<h3>Detection error trade-off</h3>${figure(
     detChart(view),
-    html`Share of genuine attempts turned away against share of impostors let in; lower left is better. In the shaded region the curve rests on fewer than three expected errors (false match rates below ${smallRate(fmrFloor)}, false non-match rates below ${smallRate(fnmrFloor)}) and must not be read as a rate.`,
+    html`Share of genuine attempts turned away against share of impostors let in; lower left is better. In the shaded region the curve rests on fewer than three expected errors (${floors}) and must not be read as a rate.`,
   )}${
     lens === undefined
       ? undefined

@@ -7,22 +7,34 @@ import { pointAt, type ReportView } from "../view.ts";
 
 /** What was built and how it compares: a short table, the trade-off as pictures, every figure. */
 export function candidatesSection(view: ReportView): Section {
-  const { report } = view;
-  const tar = tarLatencyChart(view);
-  const { far } = report.pick.budgets;
   return {
     id: "candidates",
     title: "Candidates",
     lead: "Every variant was built, verified on the runtime, judged on the same pairs and timed in turns with the others. A filled mark means that no other variant is better in size, latency and TAR at once.",
     body: html`${summaryTable(view)}
-<div class="pair">${figure(sizeLatencyChart(view), "File size against median latency. Towards the lower left is better.")}
-${tar === undefined ? undefined : figure(tar, html`Change of TAR at FAR ${smallRate(far)} against median latency, on the same pairs, with intervals. Towards the upper left is better.`)}</div>
-${legend(
-  view,
-  report.candidates.map((c) => c.id),
-)}
+${tradeCharts(view)}
 <h3>All figures</h3>${figuresTable(view)}${notes(view)}`,
   };
+}
+
+function tradeCharts(view: ReportView): HtmlPart {
+  const { candidates, pick } = view.report;
+  if (candidates.length < 2) return undefined;
+  const tar = tarLatencyChart(view);
+  return html`<div class="pair">${figure(
+    sizeLatencyChart(view),
+    "File size against median latency. Towards the lower left is better.",
+  )}${
+    tar === undefined
+      ? undefined
+      : figure(
+          tar,
+          html`Change of TAR at FAR ${smallRate(pick.budgets.far)} against median latency, on the same pairs, with intervals. Towards the upper left is better.`,
+        )
+  }</div>${legend(
+    view,
+    candidates.map((c) => c.id),
+  )}`;
 }
 
 function summaryTable(view: ReportView): Html {
@@ -34,7 +46,7 @@ function summaryTable(view: ReportView): Html {
     { title: "Pareto" },
     { title: "Size", number: true },
     { title: "Median", number: true },
-    { title: "Speed-up", number: true },
+    { title: html`<span class="line">Speed-up</span>`, number: true },
     { title: html`TAR at ${smallRate(far)}`, number: true },
     { title: "Change", number: true },
     { title: "Gates" },
@@ -46,7 +58,7 @@ function summaryTable(view: ReportView): Html {
       ...(c === pick ? { mark: "picked" } : {}),
       cells: [
         candidateName(view, c.id),
-        report.pareto.includes(c.id) ? "● front" : "",
+        report.pareto.includes(c.id) ? html`<span class="line">● front</span>` : "",
         bytes(c.sizeBytes),
         ms(c.latency.p50Ms),
         c.baseline ? "1" : times(1 / c.latency.ratioToBaseline.median),
@@ -85,18 +97,22 @@ function figuresTable(view: ReportView): Html {
     )}</tbody>`;
   const head = report.candidates.map((c) => html`<th scope="col" class="num">${candidateName(view, c.id)}</th>`);
   return html`<div class="scroll" role="region" aria-label="All figures" tabindex="0"><table class="sheet">
-<caption>Rates with intervals of ${confidenceOf(view)}</caption>
+<caption>${intervalsOf(view)}</caption>
 <thead><tr><td></td>${head}</tr></thead>
 ${group("Size and speed", costRows())}
-${group("Telling people apart", accuracyRows(fars))}
-${group("Against FP32, on the same pairs", versusRows(fars))}</table></div>`;
+${group("Telling people apart", accuracyRows(fars, toldFars(view)))}
+${report.candidates.some((c) => c.versus !== undefined) ? group("Against FP32, on the same pairs", versusRows(toldFars(view))) : undefined}</table></div>`;
 }
 
-function confidenceOf(view: ReportView): string {
+/** FARs at which some candidate has a figure: rows of nothing but dashes would say less than none. */
+function toldFars(view: ReportView): readonly number[] {
+  return view.fars.filter((far) => view.report.candidates.some((c) => pointAt(c, far)?.kind === "figure"));
+}
+
+function intervalsOf(view: ReportView): string {
   const figure = view.report.candidates.flatMap((c) => c.accuracy.tarAtFar).find((p) => p.kind === "figure");
-  return figure?.kind === "figure"
-    ? `${Math.round(figure.tar.confidence * 100)} % (${figure.tar.method})`
-    : "no method, for there is too little data";
+  if (figure?.kind !== "figure") return "Too few comparisons for a TAR at any FAR asked for";
+  return `Rates with their ${Math.round(figure.tar.confidence * 100)} % intervals (${figure.tar.method})`;
 }
 
 function costRows(): readonly Row[] {
@@ -117,14 +133,14 @@ function costRows(): readonly Row[] {
   ];
 }
 
-function accuracyRows(fars: readonly number[]): readonly Row[] {
+function accuracyRows(fars: readonly number[], told: readonly number[]): readonly Row[] {
   const folds = (c: Candidate): HtmlPart =>
     c.accuracy.folds === undefined
       ? NOTHING
       : html`${percent(c.accuracy.folds.mean)}${small(`± ${fixed(c.accuracy.folds.standardError * 100, 2)}, ${c.accuracy.folds.folds} folds`)}`;
   return [
     ...fars.map((far): Row => [html`TAR at FAR ${smallRate(far)}`, (c) => tarCell(pointAt(c, far))]),
-    ...fars.map(
+    ...told.map(
       (far): Row => [
         html`Threshold for ${smallRate(far)}`,
         (c) => {

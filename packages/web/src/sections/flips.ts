@@ -28,7 +28,7 @@ function flipsAt(flips: Versus["flips"][number]): Html {
     flips.impostorsNewlyAccepted > 0
       ? badge(`${count(flips.impostorsNewlyAccepted)} impostors newly let in`, "bad")
       : badge("no impostor newly let in", "good");
-  const head = html`<h3>FAR ${smallRate(flips.far)}</h3><p>${count(total)} flipped: ${count(flips.newlyAccepted)} newly accepted, ${count(flips.newlyRejected)} newly rejected ${impostors}</p>`;
+  const head = html`<h3>FAR ${smallRate(flips.far)}</h3><p class="count">${count(total)} flipped: ${count(flips.newlyAccepted)} newly accepted, ${count(flips.newlyRejected)} newly rejected ${impostors}</p>`;
   if (flips.examples.length === 0) return head;
   // What a reviewer looks for first: strangers let in, then people turned away. The list comes ordered by distance to the threshold.
   const alarms = flips.examples.filter(isAlarm).slice(0, OPEN_ROWS);
