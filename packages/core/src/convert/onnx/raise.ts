@@ -1,6 +1,6 @@
 import { fail } from "../../base/error.ts";
 import type { ExternalDataResolver } from "../../formats/onnx/external-data.ts";
-import type { ModelProto, NodeProto } from "../../formats/onnx/records.ts";
+import type { GraphProto, ModelProto, NodeProto } from "../../formats/onnx/records.ts";
 import { CANONICAL_OPSET, type Graph, type Model, type Node } from "../../graph/model.ts";
 import { verifyModel } from "../../graph/verify.ts";
 import { eachGraph } from "../../graph/walk.ts";
@@ -128,7 +128,7 @@ export function raiseOnnxReported(
     metadata: new Map((record.metadataProps ?? []).map((entry) => [entry.key ?? "", entry.value ?? ""])),
     producer: { name: record.producerName ?? "", version: record.producerVersion ?? "" },
     ...(record.docString === undefined ? {} : { doc: record.docString }),
-    source: { format: "onnx", opset, irVersion },
+    source: { format: "onnx", opset, irVersion, nodes: nodesOf(record.graph) },
     ...(carried === undefined ? {} : { carried }),
   };
   verifyModel(model);
@@ -155,4 +155,15 @@ export function raiseOnnxReported(
  */
 export function raiseOnnx(record: ModelProto, options: RaiseOptions = {}): Model {
   return raiseOnnxReported(record, options).model;
+}
+
+/** Nodes of a graph and of the graphs inside it. The reader has bounded the depth. */
+function nodesOf(graph: GraphProto): number {
+  let count = graph.node?.length ?? 0;
+  for (const node of graph.node ?? []) {
+    for (const attribute of node.attribute ?? []) {
+      for (const inner of [attribute.g, ...(attribute.graphs ?? [])]) if (inner !== undefined) count += nodesOf(inner);
+    }
+  }
+  return count;
 }
