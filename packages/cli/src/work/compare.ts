@@ -17,6 +17,18 @@ export interface ValueDifference {
   readonly maxAbs: number;
 }
 
+/** An output of two models. */
+export interface OutputDifference extends ValueDifference {
+  readonly output: string;
+  /** Its name in the changed model, when it is another. */
+  readonly changedName?: string;
+  /** Largest difference, as a share of the reference's largest magnitude; absent when type or shape differ. */
+  readonly relative?: number;
+}
+
+/** What of a model file is needed to compare it. */
+export type ComparedFile = Pick<ModelFile, "model" | "bytes" | "externalData">;
+
 /** Two models on the same inputs; plain JSON. */
 export interface CompareReport {
   readonly kind: "tessera-compare-report";
@@ -26,13 +38,7 @@ export interface CompareReport {
   readonly runtime: string;
   readonly inputs: string;
   /** As both models run on the runtime, with its own rewriting. */
-  readonly outputs: readonly (ValueDifference & {
-    readonly output: string;
-    /** Its name in the changed model, when it is another. */
-    readonly changedName?: string;
-    /** Largest difference, as a share of the reference's largest magnitude; absent when type or shape differ. */
-    readonly relative?: number;
-  })[];
+  readonly outputs: readonly OutputDifference[];
   /** Values that both models have under one name, in order of the reference graph. */
   readonly layers: readonly (ValueDifference & { readonly tensor: string; readonly op: string })[];
   /** Float values of the reference that the changed model does not have. */
@@ -61,7 +67,11 @@ export async function compareModels(
 ): Promise<CompareReport> {
   const { runtime, progress, signal } = options;
   const rename = renaming(reference.model, changed.model);
-  const { inputs, outputs } = await compareOutputs(reference, changed, { ...options, rename });
+  const { inputs, outputs } = await compareOutputs(reference, changed, {
+    ...options,
+    rename,
+    open: (session) => inputsFor(session, options),
+  });
   progress.stage("comparing layer by layer", inputs.count);
   const [a, b] = [inferTypes(reference.model), inferTypes(changed.model)];
   const layers = await compareLayers(a, b, {
@@ -100,16 +110,20 @@ function renaming(reference: Model, changed: Model): Rename {
   return (feeds) => new Map([...feeds].map(([name, tensor]) => [other.get(name) ?? name, tensor] as const));
 }
 
-async function compareOutputs(
-  reference: ModelFile,
-  changed: ModelFile,
-  options: InputOptions & {
+/** Runs two models as the runtime optimises them and compares what comes out. */
+export async function compareOutputs(
+  reference: ComparedFile,
+  changed: ComparedFile,
+  options: {
     readonly runtime: Runtime;
-    readonly rename: Rename;
+    /** The inputs, given the session of the reference. */
+    readonly open: (session: Session) => Promise<Inputs>;
+    /** From the names of the reference's inputs to those of the changed model. */
+    readonly rename?: Rename;
     readonly progress: Progress;
     readonly signal: AbortSignal;
   },
-): Promise<{ readonly inputs: Inputs; readonly outputs: CompareReport["outputs"] }> {
+): Promise<{ readonly inputs: Inputs; readonly outputs: readonly OutputDifference[] }> {
   const { runtime, rename, progress, signal } = options;
   const pairs = outputPairs(reference.model, changed.model);
   const sums: DifferenceSums[] = pairs.map(createDifference);
@@ -118,12 +132,12 @@ async function compareOutputs(
   let second: Session | undefined;
   try {
     second = await openRunnable(runtime, changed);
-    const inputs = await inputsFor(first, options);
+    const inputs = await options.open(first);
     progress.stage("comparing outputs", inputs.count);
     let done = 0;
     for (const feeds of inputs.feeds()) {
       signal.throwIfAborted();
-      const [a, b] = [await first.run(feeds), await second.run(rename(feeds))];
+      const [a, b] = [await first.run(feeds), await second.run(rename?.(feeds) ?? feeds)];
       pairs.forEach(([name, other], i) => {
         const [x, y] = [a.get(name), b.get(other)];
         const fits = x !== undefined && y !== undefined && x.shape.join() === y.shape.join() && x.dtype !== "string";

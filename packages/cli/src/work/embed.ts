@@ -1,5 +1,6 @@
 import type { Embeddings } from "@tessera/core/biometrics/similarity";
 import { normaliseRows } from "@tessera/core/biometrics/similarity";
+import type { Model } from "@tessera/core/graph/model";
 import type { Feeds, Runtime } from "@tessera/core/graph/runtime";
 import { f32 } from "@tessera/core/graph/tensor";
 import type { FaceEmbeddingCard } from "@tessera/core/modality/card";
@@ -19,11 +20,12 @@ export async function embedAll(
   options: {
     readonly card: FaceEmbeddingCard;
     readonly crops: FaceCrops;
+    readonly externalData?: ReadonlyMap<string, Uint8Array>;
     readonly onProgress?: (done: number) => void;
     readonly signal?: AbortSignal;
   },
 ): Promise<{ readonly raw: Embeddings; readonly unit: Embeddings }> {
-  const { card, crops, signal } = options;
+  const { card, crops, signal, externalData } = options;
   const dim = card.output.dimension;
   const data = new Float32Array(crops.count * dim);
   const parts = Array.from({ length: WORKERS }, (_, w) =>
@@ -32,7 +34,7 @@ export async function embedAll(
   const done = parts.map(() => 0);
   await Promise.all(
     parts.map(async (rows, w) => {
-      const session = await runtime.load(bytes, { threads: 1 });
+      const session = await runtime.load(bytes, { threads: 1, ...(externalData?.size ? { externalData } : {}) });
       try {
         const part = await embedCrops({ session, card }, selectCrops(crops, rows), {
           ...(signal === undefined ? {} : { signal }),
@@ -51,6 +53,13 @@ export async function embedAll(
   );
   const raw: Embeddings = { kind: "embeddings", count: crops.count, dim, data };
   return { raw, unit: normaliseRows(raw) };
+}
+
+/** The batch size that a model insists on; 1 where it is free. */
+export function batchOf(model: Model, card: FaceEmbeddingCard): number {
+  const type = model.graph.inputs.find((input) => input.name === card.input.tensor)?.type;
+  const size = type?.kind === "tensor" ? type.shape?.[0] : undefined;
+  return typeof size === "number" && size > 0 ? size : 1;
 }
 
 /** The input tensors of some crops, one at a time, for calibration: memory does not grow with their number. */

@@ -1,5 +1,6 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { at } from "@tessera/core/base/assert";
 import { fail } from "@tessera/core/base/error";
 import { type Manifest, type PairList, parseAliases, parseManifest, parsePairList } from "@tessera/core/biometrics/dataset";
 import type { Runtime } from "@tessera/core/graph/runtime";
@@ -77,19 +78,17 @@ async function alignedFaces(
     size: [card.input.width, card.input.height],
     onNoFace: options.onNoFace,
     choice: options.choice,
-    version: 1,
+    // Raised when the cache's files or the alignment change.
+    version: 2,
   };
   const digest = sha256(JSON.stringify(settings));
   const cache = cacheDir("crops", digest.slice(0, 24));
   if (options.useCache && existsSync(join(cache, CROP_INDEX_FILE))) {
     const index = parseCropIndex(readBytes(join(cache, CROP_INDEX_FILE)));
     if (index.digest === digest) {
-      const crops = cropsFromCache(index, readFileSync(join(cache, index.file)));
-      const failures = JSON.parse(readText(join(cache, "failures.json"))) as readonly AcquisitionFailure[];
-      const acquired = crops.acquired.slice();
-      for (const failure of failures) if (failure.used === "nothing") acquired[failure.index] = 0;
+      const crops = cropsFromCache(index, readBytes(join(cache, index.file)));
       options.progress.note(`aligned faces of ${crops.count} pictures taken from the cache`);
-      return { ...crops, acquired, failures };
+      return crops;
     }
   }
   const crops =
@@ -98,7 +97,6 @@ async function alignedFaces(
       : await detectAndAlign(folder, manifest, detector, options);
   if (options.useCache) {
     writeFile(join(cache, "crops.u8"), crops.data);
-    writeFile(join(cache, "failures.json"), JSON.stringify(crops.failures));
     const shape = [crops.height, crops.width, 3] as const;
     const roles = manifest.columns.get("role") ?? [];
     // Last: a cache without an index is no cache, so an interrupted run leaves none.
@@ -110,6 +108,7 @@ async function alignedFaces(
         dtype: "uint8",
         file: "crops.u8",
         digest,
+        failures: crops.failures,
         paths: manifest.paths,
         subjects: manifest.subjects ?? [],
         roles,
@@ -130,23 +129,62 @@ async function readCrops(folder: string, manifest: Manifest, options: FaceDataOp
   return cropsOf(images, manifest.paths);
 }
 
+/** Detectors that work side by side. */
+const WORKERS = 2;
+
 async function detectAndAlign(
   folder: string,
   manifest: Manifest,
   detector: { readonly path: string; readonly card: FaceDetectorCard },
   options: FaceDataOptions,
 ): Promise<FaceCrops> {
-  options.progress.stage("finding and aligning faces", manifest.paths.length);
-  const session = await options.runtime.load(readBytes(detector.path), { threads: 2 });
-  try {
-    const sources = manifest.paths.map((name) => ({ name, load: () => readImage(join(folder, name)) }));
-    return await acquireFaces({ detector: { session, card: detector.card }, card: options.card }, sources, {
-      choice: options.choice,
-      onNoFace: options.onNoFace,
-      onProgress: (done) => options.progress.at(done),
-      signal: options.signal,
+  const count = manifest.paths.length;
+  options.progress.stage("finding and aligning faces", count);
+  const bytes = readBytes(detector.path);
+  const parts = Array.from({ length: WORKERS }, (_, w) =>
+    Array.from({ length: count }, (_, i) => i).filter((i) => i % WORKERS === w),
+  );
+  const done = parts.map(() => 0);
+  const found = await Promise.all(
+    parts.map(async (rows, w) => {
+      const session = await options.runtime.load(bytes, { threads: 1 });
+      try {
+        const sources = rows.map((row) => {
+          const name = at(manifest.paths, row);
+          return { name, load: () => readImage(join(folder, name)) };
+        });
+        return await acquireFaces({ detector: { session, card: detector.card }, card: options.card }, sources, {
+          choice: options.choice,
+          onNoFace: options.onNoFace,
+          onProgress: (finished) => {
+            done[w] = finished;
+            options.progress.at(done.reduce((a, b) => a + b, 0));
+          },
+          signal: options.signal,
+        });
+      } finally {
+        await session.close();
+      }
+    }),
+  );
+  return dealtBack(found, parts, manifest.paths);
+}
+
+/** The crops of several workers in the order of the manifest: what came out does not depend on who did it. */
+function dealtBack(found: readonly FaceCrops[], parts: readonly (readonly number[])[], names: readonly string[]): FaceCrops {
+  const { width, height } = at(found, 0);
+  const size = width * height * 3;
+  const data = new Uint8Array(names.length * size);
+  const acquired = new Uint8Array(names.length);
+  const failures: AcquisitionFailure[] = [];
+  parts.forEach((rows, w) => {
+    const part = at(found, w);
+    rows.forEach((row, i) => {
+      data.set(part.data.subarray(i * size, (i + 1) * size), row * size);
+      acquired[row] = part.acquired[i] ?? 0;
     });
-  } finally {
-    await session.close();
-  }
+    failures.push(...part.failures.map((failure) => ({ ...failure, index: at(rows, failure.index) })));
+  });
+  failures.sort((a, b) => a.index - b.index);
+  return { kind: "crops", width, height, count: names.length, data, names, acquired, failures };
 }

@@ -2,12 +2,14 @@ import { applyPlan } from "@tessera/core/convert/onnx/apply-plan";
 import { modelToOnnx } from "@tessera/core/convert/onnx/bytes";
 import type { Model } from "@tessera/core/graph/model";
 import type { CalibrationEvidence, QuantPlan } from "@tessera/core/graph/plan";
+import { channelPlaces, scaleChannels } from "@tessera/core/graph/quantize-channels";
 import type { Feeds, Session } from "@tessera/core/graph/runtime";
 import { inferTypes } from "@tessera/core/ops/infer-types";
 import type { Candidate } from "@tessera/core/protocol/report";
 import { quantizeDynamic } from "@tessera/core/quant/dynamic";
+import { equalizingScales } from "@tessera/core/quant/equalize";
 import { storeHalf } from "@tessera/core/quant/half-storage";
-import { type Observations, observeTensors } from "@tessera/core/quant/observe";
+import { type Observations, observeLargest, observeTensors } from "@tessera/core/quant/observe";
 import { type Placement, placeIntegers, unshareWeights } from "@tessera/core/quant/placement";
 import type { RangeMethod } from "@tessera/core/quant/range";
 import { staticPlan } from "@tessera/core/quant/static-plan";
@@ -27,30 +29,41 @@ export interface Variant {
 /** A float model made ready for static quantization, and what calibration saw. */
 export interface Calibrated {
   readonly model: Model;
+  /** Channels that are brought to one range before quantization; placement and observations are those of the scaled model. */
+  readonly channelScales: ReadonlyMap<string, readonly number[]>;
   readonly placement: Placement;
   readonly observations: Observations;
 }
 
-/** Runs calibration samples through the model and observes every tensor that the target's rules make integer. */
+/**
+ * Runs calibration samples through the model twice: for the range of each channel, which is then equalized, and for every tensor that the target's
+ * rules make integer.
+ */
 export async function calibrate(
   model: Model,
   target: Target,
   options: {
     readonly open: (bytes: Uint8Array) => Promise<Session>;
-    readonly samples: Iterable<Feeds>;
+    /** The samples, from the first each time. */
+    readonly samples: () => Iterable<Feeds>;
     readonly keepFloat?: ReadonlyMap<string, string>;
     readonly onSample?: (done: number) => void;
     readonly signal?: AbortSignal;
   },
 ): Promise<Calibrated> {
   const ready = unshareWeights(inferTypes(model), target);
-  const placement = placeIntegers(ready, target, options.keepFloat === undefined ? {} : { keepFloat: options.keepFloat });
-  const observations = await observeTensors(ready, placement.activations, options.samples, {
-    open: (exposed) => options.open(modelToOnnx(exposed)),
+  const observing = {
+    open: (exposed: Model) => options.open(modelToOnnx(exposed)),
     ...(options.onSample === undefined ? {} : { onSample: options.onSample }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
-  });
-  return { model: ready, placement, observations };
+  };
+  const places = channelPlaces(ready);
+  const channelScales: ReadonlyMap<string, readonly number[]> =
+    places.length === 0 ? new Map() : equalizingScales(ready, await observeLargest(ready, places, options.samples(), observing));
+  const scaled = scaleChannels(ready, channelScales);
+  const placement = placeIntegers(scaled, target, options.keepFloat === undefined ? {} : { keepFloat: options.keepFloat });
+  const observations = await observeTensors(scaled, placement.activations, options.samples(), observing);
+  return { model: ready, channelScales, placement, observations };
 }
 
 /** The float model as it is. */
@@ -98,15 +111,18 @@ export function staticVariant(
     readonly evidence: Omit<CalibrationEvidence, "method">;
   },
 ): Variant {
-  const { model, placement, observations } = calibrated;
+  const { model, channelScales, placement, observations } = calibrated;
   const { method, percentile, reducedRange } = options;
   const plan = staticPlan(model, target, placement, observations, {
     range: { method, ...(percentile === undefined ? {} : { percentile }) },
     reducedRange,
     evidence: { ...options.evidence, method },
+    channelScales,
   });
   const integer = [...plan.nodes.values()].filter((c) => c.precision === "int8").length;
   const notes = [`${integer} of ${plan.nodes.size} nodes in integers by the rules of ${target.id}`];
+  if (channelScales.size > 0)
+    notes.push(`${channelScales.size} values had their channels equalized before depthwise convolutions`);
   if (reducedRange) notes.push("weights use 7 bits: this processor has no VNNI, and 16-bit sums would saturate");
   return {
     id: `int8-${method}`,

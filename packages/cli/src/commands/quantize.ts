@@ -1,0 +1,173 @@
+import { fail } from "@tessera/core/base/error";
+import { faceEmbeddingCard } from "@tessera/core/modality/card";
+import type { FusionSummary } from "@tessera/core/protocol/report";
+import { planFromJson, planToJson } from "@tessera/core/quant/plan-json";
+import { targetById } from "@tessera/core/targets/table";
+import { findCard } from "../io/card-file.ts";
+import { readText, sha256, writeFile } from "../io/files.ts";
+import { readModelFile } from "../io/model-file.ts";
+import { openSamples } from "../io/samples.ts";
+import { FACE_OPTIONS, faceDataOf } from "../ui/face-options.ts";
+import { bytes } from "../ui/format.ts";
+import { printJson, printLines } from "../ui/print.ts";
+import { createProgress } from "../ui/progress.ts";
+import { renderTable } from "../ui/table.ts";
+import { choiceOption, numberOption, verb } from "../ui/verb.ts";
+import { rowsOfRole } from "../work/accuracy.ts";
+import { batchOf, cropFeeds } from "../work/embed.ts";
+import { type Inputs, inputsFor } from "../work/feeds.ts";
+import { fusionOf } from "../work/fusion.ts";
+import { type Quantized, type QuantizeRequest, quantizeModel } from "../work/quantize.ts";
+import { runtimeFor } from "../work/runtime.ts";
+
+const SCHEMES = ["static", "dynamic", "weights", "fp16", "fp16-weights"] as const;
+const METHODS = ["min-max", "percentile", "mse", "entropy"] as const;
+
+/** What `tessera quantize` did; plain JSON. */
+interface QuantizeReport {
+  readonly kind: "tessera-quantize-report";
+  readonly version: 1;
+  readonly input: { readonly file: string; readonly sha256: string; readonly sizeBytes: number };
+  readonly output: { readonly file: string; readonly sha256: string; readonly sizeBytes: number };
+  readonly target: string;
+  readonly scheme: string;
+  readonly plan?: string;
+  readonly notes: readonly string[];
+  readonly fusion?: FusionSummary;
+  /** Against the float model, simplified. */
+  readonly compared: string;
+  readonly outputs: Quantized["outputs"];
+}
+
+const { data: _, calib, ...FACES } = FACE_OPTIONS;
+
+export const quantize = verb(
+  { name: "quantize", description: "Quantize a model by one scheme under a target's rules, and check that the runtime follows" },
+  {
+    model: { type: "positional", description: "The .onnx file", required: true },
+    output: { type: "string", alias: "o", description: "Where to write the result (default: NAME.SCHEME.onnx)" },
+    scheme: { type: "string", description: SCHEMES.join(", "), default: "static" },
+    target: { type: "string", description: "Target whose rules hold", default: "ort-x64" },
+    ranges: { type: "string", description: `How ranges are chosen: ${METHODS.join(", ")}`, default: "min-max" },
+    percentile: { type: "string", description: "Share of values inside the range, in percent, for percentile" },
+    calib: { ...calib, description: "Folder with manifest.csv and face pictures (role calib, where there are roles)" },
+    inputs: { type: "string", description: "Folder with .npy or .f32 tensors to calibrate on, for any model" },
+    ...FACES,
+    plan: { type: "string", description: "Apply this plan.json, made before and perhaps edited, instead of calibrating" },
+    simplify: { type: "boolean", description: "Simplify first, with proof", default: true },
+    seed: { type: "string", description: "Seed of random inputs where none are given", default: "1" },
+  },
+  async (args, tools) => {
+    const progress = createProgress(tools);
+    const target = targetById(args.target);
+    const scheme = choiceOption("scheme", args.scheme, SCHEMES);
+    if (scheme === "fp16")
+      throw fail(
+        "TARGET_RULE",
+        `Cannot quantize to fp16 for ${target.id}: ONNX Runtime's CPU provider computes in float32 whatever the model says`,
+        {
+          hint: "Use --scheme fp16-weights: half the file, the same speed",
+        },
+      );
+    const method = choiceOption("ranges", args.ranges, METHODS);
+    const percentile = numberOption("percentile", args.percentile, { min: 50, max: 100 });
+    const seed = numberOption("seed", args.seed, { min: 0 }) as number;
+    const file = readModelFile(args.model);
+    const output = args.output ?? file.path.replace(/\.onnx$/i, "").concat(`.${scheme}.onnx`);
+    const plan = args.plan === undefined ? undefined : planFromJson(readText(args.plan));
+    if (plan !== undefined && scheme !== "static")
+      throw fail("USAGE", `Cannot use --plan with --scheme ${scheme}: plans are static`);
+    const runtime = await runtimeFor(target);
+    const calibration = await samplesOf();
+    const { variant, compared, outputs } = await quantizeModel({
+      model: file.model,
+      scheme,
+      target,
+      runtime,
+      simplify: args.simplify,
+      ...(calibration === undefined ? {} : { calibration }),
+      comparison: calibration ?? ((session) => inputsFor(session, { folder: undefined, trials: 4, seed })),
+      method,
+      ...(percentile === undefined ? {} : { percentile }),
+      ...(plan === undefined ? {} : { plan }),
+      progress,
+      signal: tools.signal,
+    });
+    progress.stage("checking what the runtime fuses");
+    const integer = variant.scheme === "static-int8" || variant.scheme === "dynamic-int8";
+    const fusion = integer ? await fusionOf(variant.bytes, target) : undefined;
+    tools.signal.throwIfAborted();
+    const planFile = variant.plan === undefined ? undefined : output.replace(/\.onnx$/i, "").concat(".plan.json");
+    if (variant.plan !== undefined && planFile !== undefined) writeFile(planFile, planToJson(variant.plan));
+    writeFile(output, variant.bytes);
+    progress.end();
+    const report: QuantizeReport = {
+      kind: "tessera-quantize-report",
+      version: 1,
+      input: { file: file.path, sha256: file.sha256, sizeBytes: file.bytes.length },
+      output: { file: output, sha256: sha256(variant.bytes), sizeBytes: variant.bytes.length },
+      target: target.id,
+      scheme: variant.scheme,
+      ...(planFile === undefined ? {} : { plan: planFile }),
+      notes: variant.notes,
+      ...(fusion === undefined ? {} : { fusion }),
+      compared,
+      outputs,
+    };
+    if (tools.json) printJson(report);
+    else printLines(...quantizeLines(report));
+    return 0;
+
+    async function samplesOf(): Promise<QuantizeRequest["calibration"]> {
+      if (args.calib !== undefined && args.inputs !== undefined) throw fail("USAGE", "Cannot use --calib and --inputs together");
+      const folder = args.inputs;
+      if (folder !== undefined) {
+        return async (session) => {
+          const samples = openSamples(folder, session.inputs);
+          return {
+            says: `${samples.count} samples of ${folder}`,
+            count: samples.count,
+            digest: samples.digest,
+            feeds: (n) => samples.feeds(n),
+          };
+        };
+      }
+      if (args.calib === undefined) return undefined;
+      const card = faceEmbeddingCard(findCard(args.model, args));
+      const data = await faceDataOf(args.calib, args, { ...tools, card, runtime, progress });
+      const rows = rowsOfRole(data, "calib");
+      const batch = batchOf(file.model, card);
+      const inputs: Inputs & { readonly digest: string } = {
+        says: `${rows.length} faces of ${data.name}`,
+        count: rows.length,
+        digest: data.digest,
+        feeds: (limit = rows.length) => cropFeeds(card, data.crops, rows.slice(0, limit), batch),
+      };
+      return async () => inputs;
+    }
+  },
+);
+
+function quantizeLines(report: QuantizeReport): readonly (string | undefined)[] {
+  const { fusion } = report;
+  return [
+    ...report.notes,
+    fusion === undefined
+      ? undefined
+      : `\n${renderTable(
+          [{ title: `on ${report.target}` }, { title: "integer", right: true }, { title: "of", right: true }],
+          fusion.integer.map((row) => [row.op, String(row.integer), String(row.total)]),
+        )}`,
+    fusion === undefined
+      ? undefined
+      : `${fusion.transposes} transposes, ${fusion.quantizeNodes} quantize and dequantize nodes left`,
+    ...(fusion?.islands.slice(0, 8) ?? []).map((island) => `in float: ${island.op} ${island.node}: ${island.why}`),
+    (fusion?.islands.length ?? 0) > 8 ? `... and ${(fusion?.islands.length ?? 0) - 8} more, see --json` : undefined,
+    "",
+    ...report.outputs.map(
+      (o) => `${o.output} against float: cosine ${o.cosine.toFixed(5)}, SQNR ${o.sqnrDb.toFixed(1)} dB (${report.compared})`,
+    ),
+    `${bytes(report.input.sizeBytes)} to ${bytes(report.output.sizeBytes)}`,
+    `written: ${report.output.file}${report.plan === undefined ? "" : ` and ${report.plan}`}`,
+  ];
+}

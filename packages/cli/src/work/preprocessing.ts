@@ -1,0 +1,43 @@
+import { at } from "@tessera/core/base/assert";
+import type { Runtime } from "@tessera/core/graph/runtime";
+import type { FaceEmbeddingCard } from "@tessera/core/modality/card";
+import { testContract } from "@tessera/core/modality/face/contract-test";
+import { selectCrops } from "@tessera/core/modality/face/crops";
+import type { PreprocessingCheck } from "@tessera/core/protocol/report";
+import type { EvaluationSet } from "./accuracy.ts";
+import type { FaceData } from "./faces.ts";
+
+/** Tries the usual pre-processing mistakes on the evaluation's faces; says so where there are too few people to tell. */
+export async function checkPreprocessing(
+  bytes: Uint8Array,
+  options: {
+    readonly runtime: Runtime;
+    readonly card: FaceEmbeddingCard;
+    readonly data: FaceData;
+    readonly set: EvaluationSet;
+    readonly signal: AbortSignal;
+  },
+): Promise<PreprocessingCheck> {
+  const { runtime, card, data, set, signal } = options;
+  const session = await runtime.load(bytes, { threads: 2 });
+  try {
+    const crops = selectCrops(data.crops, set.rows);
+    const subjects = set.rows.map((row) => at(data.manifest.subjects ?? [], row));
+    const test = await testContract({ session, card }, { crops, subjects }, { signal });
+    return {
+      says: test.says,
+      questioned: test.verdict === "questioned",
+      variants: [
+        { name: "declared by the card", declared: true, dPrime: test.declared.dPrime, tar: test.declared.tar },
+        ...test.variants.map((v) => ({ name: v.name, declared: false, dPrime: v.dPrime, tar: v.tar })),
+      ],
+    };
+  } catch (error) {
+    if (error instanceof Error && "code" in error && (error.code === "INSUFFICIENT_DATA" || error.code === "SCORES_INVALID")) {
+      return { says: error.message, questioned: false, variants: [] };
+    }
+    throw error;
+  } finally {
+    await session.close();
+  }
+}
