@@ -55,3 +55,10 @@ export async function readImage(path: string, limits: ImageLimits = IMAGE_LIMITS
     throw fail(error.code, error.message, { at: { ...error.at, file: path }, cause: error.cause });
   }
 }
+
+/** A picture as the bytes of a PNG file (lossless). */
+export async function encodePng(image: Image): Promise<Uint8Array> {
+  tuneOnce();
+  const { width, height, channels } = image;
+  return sharp(image.data, { raw: { width, height, channels } }).png().toBuffer();
+}

@@ -35,14 +35,18 @@ export function readTarball(
   let longSize: number | undefined;
   let entries = 0;
   for (let offset = 0; ; ) {
-    if (offset + BLOCK > tar.length) throw fail("TRUNCATED", "Cannot read the package: it ends within a header", { at: { offset } });
+    if (offset + BLOCK > tar.length)
+      throw fail("TRUNCATED", "Cannot read the package: it ends within a header", { at: { offset } });
     const header = tar.subarray(offset, offset + BLOCK);
     if (header.every((b) => b === 0)) return files;
     checkSum(header, offset);
     if (++entries > limits.maxEntries)
-      throw fail("LIMIT_EXCEEDED", `Cannot read the package: more than ${limits.maxEntries} entries (maxEntries)`, { at: { offset } });
+      throw fail("LIMIT_EXCEEDED", `Cannot read the package: more than ${limits.maxEntries} entries (maxEntries)`, {
+        at: { offset },
+      });
     const type = String.fromCharCode(header[156] as number);
-    const size = type === "x" || type === "g" || type === "L" ? octal(header, 124, offset) : (longSize ?? octal(header, 124, offset));
+    const size =
+      type === "x" || type === "g" || type === "L" ? octal(header, 124, offset) : (longSize ?? octal(header, 124, offset));
     const start = offset + BLOCK;
     if (start + size > tar.length)
       throw fail("TRUNCATED", `Cannot read the package: a file of ${size} bytes reaches beyond its end`, { at: { offset } });
@@ -66,13 +70,19 @@ export function readTarball(
     checkName(name, start);
     if (type === "5") continue;
     if (type !== "0" && type !== "\0")
-      throw fail("MALFORMED", `Cannot read the package: "${name}" is a link or a device (type ${JSON.stringify(type)})`, { at: { offset: start } });
+      throw fail("MALFORMED", `Cannot read the package: "${name}" is a link or a device (type ${JSON.stringify(type)})`, {
+        at: { offset: start },
+      });
     // npm names the folder "package", some tools otherwise; the first part is dropped as npm itself does.
     const path = name.slice(name.indexOf("/") + 1);
     if (!wanted.has(path)) continue;
     if (files.has(path)) throw fail("MALFORMED", `Cannot read the package: "${path}" is in it twice`, { at: { offset: start } });
     if (size > limits.maxFileBytes)
-      throw fail("LIMIT_EXCEEDED", `Cannot take "${path}" out: ${size} bytes are more than ${limits.maxFileBytes} (maxFileBytes)`, { at: { offset: start } });
+      throw fail(
+        "LIMIT_EXCEEDED",
+        `Cannot take "${path}" out: ${size} bytes are more than ${limits.maxFileBytes} (maxFileBytes)`,
+        { at: { offset: start } },
+      );
     files.set(path, body.slice());
   }
 }
@@ -84,8 +94,11 @@ function gunzip(bytes: Uint8Array, limits: TarLimits): Uint8Array {
     if (isTesseraError(cause)) throw cause;
     const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
     if (code === "ERR_BUFFER_TOO_LARGE")
-      throw fail("LIMIT_EXCEEDED", `Cannot unpack the package: more than ${limits.maxUnpackedBytes} bytes (maxUnpackedBytes)`, { cause });
-    if (code === "Z_BUF_ERROR") throw fail("TRUNCATED", "Cannot unpack the package: the compressed data ends too early", { cause });
+      throw fail("LIMIT_EXCEEDED", `Cannot unpack the package: more than ${limits.maxUnpackedBytes} bytes (maxUnpackedBytes)`, {
+        cause,
+      });
+    if (code === "Z_BUF_ERROR")
+      throw fail("TRUNCATED", "Cannot unpack the package: the compressed data ends too early", { cause });
     throw fail("MALFORMED", `Cannot unpack the package: ${cause instanceof Error ? cause.message : cause}`, { cause });
   }
 }
@@ -109,7 +122,8 @@ function octal(header: Uint8Array, at: number, offset: number): number {
 }
 
 function decimal(digits: string, offset: number): number {
-  if (!/^\d{1,15}$/.test(digits)) throw fail("MALFORMED", `Cannot read the package: the size "${digits}" is not a number`, { at: { offset } });
+  if (!/^\d{1,15}$/.test(digits))
+    throw fail("MALFORMED", `Cannot read the package: the size "${digits}" is not a number`, { at: { offset } });
   return Number(digits);
 }
 

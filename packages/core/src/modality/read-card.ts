@@ -162,7 +162,7 @@ function outputAt(field: Field): EmbeddingOutput | FacesOutput | ClassesOutput {
       const tensors = output.may("tensors");
       return {
         kind,
-        decoder: wordAt(output.need("decoder"), ["yunet", "ultralight"]),
+        decoder: wordAt(output.need("decoder"), ["yunet", "ultralight", "corners"]),
         ...(tensors && { tensors: listAt(tensors, 0, 32).map(roleAt) }),
       };
     }

@@ -7,6 +7,7 @@ import { pixelValues } from "../../signal/pixels.ts";
 import { resize } from "../../signal/resize.ts";
 import type { FaceDetectorCard, Placement } from "../card.ts";
 import { type Face, SUPPRESS_DEFAULTS, type SuppressOptions, suppress } from "./boxes.ts";
+import { decodeCorners } from "./corners.ts";
 import { decodeUltralight } from "./ultralight.ts";
 import { type DecodeOptions, type DetectorOutputs, decodeYunet } from "./yunet.ts";
 
@@ -28,6 +29,7 @@ export const DETECT_DEFAULTS: DetectOptions = { ...SUPPRESS_DEFAULTS, minScore: 
 const DECODERS = {
   yunet: decodeYunet,
   ultralight: decodeUltralight,
+  corners: decodeCorners,
 } as const satisfies Record<string, (outputs: DetectorOutputs, options: DecodeOptions) => Face[]>;
 
 /** A picture put into the frame of an input: source pixel = input pixel / scale. */
