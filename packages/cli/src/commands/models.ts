@@ -59,7 +59,7 @@ function list(tools: VerbTools): number {
       { title: "licence" },
       { title: "npm package" },
       { title: "sha-256" },
-      { title: "" },
+      { title: "state" },
     ],
     rows.map((r) => [
       r.name,
