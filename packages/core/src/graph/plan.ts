@@ -47,5 +47,10 @@ export interface QuantPlan {
   readonly target: string;
   readonly tensors: ReadonlyMap<string, Encoding>;
   readonly nodes: ReadonlyMap<string, NodeChoice>;
+  /**
+   * Factors by channel (axis 1) by which values between convolutions are scaled before they are quantized, and scaled back in the weights that
+   * read them: see scaleChannels. Encodings are those of the scaled network.
+   */
+  readonly channelScales?: ReadonlyMap<string, readonly number[]>;
   readonly calibration?: CalibrationEvidence;
 }

@@ -7,8 +7,9 @@ export function planToJson(plan: QuantPlan): string {
   const sorted = <T>(map: ReadonlyMap<string, T>): Record<string, T> =>
     Object.fromEntries([...map].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
   const { kind, version, target, tensors, nodes, calibration } = plan;
+  const channelScales = plan.channelScales === undefined ? undefined : sorted(plan.channelScales);
   // The order of fields is said here too, so that it does not depend on who made the object.
-  return `${JSON.stringify({ kind, version, target, calibration, nodes: sorted(nodes), tensors: sorted(tensors) }, null, 2)}\n`;
+  return `${JSON.stringify({ kind, version, target, calibration, channelScales, nodes: sorted(nodes), tensors: sorted(tensors) }, null, 2)}\n`;
 }
 
 /** Largest plan text accepted, in characters. */
@@ -95,14 +96,23 @@ export function planFromJson(text: string): QuantPlan {
   );
   const nodes = Object.entries(object(json["nodes"], "nodes")).map(([name, value]) => [name, readChoice(name, value)] as const);
   const evidence = json["calibration"];
+  const scaled = json["channelScales"] === undefined ? undefined : Object.entries(object(json["channelScales"], "channelScales"));
   return {
     kind: "quant-plan",
     version: 1,
     target: json["target"],
     tensors: new Map(tensors),
     nodes: new Map(nodes),
+    ...(scaled === undefined ? {} : { channelScales: new Map(scaled.map(([name, list]) => [name, readFactors(name, list)])) }),
     ...(evidence === undefined ? {} : { calibration: readEvidence(object(evidence, "calibration")) }),
   };
+}
+
+function readFactors(name: string, value: unknown): readonly number[] {
+  const factors = numbers(value, `channelScales.${name}`).map(Math.fround);
+  if (!factors.every((f) => f > 0 && Number.isFinite(f)))
+    throw bad(`channelScales.${name} has a value that is not a positive float32`);
+  return factors;
 }
 
 function readEvidence(json: Json): { samples: number; digest: string; method: string } {

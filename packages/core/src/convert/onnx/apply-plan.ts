@@ -5,17 +5,19 @@ import { type Model, type Node, tensorType } from "../../graph/model.ts";
 import { makeNode } from "../../graph/node.ts";
 import type { Encoding, QuantPlan } from "../../graph/plan.ts";
 import { LEVELS, quantizeNumber, quantizeTensor } from "../../graph/quantize.ts";
+import { scaleChannels } from "../../graph/quantize-channels.ts";
 import { f32, fromNumbers, toNumbers } from "../../graph/tensor.ts";
 
 /**
- * Writes a plan into a float model as QuantizeLinear / DequantizeLinear pairs (the QDQ form): weights and biases become integer constants with a
+ * Scales channels as the plan says and writes it into a float model as QuantizeLinear / DequantizeLinear pairs (the QDQ form): weights and biases become integer constants with a
  * DequantizeLinear behind them, activations get a pair behind their producer. A Relu or Clip whose bounds are exactly what the encoding of its
  * output saturates to is dropped, which changes no result. Graph inputs and outputs keep names and types.
  *
  * @throws PLAN_INVALID when the plan names a tensor that the model does not have
  */
 export function applyPlan(model: Model, plan: QuantPlan): Model {
-  const draft = new GraphDraft(model.graph);
+  const scaled = scaleChannels(model, plan.channelScales ?? new Map());
+  const draft = new GraphDraft(scaled.graph);
   for (const [name, encoding] of plan.tensors) {
     const constant = draft.constant(name);
     if (constant !== undefined) {
@@ -30,7 +32,7 @@ export function applyPlan(model: Model, plan: QuantPlan): Model {
       addPair(draft, name, encoding);
     } else throw fail("PLAN_INVALID", `Cannot apply the plan: the model has no tensor ${name}`, { at: { tensor: name } });
   }
-  return withGraph(model, draft.finish());
+  return withGraph(scaled, draft.finish());
 }
 
 function pairNode(
