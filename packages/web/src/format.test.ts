@@ -34,6 +34,7 @@ describe("figures for people", () => {
     ]);
     expect(times(1.9685)).toBe("1.97×");
     expect(dateTime("2026-11-22T15:30:12.000Z")).toBe("2026-11-22 15:30 UTC");
+    expect(["a/b/c.onnx", "C:\\models\\c.onnx", "c.onnx", "a/"].map(baseName)).toEqual(["c.onnx", "c.onnx", "c.onnx", "a/"]);
     expect(dateTime("yesterday")).toBe("yesterday");
   });
 

@@ -80,9 +80,14 @@ export function smallRate(rate: number): string {
   return short === "1" ? power(Number(exponent)) : `${short}·${power(Number(exponent))}`;
 }
 
-/** First characters of a digest, enough to recognise it. */
-export function shortDigest(digest: string): string {
-  return digest.length > 16 ? `${digest.slice(0, 12)}…` : digest;
+/** Last part of a path with either kind of slash. */
+export function baseName(path: string): string {
+  return path.slice(Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")) + 1) || path;
+}
+
+/** Name of a way of making intervals, as a phrase. */
+export function methodName(method: string): string {
+  return method.replaceAll("-", " ");
 }
 
 /** ISO time as "2026-11-22 15:36 UTC"; other text as it is. */

@@ -226,6 +226,16 @@ describe("a report with little in it", () => {
     expect(unbalanced(text)).toBeUndefined();
   });
 
+  it("says that there is no DET curve when nobody is turned away", () => {
+    const perfect = full.candidates.map((c) => ({
+      ...c,
+      curves: { ...c.curves, det: c.curves.det.map((p) => ({ ...p, fnmr: 0 })) },
+    }));
+    const document = parse(renderReport({ ...full, candidates: perfect }));
+    expect(document.querySelector("#det-t, #det-lens-t")).toBeNull();
+    expect(document.querySelector("#accuracy")?.textContent).toContain("there is no curve to draw");
+  });
+
   it("works without any optional part, with one candidate and no pick", () => {
     const text = renderReport(emptyExampleReport());
     expect(unbalanced(text)).toBeUndefined();

@@ -1,5 +1,6 @@
 import type { OptimizeReport } from "@tessera/core/protocol/report";
 import type { Section } from "./blocks.ts";
+import { baseName } from "./format.ts";
 import { type Html, html, trusted } from "./html.ts";
 import { accuracySection } from "./sections/accuracy.ts";
 import { candidatesSection } from "./sections/candidates.ts";
@@ -45,7 +46,7 @@ export function renderReport(report: OptimizeReport): string {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="referrer" content="no-referrer">
-<title>${report.model.file} for ${report.target.id}: ${report.illustration === undefined ? "" : "illustration, "}optimisation report</title>
+<title>${baseName(report.model.file)} for ${report.target.id}: ${report.illustration === undefined ? "" : "illustration, "}optimisation report</title>
 <style>${trusted(STYLES)}</style>
 </head>
 <body>

@@ -143,7 +143,8 @@ figcaption { font-size: .86rem; line-height: 1.5; color: var(--muted); max-width
 .legend .who { max-width: 100%; }
 td .who, tbody th .who { min-width: 7rem; }
 .swatch { vertical-align: -.12em; margin-right: .45rem; }
-.legend .who, td .who, th .who { display: inline-flex; align-items: center; }
+.legend .who, td .who, th .who { display: inline-flex; align-items: flex-start; }
+.legend .swatch, td .swatch, th .swatch { margin-top: .24em; }
 .swatch { flex: none; }
 .legend { display: flex; flex-wrap: wrap; gap: .3rem 1.4rem; font-size: .88rem; max-width: none; margin: 0 0 1.6rem; }
 @media (max-width: 640px) { .wide .plot { min-width: 36rem; } }`;
@@ -158,7 +159,8 @@ const PRINT = `
   .chapter { margin-top: 2.2rem; }
   h2, h3, h4, caption, .lead, .count { break-after: avoid; break-inside: avoid; }
   figure, .verdict, .cautions, .facts > div, tr, .illustration { break-inside: avoid; }
-  thead { display: table-header-group; }
+  thead { display: table-header-group; break-after: avoid; }
+  tbody tr:first-child { break-before: avoid; }
   .scroll { overflow: visible; }
   table { font-size: 7.6pt; }
   th, td { padding: .25rem .5rem .25rem 0; }

@@ -14,10 +14,11 @@ export interface DetFrame {
   readonly fnmrFloor: number;
 }
 
-const WIDEST_FMR = 0.1;
+/** Where DET plots end: nobody runs a lock that lets in more than one stranger in ten. */
+export const WIDEST_FMR = 0.1;
 
-/** Frame of the DET plot from what was compared and asked. */
-export function detFrame(view: ReportView): DetFrame {
+/** Frame of the DET plot from what was compared and asked; `undefined` when nobody is turned away in it, so that there is no curve. */
+export function detFrame(view: ReportView): DetFrame | undefined {
   const { genuine, impostor } = view.report.data.evaluation;
   const fmrFloor = Math.min(0.5, 3 / Math.max(1, impostor));
   const fnmrFloor = Math.min(0.5, 3 / Math.max(1, genuine));
@@ -25,6 +26,7 @@ export function detFrame(view: ReportView): DetFrame {
   const left = Math.max(fmrFloor / 30, Math.min(WIDEST_FMR / 10, fmrFloor / 3, ...view.fars.map((f) => f / 3)));
   const shown = view.report.candidates.flatMap((c) => c.curves.det).filter((p) => p.fmr >= left && p.fmr <= WIDEST_FMR);
   const rates = shown.map((p) => p.fnmr).filter((rate) => rate > 0);
+  if (rates.length === 0) return undefined;
   const low = Math.min(0.1, ...rates) * 0.7;
   const high = Math.max(low * 10, ...rates) * 1.4;
   return { x: [left, WIDEST_FMR], y: [low, Math.min(1, high)], fmrFloor, fnmrFloor };
@@ -67,8 +69,8 @@ function farMarks(view: ReportView, frame: { readonly left: number; readonly top
  * DET curves of all candidates. Logarithmic axes instead of the older probit ones: at the rates that matter the two look the same, and decades
  * are read without a table.
  */
-export function detChart(view: ReportView): Html {
-  const { x, y, fmrFloor, fnmrFloor } = detFrame(view);
+export function detChart(view: ReportView, frame: DetFrame): Html {
+  const { x, y, fmrFloor, fnmrFloor } = frame;
   const [bottom, top] = [log10(y[0]), log10(y[1])];
   const axis = xAxis(x);
   const ticks = rateTicks(y);
@@ -156,10 +158,10 @@ function fnmrAt(det: Candidate["curves"]["det"], fmr: number): number | undefine
 const STEPS = 100;
 
 /** What each candidate adds to the baseline's false non-match rate, over the whole range of false match rates: the DET plot under a lens. */
-export function detLensChart(view: ReportView): Html | undefined {
+export function detLensChart(view: ReportView, frame: DetFrame): Html | undefined {
   const { baseline } = view;
   if (baseline === undefined || !baseline.accuracy.tarAtFar.some((p) => p.kind === "figure")) return undefined;
-  const { x, fmrFloor } = detFrame(view);
+  const { x, fmrFloor } = frame;
   const rates = Array.from(
     { length: STEPS + 1 },
     (_, i) => 10 ** (log10(fmrFloor) + ((log10(x[1]) - log10(fmrFloor)) * i) / STEPS),

@@ -9,18 +9,24 @@ export interface HistogramFrame {
   readonly x: readonly [number, number];
   /** Highest density of all. */
   readonly top: number;
+  /** Half the lowest density that is not zero: one comparison in a bin, more or less. */
+  readonly floor: number;
 }
+
+/** Deepest decades of density drawn below the highest. */
+const LOG_DECADES = 7;
 
 /** One frame for several candidates. */
 export function histogramFrame(candidates: readonly Candidate[]): HistogramFrame {
   const all = candidates.map((c) => c.curves.histogram);
+  const densities = all.flatMap((h) => [...h.genuine, ...h.impostor]).filter((d) => d > 0);
+  const top = Math.max(1e-9, ...densities);
   return {
     x: [Math.min(...all.map((h) => h.from)), Math.max(...all.map((h) => h.to))],
-    top: Math.max(1e-9, ...all.flatMap((h) => [...h.genuine, ...h.impostor])),
+    top,
+    floor: Math.max(top * 10 ** -LOG_DECADES, Math.min(top / 20, ...densities.map((d) => d / 2))),
   };
 }
-
-const LOG_DECADES = 5;
 
 /** Densities of genuine and impostor scores with the threshold of each FAR; `log` shows the tails in which thresholds lie. */
 export function histogramChart(
@@ -29,7 +35,7 @@ export function histogramChart(
   options: { readonly log: boolean; readonly id: string },
 ): Html {
   const { histogram } = candidate.curves;
-  const floor = options.log ? frame.top * 10 ** -LOG_DECADES : 0;
+  const floor = options.log ? frame.floor : 0;
   const steps = (values: readonly number[]): { readonly x: number; readonly y: number }[] => {
     const width = (histogram.to - histogram.from) / Math.max(1, values.length);
     return values.map((y, i) => ({ x: histogram.from + (i + 0.5) * width, y: Math.max(y, floor) }));
@@ -88,7 +94,7 @@ export function histogramChart(
             type: "log",
             domain: [floor, frame.top * 1.3],
             label: null,
-            ticks: [0, 1, 2, 3, 4, 5].map((e) => 10 ** (Math.floor(Math.log10(frame.top)) - e)).filter((v) => v >= floor),
+            ticks: [0, 1, 2, 3, 4, 5, 6, 7].map((e) => 10 ** (Math.floor(Math.log10(frame.top)) - e)).filter((v) => v >= floor),
             tickFormat: smallRate,
             grid: true,
             tickSize: 0,

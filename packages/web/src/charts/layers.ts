@@ -16,8 +16,12 @@ export function worstLayers(layers: LayerComparison["layers"], many: number): La
 /** Signal to quantization noise of every tensor in graph order; short bars are bad, the worst are numbered. */
 export function layerChart(comparison: LayerComparison): Html {
   const bars = comparison.layers.map((l, i) => ({ i, name: l.tensor, op: l.op, db: Math.min(TOP_DB, l.sqnrDb), real: l.sqnrDb }));
+  const order = (b: { name: string }): number => rank.get(b.name) ?? NUMBERED;
   const rank = new Map(worstLayers(comparison.layers, NUMBERED).map((l, i) => [l.tensor, i + 1] as const));
+  // A number over each, unless a worse one stands so near that the two would cover each other.
+  const near = bars.length / 60;
   const named = bars.filter((b) => rank.has(b.name));
+  const numbered = named.filter((b) => !named.some((o) => Math.abs(o.i - b.i) < near && order(o) < order(b)));
   const low = Math.min(0, ...bars.map((b) => b.db));
   return drawPlot(
     {
@@ -56,10 +60,10 @@ export function layerChart(comparison: LayerComparison): Html {
           fill: (b: { name: string }) => (rank.has(b.name) ? "var(--bad)" : "var(--bar)"),
           title: (b: { name: string; op: string; real: number }) => `${b.name} (${b.op}): ${fixed(b.real, 1)} dB`,
         }),
-        text(named, {
+        text(numbered, {
           x: (b: { i: number }) => b.i + 0.5,
           y: "db",
-          text: (b: { name: string }) => String(rank.get(b.name)),
+          text: (b: { name: string }) => String(order(b)),
           dy: -8,
           fontWeight: 600,
           fill: "var(--bad)",
@@ -127,7 +131,14 @@ export function operatorTimeChart(
       style: { fontSize: "12px" },
       fy: { domain: shown.map((t) => t.op), label: null, padding: 0.22, tickSize: 0 },
       y: { domain: ["baseline", "candidate"], axis: null },
-      x: { label: "Microseconds of one inference →", labelAnchor: "center", ticks: 6, grid: true, tickSize: 0 },
+      x: {
+        label: "Milliseconds of one inference →",
+        labelAnchor: "center",
+        ticks: 6,
+        grid: true,
+        tickSize: 0,
+        tickFormat: (v: number) => String(v / 1000),
+      },
       marks: [
         barX(rows, {
           fy: "op",

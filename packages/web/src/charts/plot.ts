@@ -26,15 +26,15 @@ export function drawPlot(text: ChartText, options: PlotOptions): Html {
   svg.setAttribute("role", "img");
   svg.setAttribute("aria-labelledby", `${text.id}-t`);
   svg.setAttribute("aria-describedby", `${text.id}-d`);
-  if (Number(options.width) <= WIDE) svg.setAttribute("style", `max-width:${Math.round(Number(options.width) * 1.25)}px`);
+  const width = Number(options.width);
+  // Letters of one size on the page: a narrow chart does not grow with its frame.
+  if (width <= WIDE) svg.setAttribute("style", `${svg.getAttribute("style") ?? ""};max-width:${Math.round(width * 1.15)}px`);
   const outer = nameClips(shorten(svg.outerHTML), text.id);
   const open = outer.indexOf(">") + 1;
   const heading = html`<title id="${text.id}-t">${text.title}</title><desc id="${text.id}-d">${text.description}</desc>`;
   const drawing = trusted(outer.slice(0, open) + heading.text + outer.slice(open));
   // A wide chart would be too small to read on a telephone: there it scrolls in its own frame.
-  return Number(options.width) > WIDE
-    ? html`<div class="wide" role="region" aria-label="${text.title}" tabindex="0">${drawing}</div>`
-    : drawing;
+  return width > WIDE ? html`<div class="wide" role="region" aria-label="${text.title}" tabindex="0">${drawing}</div>` : drawing;
 }
 
 /** Coordinates to a tenth of a pixel: Plot writes up to 17 digits. */

@@ -106,6 +106,8 @@ function scatter(
         textAnchor: "start",
         fontWeight: 600,
         fill: "var(--ink)",
+        stroke: "var(--paper)",
+        strokeWidth: 4,
         fontSize: 12,
       }),
     ],

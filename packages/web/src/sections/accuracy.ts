@@ -1,8 +1,8 @@
 import { figure, legend, type Section } from "../blocks.ts";
-import { detChart, detFrame, detLensChart } from "../charts/det.ts";
+import { detChart, detFrame, detLensChart, WIDEST_FMR } from "../charts/det.ts";
 import { differenceChart } from "../charts/difference.ts";
 import { histogramChart, histogramFrame } from "../charts/histogram.ts";
-import { count, smallRate } from "../format.ts";
+import { count, methodName, percent, smallRate } from "../format.ts";
 import { type Html, type HtmlPart, html } from "../html.ts";
 import type { ReportView } from "../view.ts";
 
@@ -22,11 +22,14 @@ export function accuracySection(view: ReportView): Section | undefined {
 function det(view: ReportView): HtmlPart {
   const drawable = view.report.candidates.filter((c) => c.curves.det.length > 1);
   if (drawable.length === 0) return html`<p class="needs">Too few comparisons for a DET curve.</p>`;
-  const { fmrFloor, fnmrFloor, y } = detFrame(view);
+  const frame = detFrame(view);
+  if (frame === undefined)
+    return html`<h3>Detection error trade-off</h3><p>No candidate turns a genuine attempt away at any false match rate up to ${percent(WIDEST_FMR, 0)}: on these pairs there is no curve to draw.</p>`;
+  const { fmrFloor, fnmrFloor, y } = frame;
   const floors = `false match rates below ${smallRate(fmrFloor)}${fnmrFloor > y[0] ? `, false non-match rates below ${smallRate(fnmrFloor)}` : ""}`;
-  const lens = detLensChart(view);
+  const lens = detLensChart(view, frame);
   return html`<h3>Detection error trade-off</h3>${figure(
-    detChart(view),
+    detChart(view, frame),
     html`Share of genuine attempts turned away against share of impostors let in; lower left is better. In the shaded region the curve rests on fewer than three expected errors (${floors}) and must not be read as a rate.`,
   )}${
     lens === undefined
@@ -45,10 +48,13 @@ function difference(view: ReportView): HtmlPart {
   const chart = differenceChart(view);
   if (chart === undefined) return undefined;
   const { maxDrop } = view.report.pick.budgets;
+  const estimate = view.report.candidates.flatMap((c) => c.versus?.tarDifference ?? [])[0]?.difference;
+  const intervals =
+    estimate === undefined ? "" : ` Bars are ${percent(estimate.confidence, 0)} intervals (${methodName(estimate.method)}).`;
   const budget = maxDrop === undefined ? "" : " The dashed line is the budget.";
   return html`<h3>Change against FP32</h3>${figure(
     chart,
-    html`Change of TAR on the same pairs, each model at its own threshold. Bars are intervals from resampling people, so that pairs of one person do not count as independent.${budget}`,
+    html`Change of TAR on the same pairs, each model at its own threshold.${intervals}${budget}`,
   )}`;
 }
 

@@ -1,7 +1,20 @@
 import type { Candidate, TarAtFar } from "@tessera/core/protocol/report";
 import { badge, type Column, candidateName, figure, legend, type Section, small, table } from "../blocks.ts";
 import { sizeLatencyChart, tarLatencyChart } from "../charts/trade.ts";
-import { bytes, count, fixed, ms, NOTHING, percent, points, signedFixed, smallRate, times } from "../format.ts";
+import {
+  bytes,
+  count,
+  counted,
+  fixed,
+  methodName,
+  ms,
+  NOTHING,
+  percent,
+  points,
+  signedFixed,
+  smallRate,
+  times,
+} from "../format.ts";
 import { type Html, type HtmlPart, html } from "../html.ts";
 import { pointAt, type ReportView } from "../view.ts";
 
@@ -112,7 +125,7 @@ function toldFars(view: ReportView): readonly number[] {
 function intervalsOf(view: ReportView): string {
   const figure = view.report.candidates.flatMap((c) => c.accuracy.tarAtFar).find((p) => p.kind === "figure");
   if (figure?.kind !== "figure") return "Too few comparisons for a TAR at any FAR asked for";
-  return `Rates with their ${Math.round(figure.tar.confidence * 100)} % intervals (${figure.tar.method})`;
+  return `Rates with their ${Math.round(figure.tar.confidence * 100)} % intervals (${methodName(figure.tar.method)})`;
 }
 
 function costRows(): readonly Row[] {
@@ -193,7 +206,7 @@ function versusRows(fars: readonly number[]): readonly Row[] {
           const f = v.flips.find((x) => x.far === far);
           return f === undefined
             ? NOTHING
-            : html`${count(f.newlyAccepted + f.newlyRejected)}${small(`${count(f.impostorsNewlyAccepted)} impostors let in`)}`;
+            : html`${count(f.newlyAccepted + f.newlyRejected)}${small(`${counted(f.impostorsNewlyAccepted, "impostor")} let in`)}`;
         }),
       ],
     ),

@@ -1,5 +1,5 @@
 import { badge, facts, fold, type Section, table } from "../blocks.ts";
-import { bytes, count, counted, dateTime, fixed, NOTHING, percent, shortCount } from "../format.ts";
+import { bytes, count, counted, dateTime, fixed, methodName, NOTHING, percent, shortCount } from "../format.ts";
 import { type Html, type HtmlPart, html } from "../html.ts";
 import type { ReportView } from "../view.ts";
 
@@ -38,7 +38,9 @@ export function dataSection(view: ReportView): Section {
   const { data, candidates } = view.report;
   const { calibration, evaluation, failuresToAcquire, sharedSubjects } = data;
   const methods = [
-    ...new Set(candidates.flatMap((c) => c.accuracy.tarAtFar).flatMap((p) => (p.kind === "figure" ? [p.tar.method] : []))),
+    ...new Set(
+      candidates.flatMap((c) => c.accuracy.tarAtFar).flatMap((p) => (p.kind === "figure" ? [methodName(p.tar.method)] : [])),
+    ),
   ];
   return {
     id: "data",

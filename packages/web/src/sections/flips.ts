@@ -1,6 +1,6 @@
 import type { Flip, Versus } from "@tessera/core/protocol/report";
 import { badge, candidateName, fold, type Section, table } from "../blocks.ts";
-import { count, fixed, signedFixed, smallRate } from "../format.ts";
+import { count, counted, fixed, signedFixed, smallRate } from "../format.ts";
 import { type Html, type HtmlPart, html } from "../html.ts";
 import type { ReportView } from "../view.ts";
 
@@ -26,7 +26,7 @@ function flipsAt(flips: Versus["flips"][number]): Html {
   const total = flips.newlyAccepted + flips.newlyRejected;
   const impostors =
     flips.impostorsNewlyAccepted > 0
-      ? badge(`${count(flips.impostorsNewlyAccepted)} impostors newly let in`, "bad")
+      ? badge(`${counted(flips.impostorsNewlyAccepted, "impostor")} newly let in`, "bad")
       : badge("no impostor newly let in", "good");
   const head = html`<h3>FAR ${smallRate(flips.far)}</h3><p class="count">${count(total)} flipped: ${count(flips.newlyAccepted)} newly accepted, ${count(flips.newlyRejected)} newly rejected ${impostors}</p>`;
   if (flips.examples.length === 0) return head;

@@ -23,7 +23,7 @@ export function matrixSection(view: ReportView): Section | undefined {
     body: html`<p class="answer">${matrix.verdict}</p>${table(
       `Enrol × probe at FAR ${smallRate(matrix.far)}`,
       [
-        { title: "Enrolled with ↓ probed with →" },
+        { title: html`<span class="line">Enrol ↓ probe →</span>` },
         ...matrix.models.map((id) => ({ title: candidateName(view, id), number: true })),
       ],
       matrix.models.map((id, row) => ({

@@ -1,6 +1,6 @@
 import type { Candidate } from "@tessera/core/protocol/report";
 import { badge, candidateName } from "../blocks.ts";
-import { bytes, count, counted, ms, percent, points, smallRate, times } from "../format.ts";
+import { baseName, bytes, count, counted, ms, percent, points, smallRate, times } from "../format.ts";
 import { type Html, type HtmlPart, html } from "../html.ts";
 import { pointAt, type ReportView } from "../view.ts";
 
@@ -11,7 +11,7 @@ export function renderHead(view: ReportView): Html {
   return html`<header class="head">
 ${banner(report.illustration)}
 <p class="kicker">Tessera · optimisation report</p>
-<h1>${model.file}</h1>
+<h1>${baseName(model.file)}</h1>
 <p class="sub">for <strong>${report.target.id}</strong> · ${report.target.says}</p>
 <p class="meta">${[
     counted(model.nodes, "node"),
