@@ -15,6 +15,7 @@ import { foldShapesPass } from "./fold-shapes.ts";
 import { mergeDuplicates, shareConstants } from "./merge-duplicates.ts";
 import { mergeSlicesPass } from "./merge-slices.ts";
 import { normaliseActivationsPass } from "./normalise-activations.ts";
+import { padChannelsPass } from "./pad-channels.ts";
 import { ALLOW_ALL, type Pass } from "./pass.ts";
 import { prove } from "./proof.ts";
 import { pushTransposesPass } from "./push-transposes.ts";
@@ -36,6 +37,7 @@ const PASSES: Readonly<Record<string, (options: Record<string, unknown>) => Pass
   "merge-duplicates": mergeDuplicates,
   "merge-slices": mergeSlicesPass,
   "normalise-activations": normaliseActivationsPass,
+  "pad-channels": padChannelsPass,
   "push-transposes": pushTransposesPass,
   recognise: recognisePass,
   "remove-dead": removeDead,

@@ -10,6 +10,7 @@ import { foldShapesPass } from "./fold-shapes.ts";
 import { mergeDuplicates, shareConstants } from "./merge-duplicates.ts";
 import { mergeSlicesPass } from "./merge-slices.ts";
 import { normaliseActivationsPass } from "./normalise-activations.ts";
+import { padChannelsPass } from "./pad-channels.ts";
 import type { Pass } from "./pass.ts";
 import { pushTransposesPass } from "./push-transposes.ts";
 import { recognisePass } from "./recognise.ts";
@@ -44,6 +45,7 @@ export function defaultPasses(options: DefaultPassesOptions = {}): readonly Pass
     mergeDuplicates(),
     shareConstants(),
     removeDead(),
-    ...(forTarget.has("split-prelu") ? [splitPrelu()] : []),
+    ...(forTarget.has("pad-channels") ? [padChannelsPass()] : []),
+    ...(forTarget.has("split-prelu") ? [splitPrelu({ asConv: forTarget.has("pad-channels") })] : []),
   ];
 }

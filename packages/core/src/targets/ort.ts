@@ -67,6 +67,11 @@ const PRELU_SPLIT = {
   why: "ONNX Runtime's PRelu kernel with a slope per channel is slow on x64; s*x + (1-s)*relu(x) is the same function at about three times its speed",
 };
 
+const PAD_CHANNELS = {
+  pass: "pad-channels",
+  why: "ONNX Runtime on x64 computes depthwise Convs in its blocked layout only for multiples of 16 channels; others fall back to a kernel that is up to ten times slower, with reorders around it",
+};
+
 const PER_CHANNEL = { Conv: 0 } as const;
 
 /** ONNX Runtime on an x64 processor: uint8 activations, int8 weights per output channel. */
@@ -79,7 +84,7 @@ export const ORT_X64: Target = {
   weights: { dtype: "int8", perChannelAxis: PER_CHANNEL, reducedRange: "without-vnni" },
   operators: ORT_OPERATORS,
   integerKernels: ORT_INTEGER_KERNELS,
-  floatRewrites: [PRELU_SPLIT],
+  floatRewrites: [PAD_CHANNELS, PRELU_SPLIT],
   notes: [
     "Signed 8-bit activations are not fused on x64: with them the same network runs slower than in float.",
     "Without VNNI the 16-bit intermediate of u8*s8 saturates: weights use 7 bits there.",
