@@ -1,9 +1,10 @@
 import { GraphDraft } from "../graph/draft.ts";
+import { DTYPES } from "../graph/dtype.ts";
 import { withGraph } from "../graph/edit.ts";
 import type { Model } from "../graph/model.ts";
 import { attrInt, isOp, makeNode } from "../graph/node.ts";
 import { quantizeTensor } from "../graph/quantize.ts";
-import { f32, fromNumbers } from "../graph/tensor.ts";
+import { f32 } from "../graph/tensor.ts";
 import type { NodeQuantReport } from "./dynamic.ts";
 import { weightEncoding } from "./encoding.ts";
 
@@ -18,7 +19,8 @@ export const WEIGHT_ONLY_DEFAULTS = { minBytes: 1024 } as const;
 
 /**
  * Stores the weights of Conv, ConvTranspose, Gemm, MatMul and the recurrent operators as int8, per output channel where they have such an axis, with a
- * DequantizeLinear behind; everything computes in float. A quarter of the size without calibration. Enters the outermost graph only.
+ * Cast and a Mul by the scales behind; everything computes in float. That is what a DequantizeLinear computes, bit for bit, but ONNX Runtime folds
+ * it when it loads the model, whereas it keeps a DequantizeLinear and runs it each time (measured on a MobileFaceNet: half the speed of FP32). A quarter of the size without calibration. Enters the outermost graph only.
  */
 export function quantizeWeights(
   model: Model,
@@ -28,7 +30,7 @@ export function quantizeWeights(
   const draft = new GraphDraft(model.graph);
   const quantized: string[] = [];
   const left: { node: string; why: string }[] = [];
-  const done = new Map<string, string>();
+  const done = new Set<string>();
   for (const visited of draft.nodes()) {
     const node = draft.current(visited);
     if (node === undefined || node.domain !== "") continue;
@@ -56,15 +58,17 @@ export function quantizeWeights(
             : 0;
       const encoding = weightEncoding(weight, { dtype: "int8", axis, reason: "" });
       const integers = draft.addConstant(`${name}_quantized`, quantizeTensor(weight, encoding));
-      const scale = draft.addConstant(`${name}_scale`, f32([encoding.scale.length], encoding.scale));
-      const zero = draft.addConstant(`${name}_zero_point`, fromNumbers("int8", [encoding.scale.length], encoding.zeroPoint));
+      const broadcast = weight.shape.map((size, i) => (i === axis ? size : 1));
+      const scale = draft.addConstant(`${name}_scale`, f32(broadcast, encoding.scale));
       const output = draft.freshName(`${name}_dequantized`);
+      const whole = draft.freshName(`${name}_whole`);
       draft.renameUses(name, output);
-      draft.add(
-        makeNode("DequantizeLinear", { inputs: [integers, scale, zero], outputs: [output] }, { attributes: { axis } }),
+      const cast = draft.add(
+        makeNode("Cast", { inputs: [integers], outputs: [whole] }, { attributes: { to: DTYPES.float32.onnx } }),
         node,
       );
-      done.set(name, output);
+      draft.add(makeNode("Mul", { inputs: [whole, scale], outputs: [output] }), cast);
+      done.add(name).add(output);
       quantized.push(node.name);
     }
   }

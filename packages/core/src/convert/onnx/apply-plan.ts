@@ -44,6 +44,9 @@ function pairNode(
 ): Node {
   const shape = encoding.axis === undefined ? [] : [encoding.scale.length];
   const scale = draft.addConstant(`${output}_scale`, f32(shape, encoding.scale));
+  // A bias has none by definition, and thousands of zeros would be a good part of a small file.
+  if (encoding.dtype === "int32" && encoding.zeroPoint.every((z) => z === 0))
+    return makeNode(op, { inputs: [input, scale], outputs: [output] }, { attributes: { axis: encoding.axis } });
   const zeroPoint = draft.addConstant(`${output}_zero_point`, fromNumbers(encoding.dtype, shape, encoding.zeroPoint));
   return makeNode(op, { inputs: [input, scale, zeroPoint], outputs: [output] }, { attributes: { axis: encoding.axis } });
 }
