@@ -20,7 +20,7 @@ import { runtimeFor } from "../work/runtime.ts";
 const ILLUSTRATION =
   "A demonstration on a handful of faces from npm packages: 27 people, one of them with most of the pictures, small crops of a screenshot with " +
   "writing on them, labels told by eye and by this very model. Its figures show how a report reads and prove nothing about accuracy. " +
-  "Calibration uses other people, each face in eight views (mirrored, lighter, darker, shifted).";
+  "Calibration uses other people, each face in six views (mirrored, lighter, darker, shifted).";
 
 /** FARs of the demo: the first has enough impostor comparisons, the second is there to show the answer when there are too few. */
 const FARS = [1e-2, 1e-3] as const;
@@ -80,7 +80,7 @@ export const demo = verb(
       protocol: "all-pairs",
       replicates: 500,
       seed: 1,
-      timing: { rounds: 30, runs: 5 },
+      timing: { rounds: 20, runs: 5 },
       allowOverlap: false,
       illustration: ILLUSTRATION,
       now: new Date(),
