@@ -9,6 +9,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { modelFromOnnx, modelToOnnx } from "@tessera/core/convert/onnx/bytes";
+import type { Session } from "@tessera/core/graph/runtime";
 import { countNodes } from "@tessera/core/graph/walk";
 import { outputsDifference } from "@tessera/core/passes/proof";
 import { randomFeeds } from "@tessera/core/passes/proof-inputs";
@@ -35,7 +36,7 @@ const files = [
   { name: "simplified", data: modelToOnnx(plain.model), model: plain.model },
   { name: "simplified for ort-x64", data: modelToOnnx(targeted.model), model: targeted.model },
 ];
-const sessions = [];
+const sessions: Session[] = [];
 for (const file of files) sessions.push(await runtime.load(file.data, { threads: 1 }));
 
 let difference = 0;

@@ -104,15 +104,6 @@ export function evaluationSet(data: FaceData, options: { readonly protocol: "all
   };
 }
 
-/** The rows of an evaluation out of the embeddings of all data. */
-export function rowsOf(set: Embeddings, rows: readonly number[]): Embeddings {
-  const data = new Float32Array(rows.length * set.dim);
-  rows.forEach((row, i) => {
-    data.set(set.data.subarray(row * set.dim, (row + 1) * set.dim), i * set.dim);
-  });
-  return { kind: "embeddings", count: rows.length, dim: set.dim, data };
-}
-
 /** Everything about one model's scores. */
 export interface Evaluated {
   readonly scores: ComparisonScores;

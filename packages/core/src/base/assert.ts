@@ -1,8 +1,3 @@
-/** Ends an exhaustive switch: does not compile while a case is missing. */
-export function assertNever(value: never, what = "value"): never {
-  throw new Error(`Unreachable ${what}: ${JSON.stringify(value)}`);
-}
-
 /** Asserts an invariant of our own code (never a property of user input: that is {@link fail}'s job). */
 export function invariant(condition: unknown, message: string): asserts condition {
   if (!condition) throw new Error(`Broken invariant: ${message}`);

@@ -12,9 +12,6 @@ export interface Image {
   readonly data: Uint8Array;
 }
 
-/** Turns the bytes of a picture file into an {@link Image}; given by the place that has a codec (the command, a browser page). */
-export type DecodeImage = (bytes: Uint8Array) => Promise<Image>;
-
 /** Limits of every reader of pictures. */
 export interface ImageLimits {
   /** Most pixels (width times height) that are accepted. */
