@@ -70,7 +70,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   testkit: {
     says: "private: builders, arbitraries, one suite per interface",
     may: [...ALL_CORE, "runtimes"],
-    outside: ["fast-check", "vitest"],
+    outside: ["@litertjs/core", "fast-check", "flatbuffers", "vitest"],
     node: true,
   },
 };
