@@ -1,5 +1,5 @@
 import type { GraphDraft } from "../graph/draft.ts";
-import { f32, view } from "../graph/tensor.ts";
+import { f32, type Tensor, view } from "../graph/tensor.ts";
 import { graphPass, type Pass } from "./pass.ts";
 import { isOneOf } from "./values.ts";
 
@@ -42,13 +42,7 @@ export function flushTinyPass(options: FlushTinyOptions = {}): Pass {
         const weight = name ? draft.constant(name) : undefined;
         if (name === undefined || weight?.dtype !== "float32") continue;
         const values = view(weight, "float32");
-        let count = 0;
-        let largest = 0;
-        for (let i = 0; i < values.length; i++) {
-          const magnitude = Math.abs(values[i] as number);
-          if (magnitude !== 0 && magnitude < below) count++;
-          if (magnitude > largest) largest = magnitude;
-        }
+        const { count, largest } = spreadOf(weight, below);
         if (count === 0) continue;
         const rule = `tiny-weights:${name}`;
         if (largest < below * minContrast) {
@@ -67,6 +61,31 @@ export function flushTinyPass(options: FlushTinyOptions = {}): Pass {
       }
     }
   });
+}
+
+interface Spread {
+  readonly below: number;
+  readonly count: number;
+  readonly largest: number;
+}
+
+const spreads = new WeakMap<Tensor, Spread>();
+
+/** How many weights are tiny, and the largest magnitude; remembered, because the passes go round several times over the same tensors. */
+function spreadOf(weight: Tensor, below: number): Spread {
+  const known = spreads.get(weight);
+  if (known?.below === below) return known;
+  const values = view(weight, "float32");
+  let count = 0;
+  let largest = 0;
+  for (let i = 0; i < values.length; i++) {
+    const magnitude = Math.abs(values[i] as number);
+    if (magnitude !== 0 && magnitude < below) count++;
+    if (magnitude > largest) largest = magnitude;
+  }
+  const spread = { below, count, largest };
+  spreads.set(weight, spread);
+  return spread;
 }
 
 /** Whether a constant belongs to this graph and is read as a layer's weights only. */

@@ -1,7 +1,7 @@
 import type { GraphDraft } from "../graph/draft.ts";
 import type { Node } from "../graph/model.ts";
 import { attrFloat, attrInt, isOp } from "../graph/node.ts";
-import { f32, type Tensor, toNumbers } from "../graph/tensor.ts";
+import { f32, type Tensor, toNumbers, view } from "../graph/tensor.ts";
 import { graphPass, type Pass, type PassLog } from "./pass.ts";
 
 /** y = scale[c] * x + shift[c] along one axis; lists of one element apply to every channel. */
@@ -96,8 +96,8 @@ interface Layer {
   readonly channels: number;
   /** Axis of the layer's output with the channels. */
   readonly outputAxis: number;
-  /** The output channel of a weight element. */
-  readonly channelOf: (index: number) => number;
+  /** Order of the weight elements, outermost first: the output channel of one is group * perGroup + its place among `perGroup`. */
+  readonly order: { readonly groups: number; readonly rows: number; readonly perGroup: number; readonly inner: number };
   /** What one unit of bias adds to the output (Gemm's beta). */
   readonly canBias: boolean;
 }
@@ -119,16 +119,14 @@ function readLayer(draft: GraphDraft, node: Node): Layer | string {
         bias,
         channels: shape[0] as number,
         outputAxis: 1,
-        channelOf: (i) => Math.floor(i / perOut),
+        order: { groups: 1, rows: 1, perGroup: shape[0] as number, inner: perOut },
         canBias: true,
       };
     }
     const outPerGroup = shape[1] as number;
     const inPerGroup = (shape[0] as number) / group;
-    const perIn = outPerGroup * inner;
-    const channelOf = (i: number): number =>
-      Math.floor(Math.floor(i / perIn) / inPerGroup) * outPerGroup + (Math.floor(i / inner) % outPerGroup);
-    return { weight, bias, channels: outPerGroup * group, outputAxis: 1, channelOf, canBias: true };
+    const order = { groups: group, rows: inPerGroup, perGroup: outPerGroup, inner };
+    return { weight, bias, channels: outPerGroup * group, outputAxis: 1, order, canBias: true };
   }
   if (shape.length !== 2) return "its weight is not a matrix";
   const transposed = node.op === "Gemm" && attrInt(node, "transB", 0) !== 0;
@@ -142,8 +140,10 @@ function readLayer(draft: GraphDraft, node: Node): Layer | string {
       return "its bias has one row for each row of the input";
     if ((bias.shape.at(-1) ?? 1) !== channels) return "its bias does not have one value per column";
   }
-  const channelOf = transposed ? (i: number): number => Math.floor(i / columns) : (i: number): number => i % columns;
-  return { weight, bias, channels, outputAxis: rank - 1, channelOf, canBias: node.op === "Gemm" };
+  const order = transposed
+    ? { groups: 1, rows: 1, perGroup: channels, inner: columns }
+    : { groups: 1, rows: shape[0] as number, perGroup: columns, inner: 1 };
+  return { weight, bias, channels, outputAxis: rank - 1, order, canBias: node.op === "Gemm" };
 }
 
 function foldInto(draft: GraphDraft, node: Node, log: PassLog): void {
@@ -161,13 +161,11 @@ function foldInto(draft: GraphDraft, node: Node, log: PassLog): void {
   }
   if (!log.may(rule, node)) return;
   const pick = (list: Float64Array, c: number): number => list[list.length === 1 ? 0 : c] as number;
-  const weights = toNumbers(layer.weight);
-  const folded = new Float32Array(weights.length);
-  for (let i = 0; i < weights.length; i++) folded[i] = (weights[i] as number) * pick(affine.scale, layer.channelOf(i));
+  const folded = scaledWeights(layer, affine.scale);
   const oldBias = layer.bias === undefined ? new Float64Array(layer.channels) : toNumbers(layer.bias);
   const bias = new Float32Array(layer.channels);
   for (let c = 0; c < bias.length; c++) bias[c] = pick(oldBias, c) * pick(affine.scale, c) + pick(affine.shift, c);
-  if (!folded.every(Number.isFinite) || !bias.every(Number.isFinite)) {
+  if (!allFinite(folded) || !allFinite(bias)) {
     log.declined(rule, node, "the folded weights are not finite in float32");
     return;
   }
@@ -182,6 +180,27 @@ function foldInto(draft: GraphDraft, node: Node, log: PassLog): void {
   const asGemm = before.op === "MatMul" && needsBias;
   draft.replace(before, { ...before, ...(asGemm ? { op: "Gemm" } : {}), inputs, outputs: [node.outputs[0] as string] });
   log.changed(rule, node, `${node.op} into ${before.name}`);
+}
+
+/** The weights times the scale of their output channel: products in double, rounded once. */
+function scaledWeights(layer: Layer, scale: Float64Array): Float32Array {
+  const { groups, rows, perGroup, inner } = layer.order;
+  const weights = view(layer.weight, "float32");
+  const out = new Float32Array(weights.length);
+  let i = 0;
+  for (let g = 0; g < groups; g++)
+    for (let r = 0; r < rows; r++)
+      for (let c = 0; c < perGroup; c++) {
+        const by = scale[scale.length === 1 ? 0 : g * perGroup + c] as number;
+        for (let k = 0; k < inner; k++, i++) out[i] = (weights[i] as number) * by;
+      }
+  return out;
+}
+
+/** A loop of its own: `every` with a closure costs more than the folding. */
+function allFinite(values: Float32Array): boolean {
+  for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) return false;
+  return true;
 }
 
 function misfit(layer: Layer, affine: Affine): string | undefined {
