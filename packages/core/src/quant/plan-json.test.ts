@@ -38,6 +38,7 @@ const plan: fc.Arbitrary<QuantPlan> = fc.record(
     target: fc.string(),
     tensors: fc.array(fc.tuple(name, encoding)).map((e) => new Map(e)),
     nodes: fc.array(fc.tuple(name, choice)).map((e) => new Map(e)),
+    channelScales: fc.array(fc.tuple(name, fc.array(scale, { maxLength: 4 }))).map((e) => new Map(e)),
     calibration: fc.record({ samples: fc.nat(), digest: fc.string(), method: fc.string() }),
   },
   { requiredKeys: ["kind", "version", "target", "tensors", "nodes"] },
@@ -100,6 +101,8 @@ describe("a bad plan is refused by name", () => {
     "range outside": withTensor({ ...good, range: [-129, 127] }),
     "range turned round": withTensor({ ...good, range: [5, 4] }),
     "fractional range": withTensor({ ...good, range: [0.5, 4] }),
+    "a channel scale of zero": { ...withTensor(good), channelScales: { x: [1, 0] } },
+    "channel scales as a number": { ...withTensor(good), channelScales: { x: 1 } },
     "calibration without digest": { ...withTensor(good), calibration: { samples: 3, method: "m" } },
   };
   for (const [what, json] of Object.entries(bad)) {
