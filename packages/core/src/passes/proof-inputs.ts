@@ -1,10 +1,10 @@
 import { fail } from "../base/error.ts";
-import { seededRandom } from "../base/random.ts";
+import { type Random, seededRandom } from "../base/random.ts";
 import type { Dim } from "../graph/dim.ts";
 import { isFloat } from "../graph/dtype.ts";
 import type { Model } from "../graph/model.ts";
 import type { Feeds } from "../graph/runtime.ts";
-import { countOf, fromNumbers, type Tensor } from "../graph/tensor.ts";
+import { countOf, f32, fromNumbers, type Tensor } from "../graph/tensor.ts";
 
 /** Which random input of a model is wanted. */
 export interface RandomFeedsOptions {
@@ -46,6 +46,13 @@ function sizeOf(dim: Dim, symbols: Map<string, number>, at: RandomFeedsOptions):
   return size;
 }
 
+/** A sum of three uniform numbers is normal enough, and several times cheaper for pictures than logarithms and cosines. */
+function noise(count: number, random: Random): Float32Array {
+  const values = new Float32Array(count);
+  for (let i = 0; i < count; i++) values[i] = 2 * (random.next() + random.next() + random.next() - 1.5);
+  return values;
+}
+
 /**
  * Typed random inputs for a model: floats are about normal within -3 to 3, integers small and not negative, booleans fair; integer inputs of one element go through plausible
  * settings; symbolic sizes get the same number wherever they appear. Deterministic in seed, trial and attempt.
@@ -68,14 +75,17 @@ export function randomFeeds(model: Model, options: RandomFeedsOptions): Feeds {
       throw fail("DATA_MISSING", `Cannot make a random value for input ${input.name}: [${shape}] is too large for a trial`);
     const { dtype } = input.type;
     const setting = SETTINGS[(options.trial + attempt) % SETTINGS.length] as (typeof SETTINGS)[number];
-    // A sum of three uniform numbers is normal enough, and several times cheaper for pictures than logarithms and cosines.
     const draw = isFloat(dtype)
-      ? () => 2 * (random.next() + random.next() + random.next() - 1.5)
+      ? () => random.normal()
       : dtype === "bool"
         ? () => random.int(2)
         : count === 1 && setting !== "small" && (dtype === "int64" || dtype === "int32")
           ? () => setting
           : () => random.int(8);
+    if (dtype === "float32") {
+      feeds.set(input.name, f32(shape, noise(count, random)));
+      continue;
+    }
     const values = new Float64Array(count);
     for (let i = 0; i < count; i++) values[i] = draw();
     feeds.set(input.name, fromNumbers(dtype, shape, values));
