@@ -28,7 +28,7 @@ export const optimize = verb(
     ranges: {
       type: "string",
       description: `Range methods of the static INT8 variants: ${METHODS.join(", ")}`,
-      default: "min-max,mse",
+      default: "mse",
     },
     "max-drop": { type: "string", description: "Largest loss of TAR at the first FAR, e.g. 0.5%" },
     "max-latency": { type: "string", description: "Largest median latency in milliseconds" },

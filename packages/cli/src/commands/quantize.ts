@@ -48,7 +48,7 @@ export const quantize = verb(
     output: { type: "string", alias: "o", description: "Where to write the result (default: NAME.SCHEME.onnx)" },
     scheme: { type: "string", description: SCHEMES.join(", "), default: "static" },
     target: { type: "string", description: "Target whose rules hold", default: "ort-x64" },
-    ranges: { type: "string", description: `How ranges are chosen: ${METHODS.join(", ")}`, default: "min-max" },
+    ranges: { type: "string", description: `How ranges are chosen: ${METHODS.join(", ")}`, default: "mse" },
     percentile: { type: "string", description: "Share of values inside the range, in percent, for percentile" },
     calib: { ...calib, description: "Folder with manifest.csv and face pictures (role calib, where there are roles)" },
     inputs: { type: "string", description: "Folder with .npy or .f32 tensors to calibrate on, for any model" },

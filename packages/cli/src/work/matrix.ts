@@ -26,10 +26,26 @@ export function matrixOf(
       row.map((cell) => {
         const [point] = cell.points;
         return point?.kind === "matrix-point"
-          ? { tar: point.own.tar, threshold: point.own.threshold, fmrAtBaselineThreshold: point.atGalleryThreshold.fmr }
+          ? {
+              tar: point.own.tar,
+              threshold: point.own.threshold,
+              fmrAtBaselineThreshold: point.atGalleryThreshold.fmr,
+              ...(cell.verdict === "unknown" ? {} : { verdict: cell.verdict }),
+            }
           : {};
       }),
     ),
     verdict: verdicts[worst] ?? "",
   };
+}
+
+/**
+ * Whether templates of two models may lie in one gallery: measured, in both directions, and not merely hoped. What was not measured may not.
+ */
+export function sharesSpace(matrix: CompatibilityMatrix, a: string, b: string): boolean {
+  const [i, j] = [matrix.models.indexOf(a), matrix.models.indexOf(b)];
+  if (i < 0 || j < 0) return false;
+  return [matrix.cells[i]?.[j], matrix.cells[j]?.[i]].every(
+    (c) => c?.verdict === "interchangeable" || c?.verdict === "refit-threshold",
+  );
 }

@@ -65,12 +65,10 @@ export async function optimizeFaceModel(request: OptimizeRequest): Promise<Optim
   progress.stage("trying the usual pre-processing mistakes");
   const preprocessing = await checkPreprocessing(at(variants, 0).bytes, { runtime, card, data: request.evaluation, set, signal });
   progress.stage("enrolling with one model, probing with another");
-  const mixed = variants
-    .map((variant, i) => ({ name: variant.id, scheme: variant.scheme, embeddings: at(judged, i).unit }))
-    .filter(({ scheme }, i) => i === 0 || scheme === "static-int8");
+  const mixed = variants.map((variant, i) => ({ name: variant.id, embeddings: at(judged, i).unit }));
   const matrix = matrixOf(mixed, set, request.budgets.far);
   const layers = await layersOf(variants, picked, request, calibrationRows);
-  const artefacts = writeArtefacts({ variants, candidates, picked, judged }, request);
+  const artefacts = writeArtefacts({ variants, candidates, picked, judged, matrix }, request);
 
   const report: OptimizeReport = {
     kind: "tessera-optimize-report",

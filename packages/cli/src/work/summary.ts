@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import type { Graph, Model, TensorType, ValueInfo } from "@tessera/core/graph/model";
 import { printType } from "@tessera/core/graph/text-print";
 import { countNodes, eachGraph } from "@tessera/core/graph/walk";
@@ -53,7 +54,8 @@ export function summarize(
   const cost = options.cost ?? costOfOne(model);
   const known = cost.nodes.every((node) => node.macs !== undefined || !MULTIPLIES.has(node.op));
   return {
-    file: file.path,
+    // The name alone: a report travels, and folders are nobody's business.
+    file: basename(file.path),
     sha256: file.sha256,
     sizeBytes: file.bytes.length,
     opset: model.source?.opset ?? 0,

@@ -1,10 +1,11 @@
 import { join } from "node:path";
 import { at } from "@tessera/core/base/assert";
 import { printCard } from "@tessera/core/modality/read-card";
-import type { Artefact, Candidate } from "@tessera/core/protocol/report";
+import type { Artefact, Candidate, CompatibilityMatrix } from "@tessera/core/protocol/report";
 import { planToJson } from "@tessera/core/quant/plan-json";
 import { sha256, writeFile } from "../io/files.ts";
 import type { Judged } from "./judge.ts";
+import { sharesSpace } from "./matrix.ts";
 import type { OptimizeRequest } from "./request.ts";
 import type { Variant } from "./variants.ts";
 
@@ -15,10 +16,19 @@ export function writeArtefacts(
     candidates,
     picked,
     judged,
-  }: { variants: readonly Variant[]; candidates: readonly Candidate[]; picked: Candidate | undefined; judged: readonly Judged[] },
+    matrix,
+  }: {
+    variants: readonly Variant[];
+    candidates: readonly Candidate[];
+    picked: Candidate | undefined;
+    judged: readonly Judged[];
+    matrix: CompatibilityMatrix;
+  },
   request: OptimizeRequest,
 ): readonly Artefact[] {
   const artefacts: Artefact[] = [];
+  const baseline = at(candidates, 0);
+  const space = request.card.embeddingSpace ?? baseline.sha256;
   const write = (name: string, content: Uint8Array | string, says: string): void => {
     const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
     writeFile(join(request.outDir, name), bytes);
@@ -51,7 +61,8 @@ export function writeArtefacts(
       ...request.card,
       name: stem,
       modelSha256: candidate.sha256,
-      embeddingSpace: candidate.baseline ? (request.card.embeddingSpace ?? candidate.sha256) : candidate.sha256,
+      // Another space unless templates were shown to mix: a device that refuses a template is a nuisance, one that takes a wrong one is a hole.
+      embeddingSpace: candidate.baseline || sharesSpace(matrix, baseline.id, candidate.id) ? space : candidate.sha256,
       thresholds,
     };
     write(`${stem}.card.json`, printCard(card), `model card of ${variant.says}, thresholds re-fitted`);

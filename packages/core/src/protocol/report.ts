@@ -244,6 +244,8 @@ export interface CompatibilityMatrix {
     readonly tar?: number;
     readonly threshold?: number;
     readonly fmrAtBaselineThreshold?: number;
+    /** What mixing the two models means; absent where there are too few comparisons. */
+    readonly verdict?: "interchangeable" | "refit-threshold" | "re-enrol";
   }[])[];
   readonly verdict: string;
 }
