@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isTesseraError } from "../../base/error.ts";
 import { detectFormat } from "../detect-format.ts";
+import { decodeRoot } from "../flatbuffer/decode.ts";
 import { firstDifference } from "../flatbuffer/difference.ts";
 import { encodeChunks, joinChunks } from "../flatbuffer/encode.ts";
 import { listUnknown } from "../flatbuffer/unknown.ts";
@@ -62,6 +63,27 @@ describe("a TFLite file", () => {
     expect(buffers.every((data) => data.length === 0 || data.byteOffset % 16 === 0)).toBe(true);
     expect(detectFormat(bytes)).toBe("tflite");
     expect(codeOf(() => readTflite(bytes.subarray(0, bytes.length - 1)))).toBe("TRUNCATED");
+  });
+
+  it("puts its data behind the flatbuffer by itself when it would pass 2 GiB", () => {
+    // The same 64 MiB again and again: chunks share it, so nothing of that size is made.
+    const data = new Uint8Array(2 ** 26);
+    const draft = { buffers: [{}, ...Array.from({ length: 33 }, () => ({ data }))] };
+    expect(codeOf(() => writeTfliteChunks(draft, { data: "inside" }))).toBe("TOO_LARGE");
+    const chunks = writeTfliteChunks(draft);
+    const flat = decodeRoot(MODEL, chunks[0] ?? new Uint8Array());
+    const starts = new Map<number, Uint8Array>();
+    let pos = 0;
+    for (const chunk of chunks) {
+      starts.set(pos, chunk);
+      pos += chunk.length;
+    }
+    expect(pos).toBeGreaterThan(2 ** 31);
+    for (const { offset, size } of flat.buffers?.slice(1) ?? []) {
+      expect([Number(offset) % 16, size]).toEqual([0, data.length]);
+      expect(starts.get(Number(offset))).toBe(data);
+    }
+    expect(flat.buffers?.length).toBe(34);
   });
 
   it("keeps every kind of table, and codes without a value", () => {
