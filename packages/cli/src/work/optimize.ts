@@ -55,7 +55,14 @@ export async function optimizeFaceModel(request: OptimizeRequest): Promise<Optim
   if (pipeline.proof?.kind !== "proved")
     throw fail("PROOF_FAILED", `Cannot prove the simplified model: ${pipeline.proof?.why ?? "no proof"}`);
 
-  const variants = await buildVariants(model, request, calibrationRows, hardware.hasVnni);
+  // What pays in float (a PReLU taken apart, channels filled up) costs accuracy and time in integers: those start from the plain form.
+  const rewritten = new Set(target.floatRewrites.map((r) => r.pass));
+  const differs = pipeline.passes.some((p) => rewritten.has(p.pass) && p.changes.length > 0);
+  const plain = differs
+    ? (await simplifyModel(file.model, { proof: { feeds: proofFeeds, execute: runtimeExecutor(runtime) }, signal })).model
+    : model;
+
+  const variants = await buildVariants({ float: model, plain }, request, calibrationRows, hardware.hasVnni);
   const judged = await judgeVariants(variants, set, request);
   const latencies = await timeVariants(variants, request, calibrationRows);
   const candidates = await describeCandidates({ variants, judged, latencies, set }, request);
@@ -138,16 +145,16 @@ function checkData(request: OptimizeRequest, calibrationRows: readonly number[])
 }
 
 async function buildVariants(
-  model: Model,
+  { float: model, plain }: { readonly float: Model; readonly plain: Model },
   request: OptimizeRequest,
   rows: readonly number[],
   hasVnni: boolean | undefined,
 ): Promise<readonly Variant[]> {
   const { card, target, runtime, progress, signal } = request;
   progress.stage("calibrating", rows.length);
-  const calibrated = await calibrate(model, target, {
+  const calibrated = await calibrate(plain, target, {
     open: (bytes) => runtime.load(bytes, { threads: 1 }),
-    samples: () => cropFeeds(card, request.calibration.crops, rows, batchOf(model, card)),
+    samples: () => cropFeeds(card, request.calibration.crops, rows, batchOf(plain, card)),
     onSample: (done) => progress.at(done),
     signal,
   });
@@ -158,7 +165,7 @@ async function buildVariants(
     floatVariant(model, "FP32 simplified"),
     halfVariant(model),
     weightOnlyVariant(model),
-    dynamicVariant(model),
+    dynamicVariant(plain),
     ...request.methods.map((method) => staticVariant(calibrated, target, { method, reducedRange, evidence })),
   ];
 }
