@@ -61,14 +61,6 @@ export const quantize = verb(
     const progress = createProgress(tools);
     const target = targetById(args.target);
     const scheme = choiceOption("scheme", args.scheme, SCHEMES);
-    if (scheme === "fp16")
-      throw fail(
-        "TARGET_RULE",
-        `Cannot quantize to fp16 for ${target.id}: ONNX Runtime's CPU provider computes in float32 whatever the model says`,
-        {
-          hint: "Use --scheme fp16-weights: half the file, the same speed",
-        },
-      );
     const method = choiceOption("ranges", args.ranges, METHODS);
     const percentile = numberOption("percentile", args.percentile, { min: 50, max: 100 });
     const seed = numberOption("seed", args.seed, { min: 0 }) as number;

@@ -111,10 +111,11 @@ export function numberOption(
   limits: { readonly min?: number; readonly max?: number } = {},
 ): number | undefined {
   if (value === undefined) return undefined;
-  const percent = /^(.*)%$/.exec(value);
-  const number = percent ? Number(percent[1]) / 100 : Number(value);
+  const share = value.endsWith("%");
+  const digits = share ? value.slice(0, -1) : value;
+  const number = share ? Number(digits) / 100 : Number(digits);
   const { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY } = limits;
-  if (value.trim() === "" || !Number.isFinite(number) || number < min || number > max) {
+  if (digits.trim() === "" || !Number.isFinite(number) || number < min || number > max) {
     throw fail("USAGE", `Cannot use --${name} ${value}: it must be a number from ${min} to ${max}`);
   }
   return number;

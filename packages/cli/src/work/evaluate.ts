@@ -95,6 +95,8 @@ export async function evaluateModels(models: readonly Evaluatee[], request: Eval
   for (const [i, { file, card, data }] of models.entries()) {
     const mine = at(judged, i);
     if (i > 0) progress.stage(`comparing ${file.path} with ${first.file.path}`);
+    const versus = i === 0 ? undefined : compareToBaseline(reference, mine, set, request);
+    signal.throwIfAborted();
     if (request.contract) progress.stage(`trying the usual pre-processing mistakes on ${file.path}`);
     rows.push({
       file: file.path,
@@ -104,7 +106,7 @@ export async function evaluateModels(models: readonly Evaluatee[], request: Eval
       dimension: card.output.dimension,
       embeddingMs: mine.embeddingMs,
       accuracy: mine.evaluated.accuracy,
-      ...(i === 0 ? {} : { versus: compareToBaseline(reference, mine, set, request) }),
+      ...(versus === undefined ? {} : { versus }),
       gates: gatesOf(mine, i === 0 ? undefined : reference, set, fars),
       ...(request.contract ? { preprocessing: await checkPreprocessing(file.bytes, { runtime, card, data, set, signal }) } : {}),
       curves: mine.evaluated.curves,

@@ -15,10 +15,11 @@ import type { Progress } from "../ui/progress.ts";
 import { compareOutputs, type OutputDifference } from "./compare.ts";
 import { consistentPlan } from "./edited-plan.ts";
 import type { Inputs } from "./feeds.ts";
+import { computedHalfVariant } from "./half-variant.ts";
 import { calibrate, dynamicVariant, halfVariant, staticVariant, type Variant, weightOnlyVariant } from "./variants.ts";
 
 /** What is to become of the numbers. */
-export type Scheme = "static" | "dynamic" | "weights" | "fp16-weights";
+export type Scheme = "static" | "dynamic" | "weights" | "fp16" | "fp16-weights";
 
 /** What {@link quantizeModel} needs. */
 export interface QuantizeRequest {
@@ -90,6 +91,8 @@ async function simplified({ model, target, runtime, progress, signal }: Quantize
 
 async function build(model: Model, request: QuantizeRequest): Promise<Variant> {
   switch (request.scheme) {
+    case "fp16":
+      return computed16(model, request);
     case "fp16-weights":
       return halfVariant(model);
     case "weights":
@@ -115,19 +118,34 @@ function plannedVariant(model: Model, given: QuantPlan, { target }: QuantizeRequ
   };
 }
 
+/** The calibration inputs, which may want to look at a session of the float model. */
+async function samplesOf(model: Model, open: NonNullable<QuantizeRequest["calibration"]>, runtime: Runtime) {
+  const probe = await runtime.load(modelToOnnx(model), { threads: 1 });
+  try {
+    return await open(probe);
+  } finally {
+    await probe.close();
+  }
+}
+
+async function computed16(model: Model, { runtime, calibration, progress, signal }: QuantizeRequest): Promise<Variant> {
+  const samples = calibration === undefined ? undefined : await samplesOf(model, calibration, runtime);
+  if (samples !== undefined) progress.stage("looking at ranges", samples.count);
+  return computedHalfVariant(model, {
+    open: (bytes) => runtime.load(bytes, { threads: 1 }),
+    ...(samples === undefined ? {} : { samples: samples.feeds() }),
+    onSample: (done) => progress.at(done),
+    signal,
+  });
+}
+
 async function calibratedVariant(model: Model, request: QuantizeRequest): Promise<Variant> {
   const { target, runtime, method, percentile, progress, signal } = request;
   if (request.calibration === undefined)
     throw fail("CALIBRATION_EMPTY", "Cannot quantize statically: there is nothing to calibrate on", {
       hint: "Give pictures with --calib, tensors with --inputs, or a plan with --plan",
     });
-  const probe = await runtime.load(modelToOnnx(model), { threads: 1 });
-  let samples: Inputs & { readonly digest: string };
-  try {
-    samples = await request.calibration(probe);
-  } finally {
-    await probe.close();
-  }
+  const samples = await samplesOf(model, request.calibration, runtime);
   if (samples.count < 100)
     progress.note(`warning: only ${samples.count} calibration samples; ranges from fewer than 100 are not to be relied on`);
   progress.stage("calibrating", samples.count);

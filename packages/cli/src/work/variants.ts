@@ -11,6 +11,7 @@ import { equalizingScales } from "@tessera/core/quant/equalize";
 import { storeHalf } from "@tessera/core/quant/half-storage";
 import { type Observations, observeLargest, observeTensors } from "@tessera/core/quant/observe";
 import { type Placement, placeIntegers, unshareWeights } from "@tessera/core/quant/placement";
+import { planFromJson, planToJson } from "@tessera/core/quant/plan-json";
 import type { RangeMethod } from "@tessera/core/quant/range";
 import { staticPlan } from "@tessera/core/quant/static-plan";
 import { quantizeWeights } from "@tessera/core/quant/weight-only";
@@ -113,12 +114,14 @@ export function staticVariant(
 ): Variant {
   const { model, channelScales, placement, observations } = calibrated;
   const { method, percentile, reducedRange } = options;
-  const plan = staticPlan(model, target, placement, observations, {
+  const made = staticPlan(model, target, placement, observations, {
     range: { method, ...(percentile === undefined ? {} : { percentile }) },
     reducedRange,
     evidence: { ...options.evidence, method },
     channelScales,
   });
+  // The plan as its file will say it, order of entries included: whoever applies that file gets these very bytes.
+  const plan = planFromJson(planToJson(made));
   const integer = [...plan.nodes.values()].filter((c) => c.precision === "int8").length;
   const notes = [`${integer} of ${plan.nodes.size} nodes in integers by the rules of ${target.id}`];
   if (channelScales.size > 0)
