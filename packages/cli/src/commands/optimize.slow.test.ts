@@ -1,0 +1,162 @@
+import { mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseCard } from "@tessera/core/modality/read-card";
+import type { OptimizeReport } from "@tessera/core/protocol/report";
+import { cardPath } from "@tessera/testkit/cards";
+import { sharedDir } from "@tessera/testkit/shared";
+import { type CommandDef, runCommand } from "citty";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { sha256, writeFile } from "../io/files.ts";
+import { optimize } from "./optimize.ts";
+import { quantize } from "./quantize.ts";
+
+const shared = sharedDir();
+const PEOPLE = 40;
+const CALIBRATION = 24;
+
+/** A small part of LFW as a data folder: people with two pictures or more, calibration pictures of others, and the pairs among them. */
+function smallLfw(folder: string, lfw: string): void {
+  const lines = (name: string) => readFileSync(join(lfw, name), "utf8").trim().split("\n");
+  const [header = "", ...rows] = lines("manifest.csv");
+  const column = header.split(",").indexOf("role");
+  const pictures = new Map<string, string[]>();
+  const calibration: string[] = [];
+  for (const row of rows) {
+    const cells = row.split(",");
+    if (cells[column] === "calib") calibration.push(row);
+    else pictures.set(cells[1] ?? "", [...(pictures.get(cells[1] ?? "") ?? []), row]);
+  }
+  const chosen = [...pictures.values()]
+    .filter((list) => list.length > 1)
+    .slice(0, PEOPLE)
+    .flatMap((list) => list.slice(0, 3));
+  const paths = new Set(chosen.map((row) => row.split(",")[0]));
+  const [pairHeader = "", ...pairs] = lines("pairs.csv");
+  const kept = pairs.filter((pair) =>
+    pair
+      .split(",")
+      .slice(1, 3)
+      .every((path) => paths.has(path)),
+  );
+  symlinkSync(join(lfw, "images"), join(folder, "images"));
+  writeFile(join(folder, "manifest.csv"), `${[header, ...chosen, ...calibration.slice(0, CALIBRATION)].join("\n")}\n`);
+  writeFile(join(folder, "pairs.csv"), `${[pairHeader, ...kept].join("\n")}\n`);
+}
+
+describe.skipIf(shared === undefined)("optimize on a small part of LFW (needs ../shared)", () => {
+  let folder: string;
+  let model: string;
+  let out: string;
+  let report: OptimizeReport;
+  const exitCode = process.exitCode;
+  const cache = process.env["TESSERA_CACHE"];
+
+  async function run(command: CommandDef, ...args: readonly string[]): Promise<string> {
+    const printed: string[] = [];
+    vi.spyOn(process.stdout, "write").mockImplementation((chunk) => printed.push(String(chunk)) > 0);
+    try {
+      await runCommand(command, { rawArgs: [...args, "--quiet"] });
+    } finally {
+      vi.restoreAllMocks();
+    }
+    return printed.join("");
+  }
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), "tessera-optimize-"));
+    process.env["TESSERA_CACHE"] = join(folder, "cache");
+    const data = join(folder, "small-lfw");
+    writeFile(join(data, "README"), "a part of LFW");
+    smallLfw(data, join(shared ?? "", "data/lfw"));
+    model = join(folder, "mobilefacenet.onnx");
+    symlinkSync(join(shared ?? "", "models/face-embedding/mobilefacenet-foamliu-128.onnx"), model);
+    out = join(folder, "out");
+    const args = ["--data", data, "--detector", join(shared ?? "", "models/face-detection/yunet-n-320.onnx")];
+    const cards = ["--card", cardPath("mobilefacenet-foamliu-128"), "--cards", join(cardPath("x"), "..")];
+    const settings = [
+      "--far",
+      "1e-2,1e-3,1e-6",
+      "--replicates",
+      "50",
+      "--rounds",
+      "3",
+      "--on-no-face",
+      "centre-crop",
+      "--choice",
+      "central",
+    ];
+    process.exitCode = undefined;
+    report = JSON.parse(await run(optimize, model, "-o", out, ...args, ...cards, ...settings, "--json"));
+  });
+  afterAll(() => {
+    rmSync(folder, { recursive: true, force: true });
+    if (cache === undefined) delete process.env["TESSERA_CACHE"];
+    else process.env["TESSERA_CACHE"] = cache;
+  });
+  beforeEach(() => {
+    process.exitCode = undefined;
+  });
+  afterEach(() => {
+    process.exitCode = exitCode;
+  });
+
+  test("prints the report that it writes, and a page that needs nothing else", () => {
+    expect(JSON.parse(readFileSync(join(out, "report.json"), "utf8"))).toEqual(report);
+    const page = readFileSync(join(out, "report.html"), "utf8");
+    expect(page).toContain("<svg");
+    expect(page).not.toMatch(/<script|<link[^>]+href=.https?:|src=.https?:/);
+  });
+
+  test("simplified with proof, and judged by people that calibration has not seen", () => {
+    expect(report.graph.proof.kind).toBe("proved");
+    expect(report.graph.after.nodes).toBeLessThanOrEqual(report.graph.before.nodes);
+    expect(report.data.calibration).toMatchObject({ samples: CALIBRATION, subjects: CALIBRATION });
+    expect(report.data.evaluation.subjects).toBe(PEOPLE);
+    expect(report.data.sharedSubjects).toEqual([]);
+  });
+
+  test("every candidate has its figures; a FAR that the data cannot answer is answered with what is missing", () => {
+    expect(report.candidates.map((c) => c.scheme)).toEqual(
+      expect.arrayContaining(["float32", "float16", "weight-only-int8", "dynamic-int8", "static-int8"]),
+    );
+    for (const c of report.candidates) {
+      const [first, , last] = c.accuracy.tarAtFar;
+      expect(first?.kind).toBe("figure");
+      if (first?.kind === "figure") expect(first.tar.value).toBeGreaterThan(0.9);
+      expect(last).toMatchObject({ kind: "insufficient-data", needsMore: 3_000_000 - report.data.evaluation.impostor });
+      expect(c.latency.p50Ms).toBeGreaterThan(0);
+      if (c.versus !== undefined) expect(c.versus.cosineMean).toBeGreaterThan(0.97);
+    }
+    const fixed = report.candidates.filter((c) => c.scheme === "static-int8");
+    for (const c of fixed) {
+      expect(c.fusion?.integer.find((row) => row.op === "Conv")).toEqual({ op: "Conv", integer: 51, total: 51 });
+      expect(c.fusion?.integer.find((row) => row.op === "Add")).toEqual({ op: "Add", integer: 12, total: 12 });
+      expect(c.sizeRatio).toBeLessThan(0.34);
+    }
+    expect(report.preprocessing?.questioned).toBe(false);
+  });
+
+  test("artefacts are what the report says, byte for byte, and cards carry thresholds fitted to them", () => {
+    for (const artefact of report.artefacts) {
+      const bytes = readFileSync(join(out, artefact.file));
+      expect([bytes.length, sha256(bytes)]).toEqual([artefact.sizeBytes, artefact.sha256]);
+    }
+    for (const candidate of report.candidates) {
+      const card = parseCard(readFileSync(join(out, candidate.file.replace(/\.onnx$/, ".card.json"))));
+      expect(card.modelSha256).toBe(candidate.sha256);
+      const fitted = candidate.accuracy.tarAtFar.flatMap((p) => (p.kind === "figure" ? [[p.far, p.threshold]] : []));
+      expect(card.thresholds.map((t) => [t.far, t.threshold])).toEqual(fitted);
+    }
+  });
+
+  test("a plan applied again, to the file that came in or to the simplified one, gives the same bytes", async () => {
+    const fixed = report.candidates.find((c) => c.scheme === "static-int8");
+    const plan = join(out, fixed?.file.replace(/\.onnx$/, ".plan.json") ?? "");
+    const again = join(folder, "again.onnx");
+    for (const source of [model, join(out, report.candidates.find((c) => c.baseline)?.file ?? "")]) {
+      await run(quantize, source, "-o", again, "--plan", plan);
+      expect(sha256(readFileSync(again))).toBe(fixed?.sha256);
+    }
+  });
+});
