@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parseCropIndex } from "@tessera/core/modality/face/crop-cache";
 import { parseCard } from "@tessera/core/modality/read-card";
 import type { OptimizeReport } from "@tessera/core/protocol/report";
 import { cardPath } from "@tessera/testkit/cards";
@@ -8,6 +9,8 @@ import { sharedDir } from "@tessera/testkit/shared";
 import { type CommandDef, runCommand } from "citty";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { sha256, writeFile } from "../io/files.ts";
+import type { EvaluateReport } from "../work/evaluate.ts";
+import { evaluate } from "./evaluate.ts";
 import { optimize } from "./optimize.ts";
 import { quantize } from "./quantize.ts";
 
@@ -49,6 +52,7 @@ describe.skipIf(shared === undefined)("optimize on a small part of LFW (needs ..
   let model: string;
   let out: string;
   let report: OptimizeReport;
+  let dataArgs: readonly string[];
   const exitCode = process.exitCode;
   const cache = process.env["TESSERA_CACHE"];
 
@@ -72,22 +76,21 @@ describe.skipIf(shared === undefined)("optimize on a small part of LFW (needs ..
     model = join(folder, "mobilefacenet.onnx");
     symlinkSync(join(shared ?? "", "models/face-embedding/mobilefacenet-foamliu-128.onnx"), model);
     out = join(folder, "out");
-    const args = ["--data", data, "--detector", join(shared ?? "", "models/face-detection/yunet-n-320.onnx")];
-    const cards = ["--card", cardPath("mobilefacenet-foamliu-128"), "--cards", join(cardPath("x"), "..")];
+    const detector = join(shared ?? "", "models/face-detection/yunet-n-320.onnx");
+    const acquisition = ["--on-no-face", "centre-crop", "--choice", "central"];
+    dataArgs = ["--data", data, "--detector", detector, "--cards", join(cardPath("x"), ".."), ...acquisition];
     const settings = [
+      "--card",
+      cardPath("mobilefacenet-foamliu-128"),
       "--far",
       "1e-2,1e-3,1e-6",
       "--replicates",
       "50",
       "--rounds",
       "3",
-      "--on-no-face",
-      "centre-crop",
-      "--choice",
-      "central",
     ];
     process.exitCode = undefined;
-    report = JSON.parse(await run(optimize, model, "-o", out, ...args, ...cards, ...settings, "--json"));
+    report = JSON.parse(await run(optimize, model, "-o", out, ...dataArgs, ...settings, "--json"));
   });
   afterAll(() => {
     rmSync(folder, { recursive: true, force: true });
@@ -148,6 +151,26 @@ describe.skipIf(shared === undefined)("optimize on a small part of LFW (needs ..
       const fitted = candidate.accuracy.tarAtFar.flatMap((p) => (p.kind === "figure" ? [[p.far, p.threshold]] : []));
       expect(card.thresholds.map((t) => [t.far, t.threshold])).toEqual(fitted);
     }
+  });
+
+  test("evaluate gives the report's own figures for its artefacts, and other tools the same faces", async () => {
+    const [baseline, ...others] = report.candidates;
+    const fixed = others.find((c) => c.scheme === "static-int8");
+    const files = [baseline, fixed].map((c) => join(out, c?.file ?? ""));
+    const aligned = join(folder, "aligned");
+    const settings = ["--far", "1e-2,1e-3,1e-6", "--replicates", "50", "--matrix", "--aligned-out", aligned, "--json"];
+    const evaluated: EvaluateReport = JSON.parse(await run(evaluate, ...files, ...dataArgs, ...settings));
+    expect(process.exitCode).toBe(0);
+    for (const [i, c] of [baseline, fixed].entries()) {
+      const { scoringMs: _, ...accuracy } = evaluated.models[i]?.accuracy ?? expect.fail("a row for each model");
+      expect(c?.accuracy).toMatchObject(accuracy);
+      expect(evaluated.models[i]?.versus).toEqual(c?.versus);
+    }
+    expect(evaluated.matrix?.cells.flat()).toHaveLength(4);
+    const index = parseCropIndex(readFileSync(join(aligned, "index.json")));
+    expect(index).toMatchObject({ dtype: "float32", shape: [3, 112, 112] });
+    expect(index.count).toBe(report.data.evaluation.samples + CALIBRATION);
+    expect(readFileSync(join(aligned, "crops.f32")).length).toBe(index.count * 3 * 112 * 112 * 4);
   });
 
   test("a plan applied again, to the file that came in or to the simplified one, gives the same bytes", async () => {
