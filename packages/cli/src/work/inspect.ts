@@ -47,7 +47,7 @@ export interface InspectReport {
   readonly costUnknown: readonly string[];
   /** Where declared and inferred types contradict each other, or a node does not fit. */
   readonly problems: readonly { readonly node: string; readonly says: string }[];
-  /** After simplification for the target, because that is what would be quantized. */
+  /** After simplification, because that is what would be quantized. */
   readonly targets: readonly TargetSupport[];
 }
 
@@ -130,7 +130,7 @@ async function placementOf(model: Model, target: Target) {
   let ready = model;
   try {
     // Unproved: nothing is computed with it.
-    ready = (await simplifyModel(model, { target, prove: false })).model;
+    ready = (await simplifyModel(model, { prove: false })).model;
   } catch (error) {
     if (!isTesseraError(error)) throw error;
   }

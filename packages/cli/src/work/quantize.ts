@@ -79,9 +79,15 @@ function limited(open: QuantizeRequest["comparison"]): QuantizeRequest["comparis
   };
 }
 
-async function simplified({ model, target, runtime, progress, signal }: QuantizeRequest): Promise<Model> {
+async function simplified({ model, scheme, target, runtime, progress, signal }: QuantizeRequest): Promise<Model> {
+  // What pays in float on the target costs accuracy and time in integers: those start from the plain form.
+  const computesInteger = scheme === "static" || scheme === "dynamic";
   progress.stage("simplifying and proving");
-  const { model: simple, report } = await simplifyModel(model, { target, proof: { execute: runtimeExecutor(runtime) }, signal });
+  const { model: simple, report } = await simplifyModel(model, {
+    ...(computesInteger ? {} : { target }),
+    proof: { execute: runtimeExecutor(runtime) },
+    signal,
+  });
   if (report.proof?.kind !== "proved")
     throw fail("PROOF_FAILED", `Cannot prove the simplified model: ${report.proof?.why ?? "no proof"}`, {
       hint: "Quantize the model as it is with --no-simplify",
