@@ -15,12 +15,25 @@ function tarAt(candidate: Candidate, far: number): number | undefined {
   return point?.kind === "figure" ? point.tar.value : undefined;
 }
 
-/** Ids of the candidates that no other one beats or equals in size, latency and TAR at the FAR while being better in one. */
+/** Latencies within this factor of each other count as equal: timing does not tell them apart. */
+const SAME_LATENCY = 1.03;
+
+/** Loss of TAR against the baseline that the data can show: 0 where the paired interval contains 0, or where nothing can be told. */
+function shownLoss(candidate: Candidate, far: number): number {
+  const difference = candidate.versus?.tarDifference.find((d) => d.far === far)?.difference;
+  return difference === undefined || (difference.low <= 0 && difference.high >= 0) ? 0 : -difference.value;
+}
+
+/**
+ * Ids of the candidates that no other one beats: at least as good in size, latency and TAR at the FAR, and better in one. Differences that timing
+ * noise or the paired interval cannot tell from none count as none, or every slow variant with a lucky pair would stand on the front.
+ */
 export function paretoFront(candidates: readonly Candidate[], far: number): readonly string[] {
   const better = (a: Candidate, b: Candidate): boolean => {
-    const [ta, tb] = [tarAt(a, far) ?? 0, tarAt(b, far) ?? 0];
-    const noWorse = a.sizeBytes <= b.sizeBytes && a.latency.p50Ms <= b.latency.p50Ms && ta >= tb;
-    return noWorse && (a.sizeBytes < b.sizeBytes || a.latency.p50Ms < b.latency.p50Ms || ta > tb);
+    const [ra, rb] = [a.latency.ratioToBaseline.median, b.latency.ratioToBaseline.median];
+    const [la, lb] = [shownLoss(a, far), shownLoss(b, far)];
+    const noWorse = a.sizeBytes <= b.sizeBytes && ra <= rb * SAME_LATENCY && la <= lb;
+    return noWorse && (a.sizeBytes < b.sizeBytes || ra * SAME_LATENCY < rb || la < lb);
   };
   return candidates.filter((c) => !candidates.some((other) => other !== c && better(other, c))).map((c) => c.id);
 }
@@ -51,7 +64,7 @@ export function pickCandidate(candidates: readonly Candidate[], budgets: Budgets
   const objections = new Map(candidates.map((c) => [c.id, objection(c, budgets)] as const));
   const allowed = candidates.filter((c) => objections.get(c.id) === undefined);
   const fastest = Math.min(...allowed.map((c) => c.latency.ratioToBaseline.median));
-  const quick = allowed.filter((c) => c.latency.ratioToBaseline.median <= fastest * 1.03);
+  const quick = allowed.filter((c) => c.latency.ratioToBaseline.median <= fastest * SAME_LATENCY);
   const [best] = [...quick].sort(
     (a, b) => a.sizeBytes - b.sizeBytes || (tarAt(b, budgets.far) ?? 0) - (tarAt(a, budgets.far) ?? 0),
   );
@@ -84,7 +97,7 @@ function budgetWords(budgets: Budgets): string {
 }
 
 function slowerBecause(candidate: Candidate, best: Candidate): string {
-  if (candidate.latency.ratioToBaseline.median > best.latency.ratioToBaseline.median * 1.03) {
+  if (candidate.latency.ratioToBaseline.median > best.latency.ratioToBaseline.median * SAME_LATENCY) {
     return `it is ${(candidate.latency.ratioToBaseline.median / best.latency.ratioToBaseline.median).toFixed(2)} times slower`;
   }
   return candidate.sizeBytes > best.sizeBytes

@@ -121,7 +121,7 @@ export interface Latency {
   readonly cpuMs: number;
   readonly loadMs: number;
   readonly peakRssBytes?: number;
-  /** This candidate's time divided by the baseline's, interleaved in one run: median, and the middle 90 % of the rounds. */
+  /** This candidate's time divided by the baseline's, interleaved in one run: median over the rounds and its 95 % interval. */
   readonly ratioToBaseline: { readonly median: number; readonly low: number; readonly high: number };
   readonly runs: number;
   readonly threads: number;

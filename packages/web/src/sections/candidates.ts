@@ -135,7 +135,7 @@ function costRows(): readonly Row[] {
     ["Latency p90", (c) => ms(c.latency.p90Ms)],
     ["Latency p99", (c) => ms(c.latency.p99Ms)],
     [
-      html`Speed-up ${small("median, middle 90 % of rounds")}`,
+      html`Speed-up ${small("median over rounds, 95 % interval")}`,
       ({ baseline, latency: { ratioToBaseline: r } }) =>
         baseline ? "1" : html`${times(1 / r.median)}${small(`${fixed(1 / r.high, 2)} to ${fixed(1 / r.low, 2)}`)}`,
     ],
