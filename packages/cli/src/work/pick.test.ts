@@ -14,11 +14,13 @@ interface Facts {
   readonly baseline?: boolean;
   /** The loss cannot be told. */
   readonly untold?: boolean;
+  /** Half width of the timing's interval, as a factor. */
+  readonly spread?: number;
 }
 
 const BASE_TAR = 0.98;
 
-function candidate({ id, ms, size, tar, gate = true, baseline = false, untold = false }: Facts): Candidate {
+function candidate({ id, ms, size, tar, gate = true, baseline = false, untold = false, spread = 1 }: Facts): Candidate {
   const estimate = (value: number) => ({ value, low: value - 0.01, high: value + 0.01, confidence: 0.95, method: "m" });
   return {
     id,
@@ -35,7 +37,7 @@ function candidate({ id, ms, size, tar, gate = true, baseline = false, untold = 
       p99Ms: ms,
       cpuMs: ms,
       loadMs: 1,
-      ratioToBaseline: { median: ms / 10, low: 0, high: 1 },
+      ratioToBaseline: { median: ms / 10, low: ms / (10 * spread), high: (ms * spread) / 10 },
       runs: 1,
       threads: 1,
     },
@@ -99,6 +101,15 @@ describe("the pick", () => {
       "it takes 10.0 ms, the budget is 2.00 ms",
       "it takes 5.00 ms, the budget is 2.00 ms",
     ]);
+  });
+
+  test("is the smaller one where noisy timing cannot tell which is faster", () => {
+    const fast = candidate({ id: "fast", ms: 5, size: 50, tar: BASE_TAR, spread: 1.2 });
+    const small = candidate({ id: "small", ms: 5.5, size: 20, tar: BASE_TAR, spread: 1.2 });
+    const slow = candidate({ id: "slow", ms: 8, size: 10, tar: BASE_TAR, spread: 1.2 });
+    const pick = pickCandidate([fp32, fast, small, slow], { far: FAR });
+    expect(pick.id).toBe("small");
+    expect(pick.why[0]).toContain("smallest of the 2 fastest variants that pass every gate");
   });
 
   test("is never one whose loss the data cannot tell", () => {

@@ -18,6 +18,12 @@ function tarAt(candidate: Candidate, far: number): number | undefined {
 /** Latencies within this factor of each other count as equal: timing does not tell them apart. */
 const SAME_LATENCY = 1.03;
 
+/** Whether a candidate is as fast as `ratio` (to the baseline), as far as its timing can tell. */
+function asFastAs(candidate: Candidate, ratio: number): boolean {
+  const { median, low } = candidate.latency.ratioToBaseline;
+  return median <= ratio * SAME_LATENCY || low <= ratio;
+}
+
 /** Loss of TAR against the baseline that the data can show: 0 where the paired interval contains 0, or where nothing can be told. */
 function shownLoss(candidate: Candidate, far: number): number {
   const difference = candidate.versus?.tarDifference.find((d) => d.far === far)?.difference;
@@ -57,14 +63,15 @@ function objection(candidate: Candidate, budgets: Budgets): string | undefined {
 }
 
 /**
- * Picks the fastest candidate within the budgets (latencies within 3 % of each other count as equal: then the smaller file wins, then the higher TAR).
+ * Picks the fastest candidate within the budgets. Latencies within 3 % of each other, or whose difference the timing cannot tell from none, count as
+ * equal: then the smaller file wins, then the higher TAR.
  * Gates come first: a candidate that failed one is never picked.
  */
 export function pickCandidate(candidates: readonly Candidate[], budgets: Budgets): Pick {
   const objections = new Map(candidates.map((c) => [c.id, objection(c, budgets)] as const));
   const allowed = candidates.filter((c) => objections.get(c.id) === undefined);
   const fastest = Math.min(...allowed.map((c) => c.latency.ratioToBaseline.median));
-  const quick = allowed.filter((c) => c.latency.ratioToBaseline.median <= fastest * SAME_LATENCY);
+  const quick = allowed.filter((c) => asFastAs(c, fastest));
   const [best] = [...quick].sort(
     (a, b) => a.sizeBytes - b.sizeBytes || (tarAt(b, budgets.far) ?? 0) - (tarAt(a, budgets.far) ?? 0),
   );
@@ -73,7 +80,7 @@ export function pickCandidate(candidates: readonly Candidate[], budgets: Budgets
     .map((c) => ({ id: c.id, why: objections.get(c.id) ?? (best === undefined ? "" : slowerBecause(c, best)) }));
   if (best === undefined) return { why: ["No candidate passes the gates and the budgets"], budgets, passedOver };
   const why = [
-    `${best.says} is the fastest variant that passes every gate${budgetWords(budgets)}: ${ms(best.latency.p50Ms)} a face, ${bytes(best.sizeBytes)}`,
+    `${best.says} is the ${quick.length > 1 ? `smallest of the ${quick.length} fastest variants` : "fastest variant"} that ${quick.length > 1 ? "pass" : "passes"} every gate${budgetWords(budgets)}: ${ms(best.latency.p50Ms)} a face, ${bytes(best.sizeBytes)}`,
   ];
   const difference = best.versus?.tarDifference.find((d) => d.far === budgets.far)?.difference;
   if (difference !== undefined) {
@@ -97,7 +104,7 @@ function budgetWords(budgets: Budgets): string {
 }
 
 function slowerBecause(candidate: Candidate, best: Candidate): string {
-  if (candidate.latency.ratioToBaseline.median > best.latency.ratioToBaseline.median * SAME_LATENCY) {
+  if (!asFastAs(candidate, best.latency.ratioToBaseline.median)) {
     return `it is ${(candidate.latency.ratioToBaseline.median / best.latency.ratioToBaseline.median).toFixed(2)} times slower`;
   }
   return candidate.sizeBytes > best.sizeBytes
