@@ -40,12 +40,11 @@ export function matrixOf(
 }
 
 /**
- * Whether templates of two models may lie in one gallery: measured, in both directions, and not merely hoped. What was not measured may not.
+ * Whether templates of two models may lie in one gallery: measured, in both directions, at the threshold in use. What was not measured may not, nor what
+ * holds only at a threshold fitted to the mixture: a card has no place for that one, and the wrong one lets strangers in.
  */
 export function sharesSpace(matrix: CompatibilityMatrix, a: string, b: string): boolean {
   const [i, j] = [matrix.models.indexOf(a), matrix.models.indexOf(b)];
   if (i < 0 || j < 0) return false;
-  return [matrix.cells[i]?.[j], matrix.cells[j]?.[i]].every(
-    (c) => c?.verdict === "interchangeable" || c?.verdict === "refit-threshold",
-  );
+  return [matrix.cells[i]?.[j], matrix.cells[j]?.[i]].every((c) => c?.verdict === "interchangeable");
 }
