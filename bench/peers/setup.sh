@@ -1,14 +1,42 @@
 #!/usr/bin/env bash
-# Makes the Python environment of the peers, outside the repository, and prints the versions in it.
+# Makes the Python environments of the peers, outside the repository, and prints the versions in them.
 # TESSERA_PEERS_VENV overrides the place; PYTHON the interpreter (3.10 or newer, with its venv module).
+# onnx2tf needs 3.12 and older libraries: it gets a second environment beside the first, named with the ending -onnx2tf,
+# from PYTHON_ONNX2TF or the first newer interpreter found. Without one, its rows say so and all else works.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 venv="${TESSERA_PEERS_VENV:-${XDG_CACHE_HOME:-$HOME/.cache}/tessera-peers}"
 
-[ -x "$venv/bin/python" ] || "${PYTHON:-python3}" -m venv "$venv"
-"$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/requirements.txt"
+# environment PLACE INTERPRETER REQUIREMENTS PACKAGES-TO-NAME
+environment() {
+  [ -x "$1/bin/python" ] || "$2" -m venv "$1"
+  "$1/bin/pip" install --quiet --disable-pip-version-check --requirement "$here/$3"
+  echo "environment: $1"
+  "$1/bin/python" --version
+  "$1/bin/pip" list --disable-pip-version-check --format=freeze | grep -E "^($4)=="
+}
 
-echo "environment: $venv"
-"$venv/bin/python" --version
-"$venv/bin/pip" list --disable-pip-version-check --format=freeze |
-  grep -E '^(onnx|onnxruntime|onnxsim|onnxslim|numpy|opencv-python-headless|sympy)=='
+is_new_enough() {
+  "$1" -c 'import sys; sys.exit(sys.version_info < (3, 12))' 2>/dev/null
+}
+
+newer_python() {
+  local candidate
+  for candidate in "${PYTHON_ONNX2TF:-}" python3 python3.12 python3.13 python3.14 \
+    "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.1[2-9]*/bin/python; do
+    if [ -n "$candidate" ] && is_new_enough "$candidate"; then
+      echo "$candidate"
+      return
+    fi
+  done
+}
+
+environment "$venv" "${PYTHON:-python3}" requirements.txt \
+  'onnx|onnxruntime|onnxsim|onnxslim|numpy|opencv-python-headless|sympy|ai-edge-litert|tflite_micro|litert-quantizer'
+
+newer="$(newer_python)"
+if [ -n "$newer" ]; then
+  environment "$venv-onnx2tf" "$newer" requirements-onnx2tf.txt 'onnx2tf|onnx|onnxruntime|ai-edge-litert|numpy'
+else
+  echo "onnx2tf: not installed, no Python 3.12 or newer found (set PYTHON_ONNX2TF)"
+fi
