@@ -1,4 +1,5 @@
 import type { ValueInfo } from "./model.ts";
+import type { Encoding } from "./plan.ts";
 import type { Tensor } from "./tensor.ts";
 
 /** Tensors by graph input or output name. */
@@ -41,6 +42,8 @@ export interface RuntimeProfile {
 export interface Session {
   readonly inputs: readonly ValueInfo[];
   readonly outputs: readonly ValueInfo[];
+  /** How inputs and outputs of integer type stand for real numbers, by name; absent for a session without such. */
+  readonly encodings?: ReadonlyMap<string, Encoding>;
   /** Runs the model. @throws DATA_MISSING for an absent feed, RUNTIME_FAILED with the runtime's words. */
   run(feeds: Feeds): Promise<Feeds>;
   /**
