@@ -1,7 +1,7 @@
 import type { DType } from "./dtype.ts";
 
-/** Numeric types a quantized tensor may have. */
-export type QuantDType = Extract<DType, "int8" | "uint8" | "int16" | "uint16" | "int32" | "int4" | "uint4">;
+/** Numeric types a quantized tensor may have; int64 is for biases beside 16-bit activations. */
+export type QuantDType = Extract<DType, "int8" | "uint8" | "int16" | "uint16" | "int32" | "int64" | "int4" | "uint4">;
 
 /** How a tensor is written in integers: real = (q - zeroPoint) * scale. One scale, or one for each index of `axis`. */
 export interface Encoding {

@@ -1,14 +1,15 @@
 import { fail } from "../base/error.ts";
 import type { Encoding, QuantDType } from "./plan.ts";
-import { countOf, fromNumbers, type Tensor, toNumbers } from "./tensor.ts";
+import { countOf, f32, fromNumbers, type Tensor, toNumbers } from "./tensor.ts";
 
-/** Integer limits of the quantized types. */
+/** Integer limits of the quantized types; of int64 those that a double holds exactly, which is more than any accumulator of a kernel does. */
 export const LEVELS: Readonly<Record<QuantDType, readonly [number, number]>> = {
   int8: [-128, 127],
   uint8: [0, 255],
   int16: [-32768, 32767],
   uint16: [0, 65535],
   int32: [-2147483648, 2147483647],
+  int64: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
   int4: [-8, 7],
   uint4: [0, 15],
 };
@@ -39,6 +40,25 @@ export function quantizeTensor(tensor: Tensor, encoding: Encoding): Tensor {
     values[i] = q < low ? low : q > high ? high : q;
   }
   return fromNumbers(encoding.dtype, tensor.shape, values);
+}
+
+/** Real numbers of integers under an encoding, as float32: (q - zeroPoint) * scale, the definition of ONNX DequantizeLinear. @throws PLAN_INVALID */
+export function dequantizeTensor(integers: Tensor, encoding: Encoding): Tensor {
+  const { axis, scale, zeroPoint } = encoding;
+  const channels = axis === undefined ? 1 : (integers.shape[axis] ?? 1);
+  if (scale.length !== channels)
+    throw fail(
+      "PLAN_INVALID",
+      `Cannot dequantize a tensor of shape [${integers.shape}]: ${scale.length} scales for ${channels} channels`,
+    );
+  const values = toNumbers(integers);
+  const inner = axis === undefined ? values.length : countOf(integers.shape.slice(axis + 1));
+  const out = new Float32Array(values.length);
+  for (let i = 0; i < out.length; i++) {
+    const c = axis === undefined ? 0 : Math.floor(i / inner) % channels;
+    out[i] = Math.fround((values[i] as number) - (zeroPoint[c] as number)) * (scale[c] as number);
+  }
+  return f32(integers.shape, out);
 }
 
 /** The real numbers that the lowest and the highest integer of a per-tensor encoding stand for. */

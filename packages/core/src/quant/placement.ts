@@ -2,9 +2,13 @@ import { GraphDraft } from "../graph/draft.ts";
 import { withGraph } from "../graph/edit.ts";
 import type { Model, Node } from "../graph/model.ts";
 import type { NodeChoice } from "../graph/plan.ts";
-import { countOf, toNumbers } from "../graph/tensor.ts";
+import { toNumbers } from "../graph/tensor.ts";
 import { usedNames } from "../graph/walk.ts";
+import { schemeOf } from "../targets/scheme.ts";
 import type { OperatorRule, Target } from "../targets/target.ts";
+import { dataInputs, floatReason, ruleOf } from "./float-reason.ts";
+import { type FixedGrid, GridGroups } from "./grid-groups.ts";
+import { findNormTail } from "./norm-tail.ts";
 
 /** A weight (and bias) that one node owns. */
 export interface WeightPlace {
@@ -16,19 +20,30 @@ export interface WeightPlace {
   readonly input: string;
 }
 
+/** A node whose kernel needs one grid where its inputs have several that cannot become one. */
+export interface GridConflict {
+  readonly node: string;
+  /** Inputs to move onto another grid first, by position, so that the rest can have one. */
+  readonly cut: readonly number[];
+}
+
 /** Where a target's rules put integers in a graph, before any number was seen. */
 export interface Placement {
-  /** Activations that get an encoding of their own, in graph order. */
+  /** Activations that get an encoding of their own or that of their group, in graph order. */
   readonly activations: readonly string[];
   /** Activations that must share the encoding of another one, because integers pass through unchanged: name -> whose. */
   readonly shared: ReadonlyMap<string, string>;
+  /** Activations and operands that kernels need on one grid. No value is in two groups. */
+  readonly groups: readonly (readonly string[])[];
   /** Activations with an encoding that the target fixes. */
-  readonly fixed: ReadonlyMap<string, { readonly scale: number; readonly zeroPoint: number }>;
+  readonly fixed: ReadonlyMap<string, FixedGrid>;
   /** Constants that are quantized like activations (an operand of Add or Mul). */
   readonly operands: readonly string[];
   readonly weights: readonly WeightPlace[];
   /** Every node of the graph with what it computes in, and why. */
   readonly choices: ReadonlyMap<string, NodeChoice>;
+  /** Nodes left in float because of their inputs' grids; none in a model that went through {@link separateGrids}. */
+  readonly conflicts: readonly GridConflict[];
 }
 
 /** Options of {@link placeIntegers}. */
@@ -63,132 +78,255 @@ export function unshareWeights(model: Model, target: Target): Model {
   return withGraph(model, draft.finish());
 }
 
+/** What grows while {@link placeIntegers} goes through the graph. */
+interface Walk {
+  readonly target: Target;
+  readonly draft: GraphDraft;
+  readonly encoded: Set<string>;
+  readonly shared: Map<string, string>;
+  readonly groups: GridGroups;
+  readonly operands: Set<string>;
+  readonly weights: WeightPlace[];
+  readonly conflicts: GridConflict[];
+  /** Values that some integer kernel computes with, if only after they were moved. */
+  readonly wanted: ReadonlySet<string>;
+}
+
+/** What became of a node: integers, with the reason; or float, with the reason. */
+type Placed = { readonly integer: string } | { readonly float: string };
+
 /**
- * Goes through a graph in order and asks the target's operator table what becomes integer. Subgraphs stay in float.
+ * Goes through a graph in order and asks the target's operator table what becomes integer. Subgraphs stay in float, and so does a final
+ * normalisation to unit length.
  *
  * Values between a node and the Relu or Clip that vanishes into its range get no encoding, only the value after it does.
  */
 export function placeIntegers(model: Model, target: Target, options: PlacementOptions = {}): Placement {
   const { graph } = model;
   const draft = new GraphDraft(graph);
+  const kept = keptInFloat(model, target, options);
   const choices = new Map<string, NodeChoice>();
-  const encoded = new Set<string>();
-  const shared = new Map<string, string>();
-  const fixed = new Map<string, { scale: number; zeroPoint: number }>();
-  const operands = new Set<string>();
-  const weights: WeightPlace[] = [];
-
+  const walk: Walk = {
+    target,
+    draft,
+    encoded: new Set(),
+    shared: new Map(),
+    groups: new GridGroups(),
+    operands: new Set(),
+    weights: [],
+    conflicts: [],
+    wanted: wantedValues(graph.nodes, target, draft, kept),
+  };
+  const precision = schemeOf(target);
   for (const node of graph.nodes) {
     const rule = ruleOf(node, target);
-    const kept = options.keepFloat?.get(node.name);
-    const why = kept ?? floatReason(node, rule, draft);
-    if (why !== undefined || rule === undefined || rule.kind === "float") {
-      choices.set(node.name, { precision: "float32", reason: why ?? `${target.id} lists no integer kernel for ${node.op}` });
-      continue;
-    }
-    const output = node.outputs[0] as string;
-    if (rule.kind === "absorbed") {
-      const input = node.inputs[0] as string;
-      const maker = draft.producer(input);
-      // A value that only moves, or whose grid is fixed, has no range that the bound could become.
-      const vanishes = makesRange(maker, target) && encoded.has(input) && draft.onlyConsumer(input)?.name === node.name;
-      if (vanishes && maker !== undefined) {
-        encoded.delete(input);
-        encoded.add(output);
-        choices.set(node.name, { precision: "int8", reason: `vanishes into the range of ${maker.op} before it` });
-      } else choices.set(node.name, { precision: "float32", reason: `no integer node of its own stands before this ${node.op}` });
-      continue;
-    }
-    if (rule.kind === "through") {
-      const input = node.inputs[0] as string;
-      if (!encoded.has(input) && !shared.has(input)) {
-        choices.set(node.name, { precision: "float32", reason: "its input is not quantized" });
-        continue;
-      }
-      for (const name of node.outputs) if (name !== "") shared.set(name, shared.get(input) ?? input);
-      choices.set(node.name, { precision: "int8", reason: "moves integers without touching them" });
-      continue;
-    }
-    choices.set(node.name, { precision: "int8", reason: `${target.id} has an integer kernel for ${node.op}` });
-    node.inputs.forEach((name, index) => {
-      if (name === "" || index === rule.bias || !isData(node, index)) return;
-      if (draft.constant(name) !== undefined) {
-        if (index !== rule.weight) operands.add(name);
-      } else if (!shared.has(name)) encoded.add(name);
-    });
-    if (rule.weight !== undefined && draft.constant(node.inputs[rule.weight] ?? "") !== undefined) {
-      const bias = rule.bias === undefined ? undefined : node.inputs[rule.bias] || undefined;
-      weights.push({
-        node: node.name,
-        op: node.op,
-        weight: node.inputs[rule.weight] as string,
-        bias,
-        input: node.inputs[0] as string,
-      });
-    }
-    encoded.add(output);
-    if (rule.fixedOutput !== undefined) fixed.set(output, rule.fixedOutput);
+    const why = kept.get(node.name) ?? floatReason(node, rule, draft);
+    const placed: Placed =
+      why !== undefined || rule === undefined
+        ? { float: why ?? `${target.id} lists no integer kernel for ${node.op}` }
+        : place(node, rule, walk);
+    choices.set(
+      node.name,
+      "integer" in placed ? { precision, reason: placed.integer } : { precision: "float32", reason: placed.float },
+    );
   }
-  return { activations: [...encoded], shared, fixed, operands: [...operands], weights, choices };
+  const { encoded, shared, groups, operands, weights, conflicts } = walk;
+  const fixed = new Map<string, FixedGrid>();
+  for (const name of [...encoded, ...operands]) {
+    const grid = groups.of(name).fixed;
+    if (grid !== undefined) fixed.set(name, grid);
+  }
+  return {
+    activations: [...encoded],
+    shared,
+    groups: groups.joined().map((g) => g.members),
+    fixed,
+    operands: [...operands],
+    weights,
+    choices,
+    conflicts,
+  };
 }
 
-function ruleOf(node: Node, target: Target): OperatorRule | undefined {
-  return node.domain === "" && Object.hasOwn(target.operators, node.op) ? target.operators[node.op] : undefined;
+/** Nodes that stay in float whatever stands around them: those of the caller, and normalisations at the end where the target says so. */
+function keptInFloat(model: Model, target: Target, options: PlacementOptions): ReadonlyMap<string, string> {
+  const rule = Object.hasOwn(target.operators, "LpNormalization") ? target.operators["LpNormalization"] : undefined;
+  const why = rule?.kind === "integer" ? rule.floatAtOutput : undefined;
+  if (why === undefined) return options.keepFloat ?? new Map();
+  return new Map([...[...findNormTail(model)].map((name) => [name, why] as const), ...(options.keepFloat ?? [])]);
 }
 
-/** Whether an input carries numbers that are computed with; the condition of Where does not. */
-function isData(node: Node, index: number): boolean {
-  return node.op !== "Where" || index > 0;
+/** Values that reach an integer kernel through nothing but moves. */
+function wantedValues(
+  nodes: readonly Node[],
+  target: Target,
+  draft: GraphDraft,
+  kept: ReadonlyMap<string, string>,
+): ReadonlySet<string> {
+  const wanted = new Set<string>();
+  for (const node of [...nodes].reverse()) {
+    const rule = ruleOf(node, target);
+    if (rule === undefined || kept.has(node.name) || floatReason(node, rule, draft) !== undefined) continue;
+    const computes = rule.kind === "integer" && node.op !== target.requantize;
+    if (computes || node.outputs.some((name) => wanted.has(name)))
+      for (const index of dataInputs(node, rule)) wanted.add(node.inputs[index] as string);
+  }
+  return wanted;
 }
 
-/** Whether a node's output has a range of its own that a Relu or Clip behind it may vanish into. */
-function makesRange(maker: Node | undefined, target: Target): boolean {
-  if (maker === undefined || target.activations.symmetric) return false;
+function place(node: Node, rule: OperatorRule, walk: Walk): Placed {
+  switch (rule.kind) {
+    case "float":
+      return { float: rule.why };
+    case "absorbed":
+      return placeAbsorbed(node, rule, walk);
+    case "through":
+      return placeThrough(node, walk);
+    case "equal":
+      return placeEqual(node, rule, walk);
+    case "integer":
+      return placeInteger(node, rule, walk);
+  }
+}
+
+function isQuantized(name: string, { encoded, shared }: Walk): boolean {
+  return encoded.has(name) || shared.has(name);
+}
+
+/** Whether a value is quantized here, or is an input that the runtime quantizes at its border because integer kernels want it. */
+function takeInput(name: string, node: Node, walk: Walk): boolean {
+  if (isQuantized(name, walk)) return true;
+  const { target, draft, wanted, encoded } = walk;
+  if (target.quantizesInputs !== true || !draft.isInput(name) || !node.outputs.some((o) => wanted.has(o))) return false;
+  encoded.add(name);
+  return true;
+}
+
+/** The value whose encoding a value has. */
+function ownerOf(name: string, { shared }: Walk): string {
+  return shared.get(name) ?? name;
+}
+
+function placeThrough(node: Node, walk: Walk): Placed {
+  const input = node.inputs[0] as string;
+  if (!takeInput(input, node, walk)) return { float: "its input is not quantized" };
+  share(node, input, walk);
+  return { integer: "moves integers without touching them" };
+}
+
+function share(node: Node, input: string, walk: Walk): void {
+  for (const name of node.outputs) if (name !== "") walk.shared.set(name, ownerOf(input, walk));
+}
+
+function placeEqual(node: Node, rule: OperatorRule, walk: Walk): Placed {
+  const { draft, groups, encoded, operands, conflicts, target } = walk;
+  const positions = dataInputs(node, rule);
+  const names = positions.map((i) => node.inputs[i] as string);
+  const computed = names.filter((name) => draft.constant(name) === undefined);
+  if (!computed.some((name) => takeInput(name, node, walk))) return { float: "its input is not quantized" };
+  const owners = names.map((name) => ownerOf(name, walk));
+  const cut = misfits(owners, groups);
+  if (cut.length > 0) {
+    conflicts.push({ node: node.name, cut: cut.map((i) => positions[i] as number) });
+    return {
+      float: `${target.id} computes ${node.op} on one grid, and ${cut.map((i) => names[i]).join(", ")} cannot have that of the rest`,
+    };
+  }
+  names.forEach((name, i) => {
+    if (draft.constant(name) !== undefined) operands.add(name);
+    else if (!isQuantized(name, walk)) encoded.add(name);
+    groups.join(owners[0] as string, owners[i] as string);
+  });
+  share(node, computed[0] as string, walk);
+  return { integer: names.length > 1 ? "computes on the one grid of its inputs" : "computes on the grid of its input" };
+}
+
+/**
+ * Which of some values must be moved onto another grid so that the rest can share one: all with a grid of their own when others are free; of several
+ * fixed grids, all but the coarsest, which loses a fraction of a bit where the finer ones would clip.
+ */
+function misfits(owners: readonly string[], groups: GridGroups): readonly number[] {
+  if (owners.every((name) => groups.fits(owners[0] as string, name))) return [];
+  const indices = owners.map((_, i) => i);
+  const isBound = (i: number): boolean => groups.of(owners[i] as string).bounded;
+  const stepOf = (i: number): number | undefined => groups.of(owners[i] as string).fixed?.scale;
+  if (indices.some((i) => !isBound(i) && stepOf(i) === undefined))
+    return indices.filter((i) => isBound(i) || stepOf(i) !== undefined);
+  const coarsest = indices.reduce((a, b) => ((stepOf(b) ?? 0) > (stepOf(a) ?? 0) ? b : a));
+  return indices.filter((i) => !groups.fits(owners[coarsest] as string, owners[i] as string));
+}
+
+function placeAbsorbed(node: Node, rule: OperatorRule & { readonly kind: "absorbed" }, walk: Walk): Placed {
+  const { draft, encoded, target, groups } = walk;
+  const input = node.inputs[0] as string;
+  const output = node.outputs[0] as string;
+  const maker = draft.producer(input);
+  const known = isKnownBound(node, draft, target);
+  // A value that only moves, or whose grid is fixed, has no range that the bound could become.
+  const vanishes =
+    makesRange(maker, known, target) &&
+    encoded.has(input) &&
+    draft.onlyConsumer(input)?.name === node.name &&
+    maker !== undefined;
+  if (vanishes) {
+    encoded.delete(input);
+    encoded.add(output);
+    if (target.absorbs !== undefined && !known) groups.bound(output);
+    return { integer: `vanishes into the range of ${maker.op} before it` };
+  }
+  if (rule.alone === undefined) return { float: `no integer node of its own stands before this ${node.op}` };
+  if (!takeInput(input, node, walk)) return { float: "its input is not quantized" };
+  if (known) {
+    encoded.add(output);
+    return { integer: `${target.id} has an integer kernel for ${node.op} alone` };
+  }
+  share(node, input, walk);
+  return { integer: `bounds integers on the grid of its input` };
+}
+
+/** Whether kernels of the target know the bounds of a Relu or Clip; without such kernels, none are known. */
+function isKnownBound(node: Node, draft: GraphDraft, target: Target): boolean {
+  const bound = (index: number, otherwise: number): number => {
+    const constant = node.op === "Clip" && node.inputs[index] ? draft.constant(node.inputs[index] as string) : undefined;
+    return constant === undefined ? otherwise : (toNumbers(constant)[0] as number);
+  };
+  const low = bound(1, node.op === "Relu" ? 0 : Number.NEGATIVE_INFINITY);
+  const high = bound(2, Number.POSITIVE_INFINITY);
+  return target.absorbs?.bounds.some(([l, h]) => l === low && h === high) ?? false;
+}
+
+/** Whether a node's output has a range of its own, or a kernel of its own, that a Relu or Clip behind it may vanish into. */
+function makesRange(maker: Node | undefined, known: boolean, target: Target): boolean {
+  if (maker === undefined) return false;
   const rule = ruleOf(maker, target);
+  if (target.absorbs !== undefined)
+    return target.absorbs.operators.includes(maker.op) && (known || !target.activations.symmetric);
+  if (target.activations.symmetric) return false;
   return rule?.kind === "absorbed" || (rule?.kind === "integer" && rule.fixedOutput === undefined);
 }
 
-/** Why a node that the table allows cannot be integer here; `undefined` when it can. */
-function floatReason(node: Node, rule: OperatorRule | undefined, draft: GraphDraft): string | undefined {
-  if (rule === undefined) return undefined;
-  if (rule.kind === "float") return rule.why;
-  const data = rule.kind === "integer" && rule.weight === undefined ? node.inputs : node.inputs.slice(0, 1);
-  for (const [index, name] of data.entries()) {
-    if (name === "" || !isData(node, index)) continue;
-    const type = draft.type(name);
-    const dtype = draft.constant(name)?.dtype ?? (type?.kind === "tensor" ? type.dtype : undefined);
-    if (dtype === undefined) return `the type of its input ${name} is not known`;
-    if (dtype !== "float32") return `its input ${name} is ${dtype}, not float32`;
+function placeInteger(node: Node, rule: OperatorRule & { readonly kind: "integer" }, walk: Walk): Placed {
+  const { target, draft, encoded, shared, operands, weights, groups, wanted } = walk;
+  const output = node.outputs[0] as string;
+  if (node.op === target.requantize && !(wanted.has(output) && isQuantized(node.inputs[0] as string, walk)))
+    return { float: "there is nothing to move onto another grid" };
+  node.inputs.forEach((name, index) => {
+    if (name === "" || index === rule.bias || (node.op === "Where" && index === 0)) return;
+    if (draft.constant(name) !== undefined) {
+      if (index !== rule.weight) operands.add(name);
+    } else if (!shared.has(name)) encoded.add(name);
+  });
+  if (rule.weight !== undefined && draft.constant(node.inputs[rule.weight] ?? "") !== undefined) {
+    const bias = rule.bias === undefined ? undefined : node.inputs[rule.bias] || undefined;
+    weights.push({
+      node: node.name,
+      op: node.op,
+      weight: node.inputs[rule.weight] as string,
+      bias,
+      input: node.inputs[0] as string,
+    });
   }
-  if (rule.kind === "integer" && rule.weight !== undefined) {
-    const weight = node.inputs[rule.weight] ?? "";
-    const constant = draft.constant(weight);
-    if (constant === undefined && node.op !== "MatMul") return `its weight ${weight} is not a constant`;
-    if (constant !== undefined && constant.dtype !== "float32") return `its weight ${weight} is ${constant.dtype}`;
-    const bias = rule.bias === undefined ? "" : (node.inputs[rule.bias] ?? "");
-    if (bias !== "" && draft.constant(bias)?.dtype !== "float32") return `its bias ${bias} is not a float32 constant`;
-    if (node.op === "Gemm")
-      return gemmReason(node, bias === "" ? undefined : countOf(draft.constant(bias)?.shape ?? []), constant?.shape);
-  }
-  if (rule.kind === "absorbed" && node.op === "Clip") {
-    const low = draft.constant(node.inputs[1] ?? "");
-    const high = draft.constant(node.inputs[2] ?? "");
-    if ((node.inputs[1] && low === undefined) || (node.inputs[2] && high === undefined)) return "its bounds are computed";
-    if (low !== undefined && (toNumbers(low)[0] as number) > 0) return "its lower bound is above zero";
-    if (high !== undefined && (toNumbers(high)[0] as number) < 0) return "its upper bound is below zero";
-  }
-  return undefined;
-}
-
-function gemmReason(node: Node, biasCount: number | undefined, weightShape: readonly number[] | undefined): string | undefined {
-  const number = (name: string, fallback: number): number => {
-    const a = node.attributes.get(name);
-    return a?.kind === "float" || a?.kind === "int" ? Number(a.value) : fallback;
-  };
-  if (number("transA", 0) !== 0) return "its first operand is transposed";
-  if (number("alpha", 1) !== 1) return "its product is scaled by alpha";
-  if (biasCount !== undefined && number("beta", 1) !== 1) return "its bias is scaled by beta";
-  const columns = weightShape?.[number("transB", 0) ? 0 : 1];
-  if (biasCount !== undefined && biasCount !== columns) return "its bias does not have one value per column";
-  return undefined;
+  encoded.add(output);
+  if (rule.fixedOutput !== undefined) groups.fix(output, rule.fixedOutput);
+  return { integer: `${target.id} has an integer kernel for ${node.op}` };
 }

@@ -1,14 +1,16 @@
 import { fail } from "../base/error.ts";
 import type { Model } from "../graph/model.ts";
+import { attrInt } from "../graph/node.ts";
 import type { CalibrationEvidence, Encoding, QuantPlan } from "../graph/plan.ts";
 import { scaleChannels } from "../graph/quantize-channels.ts";
 import { toNumbers } from "../graph/tensor.ts";
+import { biasType } from "../targets/scheme.ts";
 import type { Target } from "../targets/target.ts";
-import { activationEncoding, type WeightMethod, weightEncoding } from "./encoding.ts";
-import { createHistogram, observe } from "./histogram.ts";
+import { activationGrids } from "./activation-grids.ts";
+import { type WeightMethod, weightEncoding } from "./encoding.ts";
 import type { Observations } from "./observe.ts";
 import type { Placement, WeightPlace } from "./placement.ts";
-import { chooseRange, RANGE_DEFAULTS, type RangeMethod, type RangeOptions } from "./range.ts";
+import { RANGE_DEFAULTS, type RangeMethod, type RangeOptions } from "./range.ts";
 
 /** Options of {@link staticPlan}. */
 export interface StaticPlanOptions {
@@ -33,8 +35,8 @@ export const STATIC_PLAN_DEFAULTS = {
   reducedRange: false,
 } as const satisfies StaticPlanOptions;
 
-/** Largest share of the int32 range that a bias may take: the accumulator needs room beside it. */
-const BIAS_ROOM = 2 ** 30;
+/** Largest magnitude that a bias may have in its type: the accumulator needs room beside it. 16-bit kernels bring sums of int64 down to int32. */
+const BIAS_ROOM = { int32: 2 ** 30, int64: 2 ** 46 } as const;
 
 /**
  * Turns a placement and what calibration saw into encodings: activations by the chosen range method, weights symmetric per channel, and biases as
@@ -55,47 +57,10 @@ export function staticPlan(
   options: StaticPlanOptions = {},
 ): QuantPlan {
   const model = scaleChannels(source, options.channelScales ?? new Map());
-  const tensors = new Map<string, Encoding>();
-  const { dtype, symmetric } = target.activations;
-  const ranges = { ...STATIC_PLAN_DEFAULTS.range, ...options.range };
-  for (const name of placement.activations) {
-    const fixed = placement.fixed.get(name);
-    if (fixed !== undefined) {
-      tensors.set(name, {
-        dtype,
-        scale: [Math.fround(fixed.scale)],
-        zeroPoint: [fixed.zeroPoint + (dtype === "int8" ? -128 : 0)],
-        reason: "output grid fixed by the kernel",
-      });
-      continue;
-    }
-    const histogram = observations.histograms.get(name);
-    if (histogram === undefined)
-      throw fail("PLAN_INVALID", `Cannot encode ${name}: it was not observed`, { at: { tensor: name } });
-    const own = options.rangeOf?.get(name) ?? ranges.method;
-    const range = chooseRange(histogram, { ...ranges, method: own, symmetric });
-    const called = own === "percentile" ? `percentile ${ranges.percentile}` : own;
-    const reason = `${called} over ${observations.samples} samples: [${short(range.min)}, ${short(range.max)}] of [${short(histogram.min)}, ${short(histogram.max)}]`;
-    tensors.set(name, activationEncoding(range, { dtype, symmetric, reason }));
-  }
-  for (const [name, whose] of placement.shared) {
-    const encoding = tensors.get(whose);
-    if (encoding === undefined)
-      throw fail("PLAN_INVALID", `Cannot encode ${name}: ${whose}, which it shares an encoding with, has none`, {
-        at: { tensor: name },
-      });
-    tensors.set(name, { ...encoding, reason: `same integers as ${whose}` });
-  }
-  for (const name of placement.operands) {
-    const constant = model.graph.constants.get(name);
-    if (constant === undefined) continue;
-    const histogram = createHistogram();
-    observe(histogram, Float32Array.from(toNumbers(constant)));
-    tensors.set(
-      name,
-      activationEncoding(chooseRange(histogram, { symmetric }), { dtype, symmetric, reason: "constant operand, its own range" }),
-    );
-  }
+  const tensors = activationGrids(model, target, placement, observations, {
+    range: { ...STATIC_PLAN_DEFAULTS.range, ...options.range },
+    ...(options.rangeOf === undefined ? {} : { rangeOf: options.rangeOf }),
+  });
   for (const place of placement.weights) placeWeight(model, target, place, tensors, options);
   return {
     kind: "quant-plan",
@@ -120,13 +85,13 @@ function placeWeight(
   if (weight === undefined || input === undefined)
     throw fail("PLAN_INVALID", `Cannot encode the weight of ${place.node}: it or its input has no encoding`);
   const { perChannel, weights, reducedRange } = { ...STATIC_PLAN_DEFAULTS, ...options };
-  const axis =
-    perChannel && Object.hasOwn(target.weights.perChannelAxis, place.op) ? target.weights.perChannelAxis[place.op] : undefined;
+  const axis = perChannel ? channelAxis(model, target, place) : undefined;
   const limit = reducedRange ? 64 : 127;
   const bias = place.bias === undefined ? undefined : model.graph.constants.get(place.bias);
   const inputScale = input.scale[0] as number;
   // A scale may not be so small that the bias overflows its 32 bits.
-  const floors = bias === undefined ? [] : Array.from(toNumbers(bias), (b) => Math.abs(b) / BIAS_ROOM / inputScale);
+  const type = biasType(target);
+  const floors = bias === undefined ? [] : Array.from(toNumbers(bias), (b) => Math.abs(b) / BIAS_ROOM[type] / inputScale);
   const encoding = weightEncoding(weight, {
     dtype: target.weights.dtype,
     method: weights,
@@ -137,7 +102,7 @@ function placeWeight(
   tensors.set(place.weight, encoding);
   if (bias === undefined || place.bias === undefined) return;
   tensors.set(place.bias, {
-    dtype: "int32",
+    dtype: type,
     scale: encoding.scale.map((s) => Math.fround(s * inputScale)),
     zeroPoint: encoding.scale.map(() => 0),
     ...(axis === undefined ? {} : { axis: 0 }),
@@ -145,6 +110,14 @@ function placeWeight(
   });
 }
 
-function short(value: number): string {
-  return String(Number(value.toPrecision(4)));
+/** The axis along which a target gives a weight a scale for each channel. */
+function channelAxis(model: Model, target: Target, place: WeightPlace): number | undefined {
+  const { perChannelAxis } = target.weights;
+  const axis = Object.hasOwn(perChannelAxis, place.op) ? perChannelAxis[place.op] : undefined;
+  if (axis !== "columns") return axis;
+  const node = model.graph.nodes.find((n) => n.name === place.node);
+  const rank = model.graph.constants.get(place.weight)?.shape.length;
+  // Columns of a matrix only: with more axes in front, or none at all, one scale serves.
+  if (node === undefined || rank !== 2) return undefined;
+  return attrInt(node, "transB", 0) === 0 ? 1 : 0;
 }

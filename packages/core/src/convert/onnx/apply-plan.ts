@@ -4,7 +4,7 @@ import { withGraph } from "../../graph/edit.ts";
 import { type Model, type Node, tensorType } from "../../graph/model.ts";
 import { makeNode } from "../../graph/node.ts";
 import type { Encoding, QuantPlan } from "../../graph/plan.ts";
-import { LEVELS, quantizeNumber, quantizeTensor } from "../../graph/quantize.ts";
+import { dequantizeTensor, LEVELS, quantizeNumber, quantizeTensor } from "../../graph/quantize.ts";
 import { scaleChannels } from "../../graph/quantize-channels.ts";
 import { f32, fromNumbers, toNumbers } from "../../graph/tensor.ts";
 
@@ -20,7 +20,10 @@ export function applyPlan(model: Model, plan: QuantPlan): Model {
   const draft = new GraphDraft(scaled.graph);
   for (const [name, encoding] of plan.tensors) {
     const constant = draft.constant(name);
-    if (constant !== undefined) {
+    if (constant !== undefined && encoding.dtype === "int64") {
+      // DequantizeLinear takes no int64: such a bias stays in float, rounded to its grid.
+      draft.setConstant(name, dequantizeTensor(quantizeTensor(constant, encoding), encoding));
+    } else if (constant !== undefined) {
       const users = draft.consumers(name);
       const quantized = draft.addConstant(`${name}_quantized`, quantizeTensor(constant, encoding));
       const output = draft.freshName(`${name}_dequantized`);

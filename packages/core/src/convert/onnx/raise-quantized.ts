@@ -40,7 +40,7 @@ function sameParameters(a: Parameters, b: Parameters): boolean {
 }
 
 function isQuantDType(dtype: string): dtype is QuantDType {
-  return Object.hasOwn(LEVELS, dtype);
+  return Object.hasOwn(LEVELS, dtype) && dtype !== "int64";
 }
 
 /** The parameters as an encoding for a tensor of `rank` axes; `undefined` when the type or the axis does not fit a plan. */

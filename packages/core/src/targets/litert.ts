@@ -1,0 +1,119 @@
+import type { IntegerScheme, OperatorRule, Target } from "./target.ts";
+
+const INTEGER: OperatorRule = { kind: "integer" };
+const THROUGH: OperatorRule = { kind: "through" };
+const EQUAL: OperatorRule = { kind: "equal", over: "first" };
+const EQUAL_ALL: OperatorRule = { kind: "equal", over: "all" };
+const ABSORBED: OperatorRule = { kind: "absorbed", alone: true };
+
+const NORM_IN_FLOAT =
+  "a unit-length vector in 8 bits loses cosine: the embedding keeps its own scale and the norm is taken in float";
+
+/**
+ * TFLite's int8 kernels by the ONNX operators that are lowered to them: per-tensor activations with any zero point. Which kernels want one scale and
+ * zero point on inputs and output, and which fix their output's, is from the LiteRT quantization specification; LEAKY_RELU, PRELU and HARD_SWISH,
+ * which it leaves out, are in the kernels. GlobalAveragePool and ReduceMean are MEAN, whose output has a scale of its own.
+ */
+const INT8_OPERATORS: Readonly<Record<string, OperatorRule>> = {
+  Conv: { kind: "integer", weight: 1, bias: 2 },
+  ConvTranspose: { kind: "integer", weight: 1, bias: 2 },
+  Gemm: { kind: "integer", weight: 1, bias: 2 },
+  MatMul: { kind: "integer", weight: 1 },
+  // The slopes have one scale, as a tensor; kernels take them with 8 bits in either scheme.
+  PRelu: { kind: "integer", weight: 1 },
+  LeakyRelu: INTEGER,
+  HardSwish: INTEGER,
+  Add: INTEGER,
+  Sub: INTEGER,
+  Mul: INTEGER,
+  ReduceMean: INTEGER,
+  GlobalAveragePool: INTEGER,
+  // Between two encodings it is QUANTIZE, which moves integers onto another grid.
+  Identity: INTEGER,
+  Sigmoid: { kind: "integer", fixedOutput: { scale: 1 / 256, zeroPoint: 0 } },
+  Softmax: { kind: "integer", fixedOutput: { scale: 1 / 256, zeroPoint: 0 } },
+  Tanh: { kind: "integer", fixedOutput: { scale: 1 / 128, zeroPoint: 128 } },
+  LpNormalization: { kind: "integer", fixedOutput: { scale: 1 / 128, zeroPoint: 128 }, floatAtOutput: NORM_IN_FLOAT },
+  Concat: EQUAL_ALL,
+  Max: EQUAL_ALL,
+  Min: EQUAL_ALL,
+  Where: EQUAL_ALL,
+  MaxPool: EQUAL,
+  AveragePool: EQUAL,
+  Pad: EQUAL,
+  Resize: EQUAL,
+  Reshape: THROUGH,
+  Flatten: THROUGH,
+  Transpose: THROUGH,
+  Squeeze: THROUGH,
+  Unsqueeze: THROUGH,
+  Slice: THROUGH,
+  Gather: THROUGH,
+  Split: THROUGH,
+  Expand: THROUGH,
+  Tile: THROUGH,
+  SpaceToDepth: THROUGH,
+  DepthToSpace: THROUGH,
+  Dropout: THROUGH,
+  Relu: ABSORBED,
+  Clip: ABSORBED,
+  HardSigmoid: { kind: "float", why: "TFLite has no HARD_SIGMOID operator" },
+  Div: { kind: "float", why: "TFLite's DIV has no int8 kernel" },
+  ReduceL2: { kind: "float", why: NORM_IN_FLOAT },
+  LSTM: { kind: "float", why: "an integer LSTM needs scales of its inner states, which calibration does not see" },
+  GRU: { kind: "float", why: "TFLite has no GRU operator with integer kernels" },
+};
+
+/** Kernels with int16 activations (zero point 0 everywhere), int8 weights and int64 biases. */
+const INT16_OPERATORS: Readonly<Record<string, OperatorRule>> = {
+  ...INT8_OPERATORS,
+  Sigmoid: { kind: "integer", fixedOutput: { scale: 1 / 32768, zeroPoint: 0 } },
+  Softmax: { kind: "integer", fixedOutput: { scale: 1 / 32768, zeroPoint: 0 } },
+  Tanh: { kind: "integer", fixedOutput: { scale: 1 / 32768, zeroPoint: 0 } },
+  LpNormalization: { kind: "float", why: "TFLite's L2_NORMALIZATION has no int16 kernel" },
+  HardSwish: { kind: "float", why: "TFLite's HARD_SWISH has no int16 kernel" },
+};
+
+const WIDE: IntegerScheme = {
+  precision: "int16x8",
+  activations: { dtype: "int16", symmetric: true },
+  bias: "int64",
+  operators: INT16_OPERATORS,
+};
+
+/** LiteRT (TensorFlow Lite) with the XNNPACK delegate, on this machine. */
+export const LITERT: Target = {
+  id: "litert",
+  says: "LiteRT (TensorFlow Lite) with XNNPACK: int8 activations, int8 weights per channel",
+  runtime: "litert",
+  format: "tflite",
+  activations: { dtype: "int8", symmetric: false },
+  weights: {
+    dtype: "int8",
+    perChannelAxis: { Conv: 0, ConvTranspose: 1, Gemm: "columns", MatMul: "columns" },
+    reducedRange: "never",
+  },
+  operators: INT8_OPERATORS,
+  wide: WIDE,
+  absorbs: {
+    operators: ["Conv", "ConvTranspose", "Gemm", "MatMul", "Add", "Sub", "Mul"],
+    bounds: [
+      [0, Number.POSITIVE_INFINITY],
+      [0, 6],
+      [-1, 1],
+      [0, 1],
+    ],
+  },
+  quantizesInputs: true,
+  requantize: "Identity",
+  integerKernels: {},
+  floatRewrites: [],
+  notes: [],
+};
+
+/** Raspberry Pi 4: LiteRT with XNNPACK on four Cortex-A72 cores. */
+export const RPI4: Target = {
+  ...LITERT,
+  id: "rpi4",
+  says: "Raspberry Pi 4: LiteRT with XNNPACK on Cortex-A72, int8 activations, int8 weights per channel",
+};
