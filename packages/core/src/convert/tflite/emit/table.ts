@@ -1,0 +1,11 @@
+import type { Node } from "../../../graph/model.ts";
+import type { Emission } from "./row.ts";
+
+/** Every operator that can be emitted: standard ones by name, those that legalisation makes as "tflite:NAME". One family a file. */
+export const EMISSIONS: Readonly<Record<string, Emission>> = {};
+
+/** The row of a node's operator; `undefined` for one that TFLite has no form of. */
+export function emissionOf(node: Pick<Node, "op" | "domain">): Emission | undefined {
+  const key = node.domain === "" ? node.op : `${node.domain}:${node.op}`;
+  return Object.hasOwn(EMISSIONS, key) ? EMISSIONS[key] : undefined;
+}
