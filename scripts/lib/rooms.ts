@@ -33,7 +33,7 @@ const CORE = {
   "core/biometrics": coreRoom("comparison scores to DET, EER, TAR at FAR, intervals, thresholds", "base"),
   "core/quant": coreRoom("observers, schemes, plans", "base", "graph", "ops", "interp", "passes", "targets", "biometrics"),
   "core/train": coreRoom("gradients, losses, optimisers (later)", "base", "graph", "ops", "passes"),
-  "core/codegen": coreRoom("memory planner, C99 emitter (later)", "base", "graph", "ops", "interp", "targets"),
+  "core/codegen": coreRoom("memory planner; C99 emitter (later)", "base", "graph", "ops", "interp", "targets"),
   "core/signal": coreRoom("pixels and samples to tensors", "base"),
   "core/modality": coreRoom("model cards; faces: decoders, alignment, embedding", "base", "graph", "signal", "biometrics"),
   "core/protocol": coreRoom("schemas shared by packages, such as the report", "base"),
