@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { wordsOf } from "./engine.ts";
+import { ENGINES } from "./engines.ts";
 import type { MemoryAnswer, MemoryTask } from "./memory.ts";
-import { openEngine, wordsOf } from "./ort-engine.ts";
-import { importOrt } from "./ort-module.ts";
 
 /**
  * Highest resident set since the last {@link resetPeak}, bytes. Linux's own figure of the memory image: `resourceUsage().maxRSS` counts
@@ -28,15 +28,13 @@ function resetPeak(): void {
 }
 
 async function work(task: MemoryTask): Promise<MemoryAnswer> {
-  const ort = await importOrt(task.flavour, task.options.threads);
+  const row = ENGINES[task.spec.engine];
+  await row.start(task.spec);
   resetPeak();
   const baselineRssBytes = process.memoryUsage.rss();
   const start = performance.now();
-  // By path, as a device would load it: the native build maps and frees the file itself.
-  const engine = await openEngine(ort, task.flavour === "node" ? task.path : await readFile(task.path), {
-    load: task.options,
-    flavour: task.flavour,
-  });
+  // By path where it can, as a device would load it: the native build maps and frees the file itself.
+  const engine = await row.open(row.paths ? task.path : await readFile(task.path), task.spec);
   const loadMs = performance.now() - start;
   const firstStart = performance.now();
   await engine.run(task.feeds);

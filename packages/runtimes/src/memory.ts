@@ -3,9 +3,11 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { fail } from "@tessera/core/base/error";
 import type { Feeds, LoadOptions } from "@tessera/core/graph/runtime";
-import type { NamedTensors } from "./ort-engine.ts";
+import type { NamedTensors } from "./engine.ts";
+import type { EngineName, EngineSpec } from "./engines.ts";
+import { checkLoadOptions, type PreparedModel } from "./load-options.ts";
 import type { OrtFlavour } from "./ort-module.ts";
-import { type CheckedOptions, prepareModel } from "./ort-options.ts";
+import { prepareModel } from "./ort-options.ts";
 import { startProcess } from "./worker-start.ts";
 
 /** Memory and start of a model in a process of its own; plain JSON. */
@@ -25,9 +27,8 @@ export interface MemoryReport {
 
 /** What the child process is asked to do. */
 export interface MemoryTask {
-  readonly flavour: OrtFlavour;
+  readonly spec: EngineSpec;
   readonly path: string;
-  readonly options: CheckedOptions;
   readonly feeds: NamedTensors;
   readonly runs: number;
 }
@@ -37,7 +38,9 @@ export type MemoryAnswer = { readonly ok: true; readonly report: MemoryReport } 
 
 /** Options of {@link measureMemory}. */
 export interface MemoryOptions {
-  /** Which build of ONNX Runtime; "node" unless given. */
+  /** Which runtime, by its id; "ort-node" unless given. */
+  readonly runtime?: EngineName;
+  /** Which build of ONNX Runtime, where `runtime` is not given. */
   readonly flavour?: OrtFlavour;
   readonly load?: LoadOptions;
   /** Runs after loading; 5 unless given. */
@@ -47,7 +50,7 @@ export interface MemoryOptions {
 }
 
 /** What {@link MemoryOptions} leave out. */
-export const MEMORY_DEFAULTS = { flavour: "node", load: {}, runs: 5, timeoutMs: 120_000 } as const satisfies MemoryOptions;
+export const MEMORY_DEFAULTS = { runtime: "ort-node", load: {}, runs: 5, timeoutMs: 120_000 } as const satisfies MemoryOptions;
 
 async function ask(task: MemoryTask, timeoutMs: number): Promise<MemoryAnswer> {
   const child = startProcess("./memory-child");
@@ -77,15 +80,23 @@ async function ask(task: MemoryTask, timeoutMs: number): Promise<MemoryAnswer> {
   }
 }
 
+function prepared(bytes: Uint8Array, engine: EngineName, load: LoadOptions): PreparedModel {
+  if (engine === "ort-node" || engine === "ort-web") return prepareModel(bytes, load);
+  checkLoadOptions(load);
+  return { bytes, options: load };
+}
+
 /**
  * Peak memory, load time and first-run time of a model, taken in a fresh process (allocators keep what earlier models used, so that no
  * process can be measured twice). @throws RUNTIME_FAILED when the runtime refuses the model or the process dies.
  */
 export async function measureMemory(bytes: Uint8Array, feeds: Feeds, options: MemoryOptions = {}): Promise<MemoryReport> {
-  const { flavour = MEMORY_DEFAULTS.flavour, runs = MEMORY_DEFAULTS.runs } = options;
-  const model = prepareModel(bytes, options.load ?? MEMORY_DEFAULTS.load);
+  const { flavour, runs = MEMORY_DEFAULTS.runs } = options;
+  const engine = options.runtime ?? (flavour ? `ort-${flavour}` : MEMORY_DEFAULTS.runtime);
+  const model = prepared(bytes, engine, options.load ?? MEMORY_DEFAULTS.load);
   const dir = await mkdtemp(join(tmpdir(), "tessera-memory-"));
   try {
+    // ONNX Runtime goes by the ending.
     const path = join(dir, String.fromCharCode(...model.bytes.subarray(4, 8)) === "ORTM" ? "model.ort" : "model.onnx");
     await writeFile(path, model.bytes);
     for (const [name, data] of model.options.externalData ?? []) {
@@ -93,7 +104,7 @@ export async function measureMemory(bytes: Uint8Array, feeds: Feeds, options: Me
         throw fail("EXTERNAL_DATA", `Cannot measure the model: external data ${name} is not a plain file name`);
       await writeFile(join(dir, name), data);
     }
-    const task: MemoryTask = { flavour, path, options: model.options, feeds: [...feeds], runs };
+    const task: MemoryTask = { spec: { engine, options: model.options }, path, feeds: [...feeds], runs };
     const answer = await ask(task, options.timeoutMs ?? MEMORY_DEFAULTS.timeoutMs);
     if (!answer.ok) throw fail("RUNTIME_FAILED", `Cannot measure the memory of the model: ${answer.why}`);
     return answer.report;

@@ -1,47 +1,18 @@
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fail, isTesseraError } from "@tessera/core/base/error";
-import type { ErrorCode } from "@tessera/core/base/error-codes";
+import { fail } from "@tessera/core/base/error";
 import { type Dim, isStatic, UNKNOWN_DIM } from "@tessera/core/graph/dim";
 import { DTYPES, type DType } from "@tessera/core/graph/dtype";
 import { tensorType, type ValueInfo } from "@tessera/core/graph/model";
 import type { RuntimeProfile } from "@tessera/core/graph/runtime";
-import type { Tensor } from "@tessera/core/graph/tensor";
 import type * as Ort from "onnxruntime-node";
+import { type Engine, feedsByName, type NamedTensors, runtimeError, timeRuns } from "./engine.ts";
+import { type CheckedOptions, LOAD_DEFAULTS } from "./load-options.ts";
 import type { OrtFlavour } from "./ort-module.ts";
-import { type CheckedOptions, ortSessionOptions } from "./ort-options.ts";
+import { ortSessionOptions } from "./ort-options.ts";
 import { parseOrtProfile } from "./ort-profile.ts";
 import { emptyOrtTensor, fromOrtTensor, type OrtModule, toOrtTensor } from "./ort-tensor.ts";
-
-/** Wall times of single runs and the processor time of them all, both in milliseconds. */
-export interface Timing {
-  readonly wallMs: readonly number[];
-  readonly cpuMs: number;
-}
-
-/** Tensors by name in a form that crosses threads. */
-export type NamedTensors = readonly (readonly [name: string, tensor: Tensor])[];
-
-/** A session in the thread that calls it: the calls block that thread while the runtime works. */
-export interface OrtEngine {
-  readonly inputs: readonly ValueInfo[];
-  readonly outputs: readonly ValueInfo[];
-  run(feeds: NamedTensors): Promise<NamedTensors>;
-  time(feeds: NamedTensors, options: { readonly runs: number; readonly warmup: number }): Promise<Timing>;
-  close(): Promise<void>;
-}
-
-/** The runtime's own words, without the parts that only say who speaks. */
-export function wordsOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  return text.split("\n")[0]?.trim() || "unknown failure";
-}
-
-/** Turns anything thrown by the runtime into RUNTIME_FAILED with the runtime's words; our own errors pass. */
-export function runtimeError(doing: string, error: unknown, code: ErrorCode = "RUNTIME_FAILED"): Error {
-  return isTesseraError(error) ? error : fail(code, `Cannot ${doing}: ${wordsOf(error)}`, { cause: error });
-}
 
 function infoOf(meta: Ort.InferenceSession.ValueMetadata): ValueInfo {
   if (!meta.isTensor || !(meta.type in DTYPES)) return { name: meta.name, type: { kind: "opaque", record: meta } };
@@ -49,36 +20,14 @@ function infoOf(meta: Ort.InferenceSession.ValueMetadata): ValueInfo {
   return { name: meta.name, type: tensorType(meta.type as DType, shape) };
 }
 
-/** Processor time of the calling thread where Node can tell and one thread does the work, else of the process; microseconds. */
-function cpuClock(threads: number): () => number {
-  const { threadCpuUsage } = process as { threadCpuUsage?: () => NodeJS.CpuUsage };
-  const clock = threads === 1 && threadCpuUsage ? threadCpuUsage.bind(process) : process.cpuUsage.bind(process);
-  return () => {
-    const { user, system } = clock();
-    return user + system;
-  };
-}
-
-function checkedFeeds(ort: OrtModule, inputs: readonly ValueInfo[], feeds: NamedTensors): Record<string, Ort.Tensor> {
-  const names = new Set(inputs.map((i) => i.name));
+function ortFeeds(ort: OrtModule, inputs: readonly ValueInfo[], feeds: NamedTensors): Record<string, Ort.Tensor> {
   const out: Record<string, Ort.Tensor> = Object.create(null) as Record<string, Ort.Tensor>;
-  for (const [name, tensor] of feeds) {
-    // The binding skips what it does not know: a typing error would go unseen.
-    if (!names.delete(name))
-      throw fail(
-        "RUNTIME_FAILED",
-        `Cannot feed ${name}: the model has no such input, it has ${inputs.map((i) => i.name).join(", ")}`,
-      );
-    out[name] = toOrtTensor(ort, tensor);
-  }
-  const [missing] = names;
-  if (missing !== undefined)
-    throw fail("DATA_MISSING", `Cannot run the model: input ${missing} was not fed`, { at: { tensor: missing } });
+  for (const [name, tensor] of feedsByName(inputs, feeds)) out[name] = toOrtTensor(ort, tensor);
   return out;
 }
 
-/** Options of {@link openEngine}. */
-export interface EngineOptions {
+/** Options of {@link openOrtEngine}. */
+export interface OrtEngineOptions {
   readonly load: CheckedOptions;
   readonly flavour: OrtFlavour;
 }
@@ -86,7 +35,7 @@ export interface EngineOptions {
 /**
  * Loads a model, its bytes or the path of its file (native build only), in this thread. @throws RUNTIME_FAILED with the runtime's words, or when a symbolic dimension to set does not exist.
  */
-export async function openEngine(ort: OrtModule, model: Uint8Array | string, options: EngineOptions): Promise<OrtEngine> {
+export async function openOrtEngine(ort: OrtModule, model: Uint8Array | string, options: OrtEngineOptions): Promise<Engine> {
   let session: Ort.InferenceSession;
   try {
     session = await ort.InferenceSession.create(model as Uint8Array, ortSessionOptions(options.load));
@@ -113,10 +62,13 @@ export async function openEngine(ort: OrtModule, model: Uint8Array | string, opt
   return {
     inputs,
     outputs,
+    // The web build writes no trace.
+    profiles: options.flavour === "node",
+    broken: false,
     async run(feeds) {
       try {
         const wanted = fetches();
-        const got = await session.run(checkedFeeds(ort, inputs, feeds), wanted);
+        const got = await session.run(ortFeeds(ort, inputs, feeds), wanted);
         return outputs.map(({ name }) => {
           const own = wanted[name];
           if (own) return [name, fromOrtTensor(own)] as const;
@@ -129,28 +81,22 @@ export async function openEngine(ort: OrtModule, model: Uint8Array | string, opt
     },
     async time(feeds, { runs, warmup }) {
       try {
-        const fed = checkedFeeds(ort, inputs, feeds);
+        const fed = ortFeeds(ort, inputs, feeds);
         const wanted = fetches();
-        for (let i = 0; i < warmup; i++) await session.run(fed, wanted);
-        const cpu = cpuClock(options.load.threads ?? 1);
-        const wallMs: number[] = [];
-        const cpuStart = cpu();
-        for (let i = 0; i < runs; i++) {
-          const start = performance.now();
-          await session.run(fed, wanted);
-          wallMs.push(performance.now() - start);
-        }
-        return { wallMs, cpuMs: (cpu() - cpuStart) / 1000 };
+        const threads = options.load.threads ?? LOAD_DEFAULTS.threads;
+        return await timeRuns(() => session.run(fed, wanted), { runs, warmup, threads });
       } catch (error) {
         throw runtimeError("time the model", error);
       }
     },
+    profile: (feeds, { bytes, runs }) =>
+      profileModel(ort, { bytes, options: options.load, feeds, runs, runtime: `ort-${options.flavour}` }),
     close: () => session.release(),
   };
 }
 
 /** What {@link profileModel} needs. */
-export interface ProfileRequest {
+interface ProfileRequest {
   readonly bytes: Uint8Array;
   readonly options: CheckedOptions;
   readonly feeds: NamedTensors;
@@ -162,7 +108,7 @@ export interface ProfileRequest {
  * Per-operator times from a session of its own: ONNX Runtime profiles from load to end, once a session. Its trace goes to a fresh temporary
  * directory (the binding does not tell the file's name) that is removed in any case. The first run is not counted.
  */
-export async function profileModel(ort: OrtModule, request: ProfileRequest): Promise<RuntimeProfile> {
+async function profileModel(ort: OrtModule, request: ProfileRequest): Promise<RuntimeProfile> {
   const dir = await mkdtemp(join(tmpdir(), "tessera-profile-"));
   try {
     const session = await ort.InferenceSession.create(
@@ -171,7 +117,7 @@ export async function profileModel(ort: OrtModule, request: ProfileRequest): Pro
     );
     try {
       const inputs = session.inputMetadata.map(infoOf);
-      const fed = checkedFeeds(ort, inputs, request.feeds);
+      const fed = ortFeeds(ort, inputs, request.feeds);
       for (let i = 0; i <= request.runs; i++) await session.run(fed);
     } finally {
       session.endProfiling();

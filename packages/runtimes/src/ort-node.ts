@@ -1,7 +1,7 @@
 import type { Runtime } from "@tessera/core/graph/runtime";
+import { openHere, openInProcess, openInWorker } from "./engine-session.ts";
 import { importOrt, ortVersion } from "./ort-module.ts";
 import { prepareModel } from "./ort-options.ts";
-import { openHere, openInProcess, openInWorker } from "./ort-session.ts";
 
 /** Options of {@link ortNodeRuntime}. */
 export interface OrtNodeOptions {
@@ -35,9 +35,9 @@ export async function ortNodeRuntime(options: OrtNodeOptions = {}): Promise<Runt
     version: ortVersion(ort, "node"),
     formats: ["onnx", "ort"],
     async load(bytes, loadOptions = {}) {
-      const request = { flavour: "node", runtime: "ort-node", ...prepareModel(bytes, loadOptions) } as const;
+      const request = { engine: "ort-node", ...prepareModel(bytes, loadOptions) } as const;
       if (loadOptions.flushSubnormals) return openInProcess(request);
-      return worker ? openInWorker(request) : openHere(ort, request);
+      return worker ? openInWorker(request) : openHere(request);
     },
   };
 }

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { LoadOptions } from "@tessera/core/graph/runtime";
-import { runtimeError } from "./ort-engine.ts";
+import { runtimeError } from "./engine.ts";
 import { importOrt } from "./ort-module.ts";
 import { ortSessionOptions, prepareModel } from "./ort-options.ts";
 

@@ -1,8 +1,8 @@
 import { fail } from "@tessera/core/base/error";
 import type { Runtime } from "@tessera/core/graph/runtime";
+import { openHere, openInWorker } from "./engine-session.ts";
 import { importOrt, ortVersion } from "./ort-module.ts";
 import { prepareModel } from "./ort-options.ts";
-import { openHere, openInWorker } from "./ort-session.ts";
 
 /** Options of {@link ortWebRuntime}. */
 export interface OrtWebOptions {
@@ -30,11 +30,11 @@ export async function ortWebRuntime(options: OrtWebOptions = {}): Promise<Runtim
     version: ortVersion(ort, "web"),
     formats: ["onnx", "ort"],
     async load(bytes, loadOptions = {}) {
-      const request = { flavour: "web", runtime: "ort-web", ...prepareModel(bytes, loadOptions) } as const;
+      const request = { engine: "ort-web", ...prepareModel(bytes, loadOptions) } as const;
       if (worker) return openInWorker(request);
       if ((loadOptions.threads ?? 1) > 1)
         throw fail("RUNTIME_FAILED", `Cannot load a model: ort-web has ${loadOptions.threads} threads only in a worker`);
-      return openHere(ort, request);
+      return openHere(request);
     },
   };
 }

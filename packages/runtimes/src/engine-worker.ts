@@ -1,10 +1,8 @@
 import { parentPort } from "node:worker_threads";
 import { isTesseraError } from "@tessera/core/base/error";
-import { type NamedTensors, type OrtEngine, openEngine, profileModel, runtimeError } from "./ort-engine.ts";
-import { importOrt } from "./ort-module.ts";
-import type { CheckedOptions } from "./ort-options.ts";
-import type { OrtModule } from "./ort-tensor.ts";
-import type { AnswerMessage, Answers, ErrorRecord, Request, RequestMessage } from "./ort-wire.ts";
+import { type Engine, type NamedTensors, runtimeError } from "./engine.ts";
+import type { AnswerMessage, Answers, ErrorRecord, Request, RequestMessage } from "./engine-wire.ts";
+import { openEngine } from "./engines.ts";
 
 /** The buffers to move out of this thread with an answer. */
 function movable(tensors: NamedTensors): ArrayBuffer[] {
@@ -28,25 +26,22 @@ interface Port {
 }
 
 function serve(port: Port): void {
-  let ort: OrtModule | undefined;
-  let engine: OrtEngine | undefined;
-  let options: CheckedOptions = {};
+  let engine: Engine | undefined;
 
   async function answer(request: Request): Promise<Answers[keyof Answers]> {
     if (request.kind === "open") {
-      options = request.options;
-      ort = await importOrt(request.flavour, options.threads);
-      engine = await openEngine(ort, request.bytes, { load: options, flavour: request.flavour });
-      return { inputs: engine.inputs, outputs: engine.outputs };
+      engine = await openEngine(request.bytes, request.spec);
+      const { inputs, outputs, encodings, profiles } = engine;
+      return { inputs, outputs, profiles, ...(encodings && { encodings }) };
     }
-    if (!ort || !engine) throw new Error("the session is not open");
+    if (!engine) throw new Error("the session is not open");
     switch (request.kind) {
       case "run":
         return await engine.run(request.feeds);
       case "time":
         return await engine.time(request.feeds, request);
       case "profile":
-        return await profileModel(ort, { ...request, options });
+        return await engine.profile(request.feeds, request);
       case "close":
         await engine.close();
         engine = undefined;
@@ -60,13 +55,13 @@ function serve(port: Port): void {
       const message: AnswerMessage = { id, ok: true, value };
       port.post(message, request.kind === "run" ? movable(value as NamedTensors) : []);
     } catch (error) {
-      const message: AnswerMessage = { id, ok: false, error: recordOf(error) };
+      const message: AnswerMessage = { id, ok: false, error: recordOf(error), broken: engine?.broken ?? false };
       port.post(message, []);
     }
     if (request.kind === "close") port.close();
   }
 
-  // One at a time, in order: the binding's promises would otherwise let a second request in between.
+  // One at a time, in order: the promises of a binding would otherwise let a second request in between.
   let last = Promise.resolve();
   port.onMessage((message) => {
     last = last.then(() => handle(message));

@@ -1,28 +1,20 @@
 import type { ErrorPlace } from "@tessera/core/base/error";
 import type { ErrorCode } from "@tessera/core/base/error-codes";
-import type { ValueInfo } from "@tessera/core/graph/model";
 import type { RuntimeProfile } from "@tessera/core/graph/runtime";
-import type { NamedTensors, Timing } from "./ort-engine.ts";
-import type { OrtFlavour } from "./ort-module.ts";
-import type { CheckedOptions } from "./ort-options.ts";
+import type { EngineInfo, NamedTensors, Timing } from "./engine.ts";
+import type { EngineSpec } from "./engines.ts";
 
 /** What is asked of a worker; one kind per call. The answer to each is in {@link Answers}. */
 export type Request =
-  | { readonly kind: "open"; readonly flavour: OrtFlavour; readonly bytes: Uint8Array; readonly options: CheckedOptions }
+  | { readonly kind: "open"; readonly bytes: Uint8Array; readonly spec: EngineSpec }
   | { readonly kind: "run"; readonly feeds: NamedTensors }
   | { readonly kind: "time"; readonly feeds: NamedTensors; readonly runs: number; readonly warmup: number }
-  | {
-      readonly kind: "profile";
-      readonly bytes: Uint8Array;
-      readonly feeds: NamedTensors;
-      readonly runs: number;
-      readonly runtime: string;
-    }
+  | { readonly kind: "profile"; readonly bytes: Uint8Array; readonly feeds: NamedTensors; readonly runs: number }
   | { readonly kind: "close" };
 
 /** What comes back, by kind of request. */
 export interface Answers {
-  readonly open: { readonly inputs: readonly ValueInfo[]; readonly outputs: readonly ValueInfo[] };
+  readonly open: EngineInfo;
   readonly run: NamedTensors;
   readonly time: Timing;
   readonly profile: RuntimeProfile;
@@ -44,10 +36,10 @@ export interface RequestMessage {
   readonly request: Request;
 }
 
-/** An answer on its way. */
+/** An answer on its way. `broken`: the engine fell over, and its thread is of no use any more. */
 export type AnswerMessage =
   | { readonly id: number; readonly ok: true; readonly value: Answers[keyof Answers] }
-  | { readonly id: number; readonly ok: false; readonly error: ErrorRecord };
+  | { readonly id: number; readonly ok: false; readonly error: ErrorRecord; readonly broken: boolean };
 
 /** Copies of tensors in buffers of their own, and the list of these buffers to move to the other thread. */
 export function packed(tensors: NamedTensors): { readonly tensors: NamedTensors; readonly transfer: ArrayBuffer[] } {
