@@ -100,7 +100,11 @@ export const OPERATOR_VERSIONS: Readonly<Partial<Record<BuiltinOperator, readonl
     rule(2, "8-bit", input(0, "INT8", "UINT8")),
   ],
   ADD: [
-    rule(5, "int16 that is not quantized", all(int16, (c) => !quantized(c))),
+    rule(
+      5,
+      "int16 that is not quantized",
+      all(int16, (c) => !quantized(c)),
+    ),
     rule(4, "int64", input(0, "INT64")),
     rule(3, "int16 with any scales", freeInt16Scales),
     INT8_2,
@@ -210,7 +214,14 @@ export const OPERATOR_VERSIONS: Readonly<Partial<Record<BuiltinOperator, readonl
   MINIMUM: [rule(4, "int16", int16), rule(3, "broadcast of five axes or more", broadcastsWide), INT8_2],
   MIRROR_PAD: INT8_INT16,
   MUL: [
-    rule(7, "int16 that is not quantized, or uint32", any(all(int16, (c) => !quantized(c)), input(0, "UINT32"))),
+    rule(
+      7,
+      "int16 that is not quantized, or uint32",
+      any(
+        all(int16, (c) => !quantized(c)),
+        input(0, "UINT32"),
+      ),
+    ),
     rule(6, "complex", input(0, "COMPLEX64")),
     rule(5, "int64", input(0, "INT64")),
     rule(4, "int16", int16),

@@ -1,0 +1,113 @@
+import { placed } from "../../../base/error.ts";
+import { GraphDraft } from "../../../graph/draft.ts";
+import { withGraph } from "../../../graph/edit.ts";
+import type { Model, Node } from "../../../graph/model.ts";
+import type { Encoding, QuantPlan } from "../../../graph/plan.ts";
+import { inferGraph } from "../../../ops/infer.ts";
+import { cancelMovesPass } from "../../../passes/cancel-moves.ts";
+import { dropNoopsPass } from "../../../passes/drop-noops.ts";
+import { foldConstants } from "../../../passes/fold-constants.ts";
+import { foldShapesPass } from "../../../passes/fold-shapes.ts";
+import { ALLOW_ALL } from "../../../passes/pass.ts";
+import { removeDead } from "../../../passes/remove-dead.ts";
+import { resolveIfPass } from "../../../passes/resolve-if.ts";
+import { LEGALISE_DEFAULTS, type Legalised, type LegaliseOptions, type LegaliseRow, type Refused, type Verdict } from "./row.ts";
+import { NotStatic, type Round, siteOf } from "./site.ts";
+import { LEGALISE_ROWS } from "./table.ts";
+
+/** Rewrites make nodes that others rewrite; more rounds than this would be two rows that undo each other. */
+const MAX_ROUNDS = 12;
+
+/** What {@link legaliseModel} gives. */
+export interface LegaliseResult {
+  readonly model: Model;
+  /** The plan with encodings of values that are the same numbers under a new name. The plan itself when nothing was added. */
+  readonly plan: QuantPlan | undefined;
+  readonly changes: readonly Legalised[];
+  /** Nodes that cannot be said in TFLite. They are still in the model. */
+  readonly refused: readonly Refused[];
+}
+
+/** The passes that resolve what depends on shapes alone, and take out what does nothing. They keep the numbers and need no proof here. */
+function tidied(model: Model): Model {
+  const passes = [
+    foldConstants(),
+    foldShapesPass(),
+    resolveIfPass(),
+    removeDead(),
+    dropNoopsPass(),
+    cancelMovesPass(),
+    removeDead(),
+  ];
+  let current = model;
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const before = current;
+    for (const pass of passes) current = pass.run(current, ALLOW_ALL).model;
+    if (current === before) break;
+  }
+  return current;
+}
+
+function rowsFor(op: string): readonly LegaliseRow[] {
+  return LEGALISE_ROWS.filter((row) => row.ops.includes(op));
+}
+
+/**
+ * Rewrites what TFLite has no operator for into what it has: a model to a model that computes the same, with the same inputs and outputs. Sizes
+ * that follow from fixed input sizes are resolved first, with the branches that hang on them. Nodes that no rewrite helps are listed, not thrown.
+ *
+ * @example
+ * const { model, refused } = legaliseModel(loaded);
+ */
+export function legaliseModel(
+  model: Model,
+  options: LegaliseOptions & { readonly plan?: QuantPlan | undefined } = {},
+): LegaliseResult {
+  const settings: Required<LegaliseOptions> = { recurrent: options.recurrent ?? LEGALISE_DEFAULTS.recurrent };
+  const changes: Legalised[] = [];
+  const encodings = new Map<string, Encoding>(options.plan?.tensors);
+  let refused: readonly Refused[] = [];
+  let current = tidied(model);
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const draft = new GraphDraft(current.graph);
+    const inferred = inferGraph(current.graph);
+    const site: Round = { draft, inferred, options: settings, encodings };
+    const before = changes.length;
+    refused = legaliseRound(site, changes);
+    if (changes.length === before) break;
+    current = tidied(withGraph(current, draft.finish()));
+  }
+  const grown = encodings.size !== (options.plan?.tensors.size ?? 0);
+  return {
+    model: current,
+    plan: options.plan !== undefined && grown ? { ...options.plan, tensors: encodings } : options.plan,
+    changes,
+    refused,
+  };
+}
+
+function legaliseRound(round: Round, changes: Legalised[]): Refused[] {
+  const refused: Refused[] = [];
+  for (const listed of round.draft.nodes()) {
+    const node = round.draft.current(listed);
+    if (node === undefined || node.domain !== "") continue;
+    for (const row of rowsFor(node.op)) {
+      const verdict = tryRow(row, round, node);
+      if (verdict === "keep") continue;
+      if (verdict === "done") changes.push({ row: row.name, node: node.name, op: node.op, says: row.says });
+      else refused.push({ node: node.name, op: node.op, why: verdict.why, rewrite: verdict.rewrite });
+      break;
+    }
+  }
+  return refused;
+}
+
+function tryRow(row: LegaliseRow, round: Round, node: Node): Verdict {
+  try {
+    return row.rewrite(siteOf(round, node));
+  } catch (error) {
+    if (error instanceof NotStatic)
+      return { kind: "cannot", why: error.message, rewrite: "Give the sizes of the symbolic dimensions (option dims)" };
+    throw placed(error, { node: node.name });
+  }
+}
