@@ -1,9 +1,9 @@
 import { fail } from "../../../base/error.ts";
+import type { Draft } from "../../../formats/flatbuffer/table.ts";
 import type { BuiltinOperator } from "../../../formats/tflite/builtin-operators.ts";
 import { TENSOR_TYPES, type TensorTypeName } from "../../../formats/tflite/enums.ts";
 import { makeOperatorCode } from "../../../formats/tflite/operator-code.ts";
 import type { Operator, OperatorCode, TfliteDraft } from "../../../formats/tflite/schema.ts";
-import type { Draft } from "../../../formats/flatbuffer/table.ts";
 import type { Tensor as TensorRecord } from "../../../formats/tflite/tensor-tables.ts";
 import type { DType } from "../../../graph/dtype.ts";
 import type { Encoding } from "../../../graph/plan.ts";
@@ -172,9 +172,7 @@ export class TfliteBuilder {
         },
       ],
       buffers: this.buffers.map((data) => (data.length === 0 ? {} : { data })),
-      signatureDefs: [
-        { signatureKey: "serving_default", subgraphIndex: 0, inputs: map(io.inputs), outputs: map(io.outputs) },
-      ],
+      signatureDefs: [{ signatureKey: "serving_default", subgraphIndex: 0, inputs: map(io.inputs), outputs: map(io.outputs) }],
     };
   }
 }

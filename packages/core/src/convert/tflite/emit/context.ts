@@ -9,7 +9,7 @@ import { canonicalOrder, type Order } from "../layout/order.ts";
 import type { PortOrders, Site } from "../layout/rule.ts";
 import type { TensorRef, TfliteBuilder } from "./builder.ts";
 import type { EmitContext, WeightOptions } from "./row.ts";
-import { FileValues, fileDType } from "./values.ts";
+import { type FileValues, fileDType } from "./values.ts";
 
 /** The attribute in which a fused activation is noted: a name of ACTIVATIONS. */
 export const FUSED_ACTIVATION = "tflite_activation";
@@ -79,7 +79,10 @@ export function emitContext(
       const name = node.inputs[index] ?? "";
       const given = name === "" ? undefined : constantOf(index);
       if (given !== undefined && countOf(given.shape) !== count)
-        throw refuse(`its bias has ${countOf(given.shape)} values for ${count} outputs`, "give it one value for each output channel");
+        throw refuse(
+          `its bias has ${countOf(given.shape)} values for ${count} outputs`,
+          "give it one value for each output channel",
+        );
       const flat = given === undefined ? f32([count], new Float32Array(count)) : { ...given, shape: [count] };
       const hint = name === "" ? `${node.name}_bias` : name;
       const planned = name === "" ? undefined : state.encoding(name);
@@ -99,6 +102,7 @@ export function emitContext(
       return builder.add({ name: hint, shape: tensor.shape, dtype: fileDType(tensor.dtype, hint), encoding, data: tensor.bytes });
     },
     ints: (hint, list) => values.ints(hint, list),
+    pairs: (hint, list) => values.pairs(hint, list),
     operator: (op, draft) => builder.operator(op, draft),
     note: (kind, says) => state.note(kind, node, says),
     refuse,

@@ -1,7 +1,7 @@
+import type { TesseraError } from "../../../base/error.ts";
+import type { Draft } from "../../../formats/flatbuffer/table.ts";
 import type { BuiltinOperator } from "../../../formats/tflite/builtin-operators.ts";
 import type { BuiltinOptions } from "../../../formats/tflite/options.ts";
-import type { Draft } from "../../../formats/flatbuffer/table.ts";
-import type { TesseraError } from "../../../base/error.ts";
 import type { Encoding } from "../../../graph/plan.ts";
 import type { Tensor } from "../../../graph/tensor.ts";
 import type { Order } from "../layout/order.ts";
@@ -72,11 +72,16 @@ export interface EmitContext extends Site {
   /** The encoding of a value or constant in the plan. */
   encoding(name: string): Encoding | undefined;
   /** A value of the file that is no value of the model. Encoding and element type of `like`, unless given. */
-  temporary(hint: string, tensor: { readonly shape: readonly number[]; readonly like: TensorRef; readonly dtype?: TfliteDType }): TensorRef;
+  temporary(
+    hint: string,
+    tensor: { readonly shape: readonly number[]; readonly like: TensorRef; readonly dtype?: TfliteDType },
+  ): TensorRef;
   /** A constant of the file, as it is. */
   constantTensor(hint: string, tensor: Tensor, encoding?: Encoding): TensorRef;
   /** An int32 constant: sizes, axes, pads. A scalar when `values` is a number. */
   ints(hint: string, values: readonly number[] | number): TensorRef;
+  /** An int32 constant of shape [n, 2]: cells before and behind each axis. */
+  pairs(hint: string, values: readonly (readonly [number, number])[]): TensorRef;
   /** Appends an operator. */
   operator(op: BuiltinOperator, draft: OperatorDraft): void;
   /** Counts something for the report, e.g. `note("padding", ...)`. */

@@ -1,8 +1,15 @@
 import type { Node } from "../../../graph/model.ts";
+import { CONVOLUTION } from "./convolution.ts";
+import { ELEMENTWISE } from "./elementwise.ts";
 import type { Emission } from "./row.ts";
+import { SHAPE } from "./shape.ts";
 
 /** Every operator that can be emitted: standard ones by name, those that legalisation makes as "tflite:NAME". One family a file. */
-export const EMISSIONS: Readonly<Record<string, Emission>> = {};
+export const EMISSIONS: Readonly<Record<string, Emission>> = {
+  ...CONVOLUTION,
+  ...ELEMENTWISE,
+  ...SHAPE,
+};
 
 /** The row of a node's operator; `undefined` for one that TFLite has no form of. */
 export function emissionOf(node: Pick<Node, "op" | "domain">): Emission | undefined {

@@ -1,10 +1,12 @@
 import { fail } from "../../../base/error.ts";
 import type { DType } from "../../../graph/dtype.ts";
+import type { Node } from "../../../graph/model.ts";
 import type { Encoding } from "../../../graph/plan.ts";
 import { quantizeTensor } from "../../../graph/quantize.ts";
 import { type Tensor, tensor } from "../../../graph/tensor.ts";
-import { inOrder, memoryKey, type Order, permBetween, sameOrder } from "../layout/order.ts";
+import { canonicalOrder, inOrder, memoryKey, type Order, permBetween, sameOrder } from "../layout/order.ts";
 import { type DataUse, dataOrder } from "../layout/problem.ts";
+import type { PortOrders } from "../layout/rule.ts";
 import type { InsertedTranspose } from "../options.ts";
 import { isTfliteDType, type NewTensor, type TensorRef, type TfliteBuilder, type TfliteDType } from "./builder.ts";
 import { transposeTensor } from "./transpose-tensor.ts";
@@ -61,6 +63,7 @@ export class FileValues {
   private readonly made = new Map<string, Form>();
   private readonly converted = new Map<string, TensorRef>();
   private readonly outputRefs = new Map<string, TensorRef>();
+  private readonly pending: (readonly [TensorRef, TensorRef])[] = [];
 
   constructor(builder: TfliteBuilder, facts: ValueFacts, outputs: readonly OutputPlace[]) {
     this.builder = builder;
@@ -88,14 +91,22 @@ export class FileValues {
     return ref;
   }
 
-  private readonly pending: (readonly [TensorRef, TensorRef])[] = [];
-
   /** Appends the QUANTIZE operators behind the node that was just emitted. */
   settle(): void {
     for (const [from, to] of this.pending.splice(0)) {
       this.builder.operator("QUANTIZE", { inputs: [from], outputs: [to], options: { kind: "QuantizeOptions" } });
       this.conversions++;
     }
+  }
+
+  /** Makes the outputs of a node that could not be emitted, so that those behind it can be looked at. */
+  standIn(node: Node, orders: PortOrders): void {
+    this.pending.length = 0;
+    node.outputs.forEach((name, i) => {
+      if (name !== "" && !this.made.has(name))
+        this.make(name, orders.outputs[i] ?? canonicalOrder(this.facts.shape(name).length), "float");
+    });
+    this.pending.length = 0;
   }
 
   /** A graph input: float in the file or, when `domain` says so, integers. */
@@ -265,10 +276,19 @@ export class FileValues {
   /** An int32 constant; a scalar when `values` is a number. */
   ints(hint: string, values: readonly number[] | number): TensorRef {
     const list = typeof values === "number" ? [values] : values;
-    const key = `ints ${typeof values} ${list}`;
+    return this.list(hint, list, typeof values === "number" ? [] : [list.length]);
+  }
+
+  /** An int32 constant of shape [n, 2]. */
+  pairs(hint: string, values: readonly (readonly [number, number])[]): TensorRef {
+    return this.list(hint, values.flat(), [values.length, 2]);
+  }
+
+  private list(hint: string, list: readonly number[], shape: readonly number[]): TensorRef {
+    const key = `ints [${shape}] ${list}`;
     const known = this.converted.get(key);
     if (known !== undefined) return known;
-    const t = tensor("int32", typeof values === "number" ? [] : [list.length], Int32Array.from(list));
+    const t = tensor("int32", shape, Int32Array.from(list));
     const ref = this.builder.add({ name: hint, dtype: "int32", shape: t.shape, data: t.bytes });
     this.converted.set(key, ref);
     return ref;
@@ -294,4 +314,3 @@ export class FileValues {
     return this.convert(use.data, want, place.name);
   }
 }
-

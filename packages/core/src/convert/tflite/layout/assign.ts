@@ -1,14 +1,6 @@
-import { memoryKey, type Order } from "./order.ts";
-import {
-  costOf,
-  eachPort,
-  type DataUse,
-  type LayoutNode,
-  type LayoutProblem,
-  portDataOrder,
-  valueOrder,
-} from "./problem.ts";
 import { cutLabels } from "./cut.ts";
+import { memoryKey, type Order } from "./order.ts";
+import { costOf, type DataUse, eachPort, type LayoutNode, type LayoutProblem, portDataOrder, valueOrder } from "./problem.ts";
 import type { Port, PortOrders } from "./rule.ts";
 
 /** An assignment of orders to the ports of every node. */
@@ -235,4 +227,3 @@ function pairsOf(candidates: readonly Candidate[]): readonly (readonly [Candidat
   if (candidates.length === 1) return [[first, first]];
   return candidates.flatMap((a, i) => candidates.slice(i + 1).map((b) => [a, b] as const));
 }
-

@@ -72,8 +72,7 @@ export function sameOrderOnAll(
 ): LayoutRule {
   return (site) => {
     const rank = site.shape(site.node.outputs.find((name) => name !== "") as string).length;
-    const at = (order: Order): PortOrders =>
-      portOrders(site, (name) => trailing(order, site.shape(name).length), options.data);
+    const at = (order: Order): PortOrders => portOrders(site, (name) => trailing(order, site.shape(name).length), options.data);
     return {
       natural: at(options.natural?.(site) ?? canonicalOrder(rank)),
       follow: (port, order) => {

@@ -1,0 +1,142 @@
+import { fail, isTesseraError, type TesseraError } from "../../base/error.ts";
+import type { TfliteDraft } from "../../formats/tflite/schema.ts";
+import { isFloat } from "../../graph/dtype.ts";
+import type { Model } from "../../graph/model.ts";
+import type { Encoding, QuantPlan } from "../../graph/plan.ts";
+import { scaleChannels } from "../../graph/quantize-channels.ts";
+import { inferTypes } from "../../ops/infer-types.ts";
+import { TfliteBuilder } from "./emit/builder.ts";
+import { type EmitState, emitContext } from "./emit/context.ts";
+import { integerDecision } from "./emit/integer.ts";
+import { emissionOf } from "./emit/table.ts";
+import { FileValues } from "./emit/values.ts";
+import { assignLayouts } from "./layout/assign.ts";
+import { layoutGraph } from "./layout/graph.ts";
+import { legaliseModel } from "./legalise/legalise.ts";
+import { type FloatIsland, LOWER_TFLITE_DEFAULTS, type LowerReport, type LowerTfliteOptions } from "./options.ts";
+import { bindDims } from "./prepare/bind-dims.ts";
+import { fuseActivations } from "./prepare/fuse-activations.ts";
+
+/** A node that cannot be lowered. */
+interface Problem {
+  readonly node: string;
+  readonly why: string;
+  readonly rewrite: string;
+  readonly code: TesseraError["code"];
+}
+
+/**
+ * The records of a `.tflite` file with the model: operators that TFLite lacks are decomposed, layouts are chosen so that the fewest TRANSPOSEs are
+ * needed, and values with an encoding in the plan become integers. The same model gives the same records. Tensor names of inputs and outputs, and the
+ * names in the signature "serving_default", are those of the graph.
+ *
+ * @throws UNSUPPORTED_OP listing every node that TFLite cannot say, why, and what would make it possible; TARGET_RULE when the plan contradicts a rule of
+ *   TFLite; PLAN_INVALID, DATA_MISSING (sizes that are not known), DTYPE_MISMATCH
+ */
+export function lowerTflite(
+  model: Model,
+  options: LowerTfliteOptions = {},
+): { readonly records: TfliteDraft; readonly report: LowerReport } {
+  const settings = { ...LOWER_TFLITE_DEFAULTS, ...options };
+  const bound = bindDims(model, settings.dims);
+  const scaled = scaleChannels(bound, settings.plan?.channelScales ?? new Map());
+  const legal = legaliseModel(scaled, { plan: settings.plan });
+  const ready = inferTypes(fuseActivations(inferTypes(legal.model), legal.plan));
+  const problems: Problem[] = legal.refused.map((r) => ({ ...r, code: "UNSUPPORTED_OP" as const }));
+  const decomposed = legal.changes.map((c) => `${c.node} (${c.op}): ${c.says}`);
+  return emitModel(ready, { ...settings, plan: legal.plan }, { problems, decomposed });
+}
+
+function emitModel(
+  model: Model,
+  settings: Required<Pick<LowerTfliteOptions, "io" | "layout" | "weights" | "slim">> & { readonly plan: QuantPlan | undefined },
+  found: { readonly problems: Problem[]; readonly decomposed: string[] },
+): { readonly records: TfliteDraft; readonly report: LowerReport } {
+  const { graph } = model;
+  const { problems } = found;
+  const encodings: ReadonlyMap<string, Encoding> = settings.plan?.tensors ?? new Map();
+  for (const node of graph.nodes) {
+    if (emissionOf(node) !== undefined || problems.some((p) => p.node === node.name)) continue;
+    const op = node.domain === "" ? node.op : `${node.domain}:${node.op}`;
+    problems.push({
+      node: node.name,
+      why: `TFLite has no form of ${op} that Tessera knows`,
+      rewrite: "express it with other operators before conversion",
+      code: "UNSUPPORTED_OP",
+    });
+  }
+  if (problems.length > 0) throw refusal(problems);
+
+  const layout = layoutGraph(graph, { encodings, layout: settings.layout });
+  const { orders, exact } = assignLayouts(layout.problem);
+  const builder = new TfliteBuilder([...graph.inputs, ...graph.outputs].map((v) => v.name));
+  const domain = settings.io === "integer" ? "integer" : "float";
+  const facts = { ...layout.facts, encoding: (name: string) => encodings.get(name) };
+  const values = new FileValues(
+    builder,
+    facts,
+    layout.outputs.map(({ name, order }) => ({ name, order, domain }) as const),
+  );
+  const padding: string[] = [];
+  const decomposed = [...found.decomposed];
+  const state: EmitState = {
+    builder,
+    values,
+    site: (node) => ({ node, ...layout.facts }),
+    encoding: (name) => encodings.get(name),
+    note: (kind, node, says) => {
+      (kind === "padding" ? padding : decomposed).push(`${node.name}: ${says}`);
+    },
+  };
+  const inputs = layout.inputs.map(({ name, order }) => ({ name, tensor: values.input(name, order, domain) }));
+  const islands: FloatIsland[] = [];
+  for (const node of layout.nodes) {
+    const emission = emissionOf(node);
+    if (emission === undefined) continue;
+    const site = state.site(node);
+    try {
+      const { integer, why } = integerDecision(site, emission, (name) => encodings.get(name));
+      const makesFloats = node.outputs.some((name) => name !== "" && isFloat(site.dtype(name)));
+      if (!integer && settings.plan !== undefined && makesFloats) islands.push({ node: node.name, op: node.op, why });
+      const portOrders = orders.get(node.name) ?? emission.layout(site).natural;
+      emission.emit(emitContext(state, node, { orders: portOrders, integer }));
+      values.settle();
+    } catch (error) {
+      if (!isTesseraError(error) || (error.code !== "UNSUPPORTED_OP" && error.code !== "TARGET_RULE")) throw error;
+      problems.push({ node: node.name, why: error.message, rewrite: error.hint, code: error.code });
+      values.standIn(node, orders.get(node.name) ?? emission.layout(site).natural);
+    }
+  }
+  if (problems.length > 0) throw refusal(problems);
+  const inner = values.conversions;
+  const outputs = layout.outputs.map(({ name, order }) => ({ name, tensor: values.output({ name, order, domain }) }));
+  const records = builder.finish({ inputs, outputs, description: `${graph.name}, converted by Tessera` });
+  return {
+    records,
+    report: {
+      operators: builder.operatorCounts(),
+      transposes: values.transposes,
+      padding,
+      floatIslands: islands,
+      borders: values.conversions - inner,
+      decomposed,
+      layoutExact: exact,
+    },
+  };
+}
+
+/** One error for all nodes that cannot be lowered. */
+function refusal(problems: readonly Problem[]): TesseraError {
+  const [first] = problems as readonly [Problem];
+  const code = problems.some((p) => p.code === "UNSUPPORTED_OP") ? "UNSUPPORTED_OP" : first.code;
+  const lines = problems.map((p) => `${p.node}: ${p.why} (possible when you ${decapitalised(p.rewrite)})`);
+  const count = problems.length === 1 ? "1 node" : `${problems.length} nodes`;
+  return fail(code, `Cannot lower the model to TFLite: ${count} cannot be expressed\n  ${lines.join("\n  ")}`, {
+    at: { node: first.node },
+    hint: first.rewrite,
+  });
+}
+
+function decapitalised(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}
