@@ -20,14 +20,14 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from crops import Crops, read_crops
+from crops import read_crops
 from graphs import graphs_of, one_thread_session
-from latency import time_interleaved
+from judge import against_fp32, embed, verification
+from latency import session_call, time_interleaved
 from process import failure_text, run_once
 from quantize_build import VARIANTS
-from verification import all_pairs_scores, lfw_accuracy, normalised, read_aliases, tar_at_far
+from verification import normalised
 
-FARS = (1e-3, 1e-4, 1e-5)
 COUNTED = (
     "Conv",
     "FusedConv",
@@ -41,11 +41,6 @@ COUNTED = (
 )
 
 
-def embed(session, crops: Crops) -> np.ndarray:
-    name = session.get_inputs()[0].name
-    return np.concatenate([session.run(None, {name: crops.batch(row)})[0] for row in range(len(crops.paths))])
-
-
 def runtime_graph(model: Path, level: str, folder: Path) -> dict:
     """What the runtime really runs: operators of the optimised graph that it saves at this level."""
     saved = folder / f"{model.stem}.{level}.optimized.onnx"
@@ -53,48 +48,6 @@ def runtime_graph(model: Path, level: str, folder: Path) -> dict:
     ops = Counter(node.op_type for graph in graphs_of(onnx.load(str(saved)).graph) for node in graph.node)
     saved.unlink()
     return {"counted": {op: ops[op] for op in COUNTED}, "ops": dict(sorted(ops.items()))}
-
-
-def verification(unit: np.ndarray, crops: Crops, lfw: Path) -> tuple[dict, np.ndarray, np.ndarray]:
-    rows = crops.rows("eval")
-    subjects = [crops.subjects[row] for row in rows]
-    genuine, impostor = all_pairs_scores(unit[rows].astype(np.float32), subjects, read_aliases(lfw / "aliases.csv"))
-    report = {
-        "lfw": lfw_accuracy(unit, crops.paths, lfw / "pairs.csv"),
-        "genuine": len(genuine),
-        "impostor": len(impostor),
-        "genuineMean": float(genuine.mean()),
-        "impostorMean": float(impostor.mean()),
-        "impostorMax": float(impostor.max()),
-        "tarAtFar": [tar_at_far(genuine, impostor, far) for far in FARS],
-    }
-    return report, genuine, impostor
-
-
-def against_fp32(report: dict, reference: dict, pairs: tuple, reference_pairs: tuple, cosines: np.ndarray) -> dict:
-    """How far a variant moved: cosines, scores, decisions at the FP32 thresholds."""
-    result = {
-        "cosineMean": float(cosines.mean()),
-        "cosineMin": float(cosines.min()),
-        "cosineP1": float(np.percentile(cosines, 1)),
-        "largestScoreShift": float(max(np.abs(a - b).max() for a, b in zip(pairs, reference_pairs, strict=True))),
-        "impostorMeanShift": report["impostorMean"] - reference["impostorMean"],
-        "atFp32Threshold": [],
-    }
-    for at in reference["tarAtFar"]:
-        threshold = at["threshold"]
-        flips = sum(
-            int(np.sum((a > threshold) != (b > threshold))) for a, b in zip(pairs, reference_pairs, strict=True)
-        )
-        result["atFp32Threshold"].append(
-            {
-                "far": at["far"],
-                "farRealised": float(np.mean(pairs[1] > threshold)),
-                "tar": float(np.mean(pairs[0] > threshold)),
-                "flips": flips,
-            }
-        )
-    return result
 
 
 def table_lines(report: dict) -> list[str]:
@@ -160,10 +113,11 @@ def main() -> None:
 
     working = {name: entry for name, entry in entries.items() if "failed" not in entry}
     sessions = {name: one_thread_session(str(entry["file"])) for name, entry in working.items()}
+    calls = {name: session_call(session) for name, session in sessions.items()}
     eval_rows = crops.rows("eval")
     reference = None
     for name, entry in working.items():
-        unit = normalised(embed(sessions[name], crops).astype(np.float64))
+        unit = normalised(embed(lambda crop, call=calls[name]: call(crop)()[0], crops).astype(np.float64))
         report, *pairs = verification(unit, crops, options.lfw)
         entry |= {"sizeBytes": entry["file"].stat().st_size, "verification": report}
         entry["runtimeGraph"] = {
@@ -176,7 +130,7 @@ def main() -> None:
             entry["againstFp32"] = against_fp32(report, reference[1], pairs, reference[2], cosines)
         print(f"{name}: TAR {[round(at['tar'] * 100, 2) for at in report['tarAtFar']]}", file=sys.stderr)
     timed = [crops.batch(row) for row in eval_rows[:: max(len(eval_rows) // 50, 1)]]
-    for name, result in time_interleaved(sessions, timed, options.rounds, "fp32").items():
+    for name, result in time_interleaved(calls, timed, options.rounds, "fp32").items():
         entries[name]["latency"] = result
 
     versions = {name: version(name) for name in ("onnx", "onnxruntime", "numpy")}
