@@ -143,6 +143,9 @@ export function attrGraph(node: Node, name: string): Graph | undefined {
   return a.value;
 }
 
+/** Metadata key of an Identity that stands for a requantization: values move onto another grid there, so it is not dropped as doing nothing. */
+export const REGRID_KEY = "tessera.regrid";
+
 /** Whether the node is the ONNX standard operator `op`. */
 export function isOp(node: Node, op: string): boolean {
   return node.op === op && node.domain === "";

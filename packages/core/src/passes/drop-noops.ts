@@ -1,7 +1,7 @@
 import { sameShape } from "../graph/dim.ts";
 import type { GraphDraft } from "../graph/draft.ts";
 import type { Node } from "../graph/model.ts";
-import { attrInts } from "../graph/node.ts";
+import { attrInts, REGRID_KEY } from "../graph/node.ts";
 import { readCuts, takesAll } from "./merge-slices.ts";
 import { graphPass, type Pass } from "./pass.ts";
 import { constantInts, dtypeOf, isOneOf, shapeOf, uniformValue } from "./values.ts";
@@ -31,7 +31,7 @@ const sameShapeOnly: Noop = (draft, node) =>
   sameShape(shapeOf(draft, node.inputs[0]), shapeOf(draft, node.outputs[0])) ? first(node) : undefined;
 
 const NOOPS: Readonly<Record<string, Noop>> = {
-  Identity: (_draft, node) => first(node),
+  Identity: (_draft, node) => (node.metadata?.has(REGRID_KEY) ? undefined : first(node)),
   Dropout: (draft, node) => {
     if (
       (node.outputs[1] ?? "") !== "" &&

@@ -1,30 +1,8 @@
 import type { GraphDraft } from "../graph/draft.ts";
 import type { Node } from "../graph/model.ts";
 import { countOf, toNumbers } from "../graph/tensor.ts";
-import type { OperatorRule, Target } from "../targets/target.ts";
-
-/** The rule of a target for a node; `undefined` for operators that it does not list. */
-export function ruleOf(node: Node, target: Target): OperatorRule | undefined {
-  return node.domain === "" && Object.hasOwn(target.operators, node.op) ? target.operators[node.op] : undefined;
-}
-
-/** Whether an input carries numbers that are computed with; the condition of Where does not. */
-export function isData(node: Node, index: number): boolean {
-  return node.op !== "Where" || index > 0;
-}
-
-/** Whether a rule reads all inputs as data, or the first alone. */
-function readsAll(rule: OperatorRule): boolean {
-  return (rule.kind === "integer" && rule.weight === undefined) || (rule.kind === "equal" && rule.over === "all");
-}
-
-/** Positions of the inputs that carry data under a rule; absent ones are left out. */
-export function dataInputs(node: Node, rule: OperatorRule): readonly number[] {
-  const positions: number[] = [];
-  const end = readsAll(rule) ? node.inputs.length : 1;
-  for (let i = 0; i < end; i++) if (node.inputs[i] && isData(node, i)) positions.push(i);
-  return positions;
-}
+import { dataInputs } from "../targets/rules.ts";
+import type { OperatorRule } from "../targets/target.ts";
 
 /** Why a node that the table allows cannot be integer here; `undefined` when it can. */
 export function floatReason(node: Node, rule: OperatorRule | undefined, draft: GraphDraft): string | undefined {

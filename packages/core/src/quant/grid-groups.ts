@@ -10,6 +10,8 @@ export interface GridGroup {
   readonly fixed: FixedGrid | undefined;
   /** Its encoding stands for the bounds of a Clip that no kernel knows, so that nothing else may widen it. */
   readonly bounded: boolean;
+  /** It is moved onto its grid from another one, and so takes any. */
+  readonly pliable: boolean;
 }
 
 /** Values in groups of one encoding each: union-find, where a group carries what fixes its grid. Values not seen yet are groups of their own. */
@@ -31,7 +33,7 @@ export class GridGroups {
   /** The group of a value. */
   of(name: string): GridGroup {
     const root = this.root(name);
-    return this.groups.get(root) ?? { members: [root], fixed: undefined, bounded: false };
+    return this.groups.get(root) ?? { members: [root], fixed: undefined, bounded: false, pliable: false };
   }
 
   /** Whether two values share their encoding. */
@@ -47,11 +49,16 @@ export class GridGroups {
     this.groups.set(this.root(name), { ...this.of(name), bounded: true });
   }
 
+  bend(name: string): void {
+    this.groups.set(this.root(name), { ...this.of(name), pliable: true });
+  }
+
   /** Whether two groups may become one. */
   fits(a: string, b: string): boolean {
     if (this.together(a, b)) return true;
     const [one, other] = [this.of(a), this.of(b)];
     if (one.bounded || other.bounded) return false;
+    if (one.pliable || other.pliable) return true;
     return one.fixed?.scale === other.fixed?.scale && one.fixed?.zeroPoint === other.fixed?.zeroPoint;
   }
 
@@ -62,7 +69,10 @@ export class GridGroups {
     const [kept, gone] = [this.of(to), this.of(from)];
     this.above.set(from, to);
     this.groups.delete(from);
-    this.groups.set(to, { ...kept, members: [...kept.members, ...gone.members] });
+    // Two pliable values stay so together; beside any other, that one decides.
+    const pliable = kept.pliable && gone.pliable;
+    const members = [...kept.members, ...gone.members];
+    this.groups.set(to, { members, fixed: kept.fixed ?? gone.fixed, bounded: false, pliable });
   }
 
   /** The groups with more than one member. */

@@ -1,12 +1,14 @@
 import { GraphDraft } from "../graph/draft.ts";
 import { withGraph } from "../graph/edit.ts";
 import type { Model, Node } from "../graph/model.ts";
+import { REGRID_KEY } from "../graph/node.ts";
 import type { NodeChoice } from "../graph/plan.ts";
-import { toNumbers } from "../graph/tensor.ts";
 import { usedNames } from "../graph/walk.ts";
+import { boundsOf, isKernelBound } from "../targets/bounds.ts";
+import { dataInputs, ruleOf } from "../targets/rules.ts";
 import { schemeOf } from "../targets/scheme.ts";
 import type { OperatorRule, Target } from "../targets/target.ts";
-import { dataInputs, floatReason, ruleOf } from "./float-reason.ts";
+import { floatReason } from "./float-reason.ts";
 import { type FixedGrid, GridGroups } from "./grid-groups.ts";
 import { findNormTail } from "./norm-tail.ts";
 
@@ -42,7 +44,7 @@ export interface Placement {
   readonly weights: readonly WeightPlace[];
   /** Every node of the graph with what it computes in, and why. */
   readonly choices: ReadonlyMap<string, NodeChoice>;
-  /** Nodes left in float because of their inputs' grids; none in a model that went through {@link separateGrids}. */
+  /** Nodes left in float because of their inputs' grids; none in a model that went through `prepareForIntegers`. */
   readonly conflicts: readonly GridConflict[];
 }
 
@@ -167,14 +169,14 @@ function wantedValues(
   for (const node of [...nodes].reverse()) {
     const rule = ruleOf(node, target);
     if (rule === undefined || kept.has(node.name) || floatReason(node, rule, draft) !== undefined) continue;
-    const computes = rule.kind === "integer" && node.op !== target.requantize;
-    if (computes || node.outputs.some((name) => wanted.has(name)))
+    if (rule.kind === "integer" || node.outputs.some((name) => wanted.has(name)))
       for (const index of dataInputs(node, rule)) wanted.add(node.inputs[index] as string);
   }
   return wanted;
 }
 
 function place(node: Node, rule: OperatorRule, walk: Walk): Placed {
+  if (node.op === walk.target.requantize && node.metadata?.has(REGRID_KEY)) return placeRegrid(node, walk);
   switch (rule.kind) {
     case "float":
       return { float: rule.why };
@@ -214,6 +216,14 @@ function placeThrough(node: Node, walk: Walk): Placed {
   return { integer: "moves integers without touching them" };
 }
 
+function placeRegrid(node: Node, walk: Walk): Placed {
+  if (!isQuantized(node.inputs[0] as string, walk)) return { float: "its input is not quantized" };
+  const output = node.outputs[0] as string;
+  walk.encoded.add(output);
+  walk.groups.bend(output);
+  return { integer: "moves integers onto another grid" };
+}
+
 function share(node: Node, input: string, walk: Walk): void {
   for (const name of node.outputs) if (name !== "") walk.shared.set(name, ownerOf(input, walk));
 }
@@ -246,8 +256,9 @@ function placeEqual(node: Node, rule: OperatorRule, walk: Walk): Placed {
  * fixed grids, all but the coarsest, which loses a fraction of a bit where the finer ones would clip.
  */
 function misfits(owners: readonly string[], groups: GridGroups): readonly number[] {
-  if (owners.every((name) => groups.fits(owners[0] as string, name))) return [];
-  const indices = owners.map((_, i) => i);
+  const indices = owners.map((_, i) => i).filter((i) => !groups.of(owners[i] as string).pliable);
+  const [first] = indices;
+  if (first === undefined || indices.every((i) => groups.fits(owners[first] as string, owners[i] as string))) return [];
   const isBound = (i: number): boolean => groups.of(owners[i] as string).bounded;
   const stepOf = (i: number): number | undefined => groups.of(owners[i] as string).fixed?.scale;
   if (indices.some((i) => !isBound(i) && stepOf(i) === undefined))
@@ -261,7 +272,10 @@ function placeAbsorbed(node: Node, rule: OperatorRule & { readonly kind: "absorb
   const input = node.inputs[0] as string;
   const output = node.outputs[0] as string;
   const maker = draft.producer(input);
-  const known = isKnownBound(node, draft, target);
+  const known = isKernelBound(
+    boundsOf(node, (name) => draft.constant(name)),
+    target,
+  );
   // A value that only moves, or whose grid is fixed, has no range that the bound could become.
   const vanishes =
     makesRange(maker, known, target) &&
@@ -284,17 +298,6 @@ function placeAbsorbed(node: Node, rule: OperatorRule & { readonly kind: "absorb
   return { integer: `bounds integers on the grid of its input` };
 }
 
-/** Whether kernels of the target know the bounds of a Relu or Clip; without such kernels, none are known. */
-function isKnownBound(node: Node, draft: GraphDraft, target: Target): boolean {
-  const bound = (index: number, otherwise: number): number => {
-    const constant = node.op === "Clip" && node.inputs[index] ? draft.constant(node.inputs[index] as string) : undefined;
-    return constant === undefined ? otherwise : (toNumbers(constant)[0] as number);
-  };
-  const low = bound(1, node.op === "Relu" ? 0 : Number.NEGATIVE_INFINITY);
-  const high = bound(2, Number.POSITIVE_INFINITY);
-  return target.absorbs?.bounds.some(([l, h]) => l === low && h === high) ?? false;
-}
-
 /** Whether a node's output has a range of its own, or a kernel of its own, that a Relu or Clip behind it may vanish into. */
 function makesRange(maker: Node | undefined, known: boolean, target: Target): boolean {
   if (maker === undefined) return false;
@@ -306,10 +309,8 @@ function makesRange(maker: Node | undefined, known: boolean, target: Target): bo
 }
 
 function placeInteger(node: Node, rule: OperatorRule & { readonly kind: "integer" }, walk: Walk): Placed {
-  const { target, draft, encoded, shared, operands, weights, groups, wanted } = walk;
+  const { target, draft, encoded, shared, operands, weights, groups } = walk;
   const output = node.outputs[0] as string;
-  if (node.op === target.requantize && !(wanted.has(output) && isQuantized(node.inputs[0] as string, walk)))
-    return { float: "there is nothing to move onto another grid" };
   node.inputs.forEach((name, index) => {
     if (name === "" || index === rule.bias || (node.op === "Where" && index === 0)) return;
     if (draft.constant(name) !== undefined) {

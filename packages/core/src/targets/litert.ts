@@ -28,8 +28,6 @@ const INT8_OPERATORS: Readonly<Record<string, OperatorRule>> = {
   Mul: INTEGER,
   ReduceMean: INTEGER,
   GlobalAveragePool: INTEGER,
-  // Between two encodings it is QUANTIZE, which moves integers onto another grid.
-  Identity: INTEGER,
   Sigmoid: { kind: "integer", fixedOutput: { scale: 1 / 256, zeroPoint: 0 } },
   Softmax: { kind: "integer", fixedOutput: { scale: 1 / 256, zeroPoint: 0 } },
   Tanh: { kind: "integer", fixedOutput: { scale: 1 / 128, zeroPoint: 128 } },
@@ -55,6 +53,8 @@ const INT8_OPERATORS: Readonly<Record<string, OperatorRule>> = {
   SpaceToDepth: THROUGH,
   DepthToSpace: THROUGH,
   Dropout: THROUGH,
+  // One that prepareForIntegers put in is QUANTIZE between two grids instead.
+  Identity: THROUGH,
   Relu: ABSORBED,
   Clip: ABSORBED,
   HardSigmoid: { kind: "float", why: "TFLite has no HARD_SIGMOID operator" },

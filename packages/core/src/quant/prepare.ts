@@ -1,0 +1,45 @@
+import { GraphDraft } from "../graph/draft.ts";
+import { withGraph } from "../graph/edit.ts";
+import type { Model, Node } from "../graph/model.ts";
+import { makeNode, REGRID_KEY } from "../graph/node.ts";
+import type { Target } from "../targets/target.ts";
+import { type GridConflict, placeIntegers, unshareWeights } from "./placement.ts";
+
+/**
+ * The model as {@link placeIntegers} wants it: weights that are read in several places cut apart, and where a kernel needs one grid for values whose
+ * grids are fixed differently (a Softmax beside a Conv, both into a Concat), the fewest of them moved onto the grid of the rest by an Identity of
+ * its own, which a runtime computes as a requantization. On targets without such an operator those kernels stay in float.
+ */
+export function prepareForIntegers(model: Model, target: Target): Model {
+  let current = unshareWeights(model, target);
+  if (target.requantize === undefined) return current;
+  // Each round takes the conflicts of the last one away; those that it may uncover stand further down the graph.
+  for (let left = current.graph.nodes.length; left >= 0; left--) {
+    const { conflicts } = placeIntegers(current, target);
+    const [next] = conflicts;
+    if (next === undefined) break;
+    current = separate(current, next, target.requantize);
+  }
+  return current;
+}
+
+function separate(model: Model, conflict: GridConflict, op: string): Model {
+  const draft = new GraphDraft(model.graph);
+  const node = draft.nodes().find((n) => n.name === conflict.node) as Node;
+  const inputs = [...node.inputs];
+  for (const index of conflict.cut) {
+    const name = inputs[index] as string;
+    const constant = draft.constant(name);
+    if (constant !== undefined) {
+      inputs[index] = draft.addConstant(name, constant);
+      continue;
+    }
+    const output = draft.freshName(`${name}_regridded`);
+    const regrid = makeNode(op, { inputs: [name], outputs: [output] }, { name: draft.freshName(`regrid_${name}`) });
+    draft.add({ ...regrid, metadata: new Map([[REGRID_KEY, ""]]) }, node);
+    draft.setType(output, draft.type(name));
+    inputs[index] = output;
+  }
+  draft.replace(node, { ...node, inputs });
+  return withGraph(model, draft.finish());
+}
