@@ -32,6 +32,8 @@ export interface LegaliseSite {
   constant(name: string): Tensor | undefined;
   /** The elements of a small integer value, when they are known. */
   ints(name: string): readonly number[] | undefined;
+  /** The node that alone reads output `index`, when it is no graph output. */
+  soleReader(index: number): Node | undefined;
   /** The node that makes a value, when this node is its only reader. */
   soleProducer(name: string): Node | undefined;
   /** A scalar constant of the type of the node's first input, unless told. Made once for each value. */

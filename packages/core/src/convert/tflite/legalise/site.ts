@@ -68,6 +68,7 @@ export function siteOf(round: Round, node: Node): LegaliseSite {
       const values = inferred.values.get(name);
       return values?.every((v) => typeof v === "number") ? (values as readonly number[]) : undefined;
     },
+    soleReader: (index) => draft.onlyConsumer(node.outputs[index] ?? ""),
     soleProducer: (name) => (draft.onlyConsumer(name)?.name === node.name ? draft.producer(name) : undefined),
     scalar: (value, dtype) => {
       const type = dtype ?? typeOf(node.inputs[0] as string).dtype;
