@@ -1,15 +1,20 @@
-import { writeTflite } from "../../formats/tflite/write.ts";
-import type { Model } from "../../graph/model.ts";
-import { lowerTflite } from "./lower.ts";
-import type { LowerTfliteOptions } from "./options.ts";
+import type { FlatLimits } from "../../formats/flatbuffer/limits.ts";
+import { readTflite } from "../../formats/tflite/read.ts";
+import { type RaisedTflite, type RaiseTfliteOptions, raiseTflite } from "./raise.ts";
+
+/** Options of {@link modelFromTflite}. */
+export interface FromTfliteOptions extends RaiseTfliteOptions {
+  /** Limits of the reader to be raised by name. */
+  readonly limits?: Partial<FlatLimits>;
+}
 
 /**
- * The bytes of a `.tflite` file with the model. The same model and plan give the same bytes.
+ * The canonical model and the plan of the bytes of a `.tflite` file. Weights that need no change stay views of `bytes`: do not write into it.
  *
- * @throws what `lowerTflite` throws; TOO_LARGE above 2 GiB
+ * @throws what `readTflite` and `raiseTflite` throw
  * @example
- * const file = modelToTflite(model, { plan, io: "integer" });
+ * const { model, plan, notes } = modelFromTflite(await readFile("face.tflite"));
  */
-export function modelToTflite(model: Model, options: LowerTfliteOptions = {}): Uint8Array<ArrayBuffer> {
-  return writeTflite(lowerTflite(model, options).records);
+export function modelFromTflite(bytes: Uint8Array, options: FromTfliteOptions = {}): RaisedTflite {
+  return raiseTflite(readTflite(bytes, options.limits), options);
 }

@@ -15,6 +15,7 @@ import { layoutGraph } from "./layout/graph.ts";
 import { legaliseModel } from "./legalise/legalise.ts";
 import { type FloatIsland, LOWER_TFLITE_DEFAULTS, type LowerReport, type LowerTfliteOptions } from "./options.ts";
 import { bindDims } from "./prepare/bind-dims.ts";
+import { denseForms } from "./prepare/dense-forms.ts";
 import { fuseActivations } from "./prepare/fuse-activations.ts";
 
 /** A node that cannot be lowered. */
@@ -41,10 +42,11 @@ export function lowerTflite(
   const bound = bindDims(model, settings.dims);
   const scaled = scaleChannels(bound, settings.plan?.channelScales ?? new Map());
   const legal = legaliseModel(scaled, { plan: settings.plan });
-  const ready = inferTypes(fuseActivations(inferTypes(legal.model), legal.plan));
+  const dense = denseForms({ model: inferTypes(legal.model), plan: legal.plan });
+  const ready = inferTypes(fuseActivations(dense.model, dense.plan));
   const problems: Problem[] = legal.refused.map((r) => ({ ...r, code: "UNSUPPORTED_OP" as const }));
   const decomposed = legal.changes.map((c) => `${c.node} (${c.op}): ${c.says}`);
-  return emitModel(ready, { ...settings, plan: legal.plan }, { problems, decomposed });
+  return emitModel(ready, { ...settings, plan: dense.plan }, { problems, decomposed });
 }
 
 function emitModel(

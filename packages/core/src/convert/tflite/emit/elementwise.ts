@@ -51,7 +51,9 @@ function binary(spec: BinarySpec): Emission {
   };
 }
 
-/** Element-wise arithmetic of two operands. */
+const EXTREMUM: IntegerRule = { same: true };
+
+/** Element-wise functions of two operands. */
 export const ELEMENTWISE = {
   Add: binary({
     op: "ADD",
@@ -70,4 +72,14 @@ export const ELEMENTWISE = {
     integer: {},
   }),
   Div: binary({ op: "DIV", options: (fusedActivationFunction) => ({ kind: "DivOptions", fusedActivationFunction }) }),
+  Max: binary({ op: "MAXIMUM", options: () => ({ kind: "MaximumMinimumOptions" }), integer: EXTREMUM }),
+  Min: binary({ op: "MINIMUM", options: () => ({ kind: "MaximumMinimumOptions" }), integer: EXTREMUM }),
+  Pow: binary({ op: "POW", options: () => ({ kind: "PowOptions" }) }),
+  Equal: binary({ op: "EQUAL", options: () => ({ kind: "EqualOptions" }) }),
+  Less: binary({ op: "LESS", options: () => ({ kind: "LessOptions" }) }),
+  LessOrEqual: binary({ op: "LESS_EQUAL", options: () => ({ kind: "LessEqualOptions" }) }),
+  Greater: binary({ op: "GREATER", options: () => ({ kind: "GreaterOptions" }) }),
+  GreaterOrEqual: binary({ op: "GREATER_EQUAL", options: () => ({ kind: "GreaterEqualOptions" }) }),
+  And: binary({ op: "LOGICAL_AND", options: () => ({ kind: "LogicalAndOptions" }) }),
+  Or: binary({ op: "LOGICAL_OR", options: () => ({ kind: "LogicalOrOptions" }) }),
 } as const satisfies Record<string, Emission>;

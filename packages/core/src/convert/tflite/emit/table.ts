@@ -1,13 +1,23 @@
 import type { Node } from "../../../graph/model.ts";
+import { ACTIVATION } from "./activation.ts";
 import { CONVOLUTION } from "./convolution.ts";
+import { DECONVOLUTION } from "./deconvolution.ts";
+import { DENSE } from "./dense.ts";
 import { ELEMENTWISE } from "./elementwise.ts";
+import { JOINING } from "./joining.ts";
+import { POOL } from "./pool.ts";
 import type { Emission } from "./row.ts";
 import { SHAPE } from "./shape.ts";
 
 /** Every operator that can be emitted: standard ones by name, those that legalisation makes as "tflite:NAME". One family a file. */
 export const EMISSIONS: Readonly<Record<string, Emission>> = {
   ...CONVOLUTION,
+  ...DECONVOLUTION,
+  ...POOL,
+  ...DENSE,
   ...ELEMENTWISE,
+  ...ACTIVATION,
+  ...JOINING,
   ...SHAPE,
 };
 

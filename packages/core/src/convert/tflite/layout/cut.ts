@@ -91,8 +91,10 @@ function partiesOf(
   const read = new Map<string, Parties>();
   const made = new Map<string, Parties>();
   const of = (map: Map<string, Parties>, key: string): Parties => {
-    let parties = map.get(key);
-    if (parties === undefined) map.set(key, (parties = { always: false, with0: [], with1: [] }));
+    const known = map.get(key);
+    if (known !== undefined) return known;
+    const parties: Parties = { always: false, with0: [], with1: [] };
+    map.set(key, parties);
     return parties;
   };
   if (data.given !== undefined) of(made, memoryKey(data.given, data.shape)).always = true;

@@ -7,7 +7,7 @@ import { type Tensor, toNumbers } from "../../../graph/tensor.ts";
 import { FUSED_ACTIVATION } from "../emit/context.ts";
 
 /** Operators whose TFLite form applies an activation to its own output. */
-const FUSING = new Set([...["Conv", "Gemm", "MatMul", "FullyConnected", "Add", "Sub", "Mul", "Div", "MaxPool", "AveragePool"]]);
+const FUSING = new Set([...["Conv", "Gemm", "MatMul", "FlatDense", "Add", "Sub", "Mul", "Div", "MaxPool", "AveragePool"]]);
 
 /** The activation of TFLite that a Relu or Clip with these bounds is. */
 export function activationOf(node: Node, constant: (name: string) => Tensor | undefined): ActivationName | undefined {
