@@ -1,0 +1,317 @@
+import type { Graph, Node, ValueType } from "../../../../graph/model.ts";
+import { tensorType } from "../../../../graph/model.ts";
+import { makeNode } from "../../../../graph/node.ts";
+import type { Encoding } from "../../../../graph/plan.ts";
+import { countOf, i64, type Tensor } from "../../../../graph/tensor.ts";
+import { makeNameBook } from "../../../onnx/names.ts";
+import { channelsFirst, channelsLast, permuted } from "../permute.ts";
+import { cutGraph } from "./min-cut.ts";
+import type { Label, LayoutEdit, LayoutRule, LayoutSite } from "./rule.ts";
+import { LEAST_RANK, layoutRule } from "./rules.ts";
+
+/** Options of {@link assignLayout}. */
+export interface AssignOptions {
+  /** Whether inputs and outputs of rank 4 may change their layout. */
+  readonly moveEnds: boolean;
+  readonly encodings: Map<string, Encoding>;
+}
+
+/** What it costs to transpose a value once: a node each, and between equals the smaller ones. */
+const NODE_PRICE = 1 << 20;
+
+/**
+ * Chooses for every value whether its channels stand last, as in the file, or in axis 1, so that the fewest Transposes are left: a minimum cut, exact.
+ * Values between keep their names. Constants are transposed with the nodes that read them, and weights behind a flattening take up its order.
+ *
+ * @returns the graph, and the inputs and outputs whose layout changed
+ */
+export function assignLayout(graph: Graph, options: AssignOptions): { readonly graph: Graph; readonly moved: readonly string[] } {
+  const { encodings } = options;
+  const shapes = shapesOf(graph);
+  const readersOf = new Map<string, Node[]>();
+  for (const node of graph.nodes) {
+    for (const name of new Set(node.inputs)) {
+      const list = readersOf.get(name);
+      if (list === undefined) readersOf.set(name, [node]);
+      else list.push(node);
+    }
+  }
+  const outputs = new Set(graph.outputs.map((o) => o.name));
+  const site = (node: Node): LayoutSite => ({
+    node,
+    shape: (name) => graph.constants.get(name)?.shape ?? shapes.get(name),
+    constant: (name) => graph.constants.get(name),
+    readers: (name) => readersOf.get(name) ?? [],
+    isOutput: (name) => outputs.has(name),
+  });
+  const rules = graph.nodes.map((node) => layoutRule(site(node)));
+  const labels = solve(graph, { rules, shapes, moveEnds: options.moveEnds });
+
+  const book = makeNameBook();
+  for (const { name } of graph.inputs) book.take(name);
+  for (const name of graph.constants.keys()) book.take(name);
+  for (const node of graph.nodes) for (const name of [node.name, ...node.outputs]) book.take(name);
+  const constants = new Map(graph.constants);
+  const nodes: Node[] = [];
+  const types = new Map<string, ValueType>();
+  const stored = new Map<string, { readonly label: Label; readonly name: string }>();
+  const copies = new Map<string, string>();
+  const copied = new Set<string>();
+  const overrides = new Map<string, string>();
+  // What a value that only stood between was called -> the file's name for it.
+  const renames = new Map<string, string>();
+
+  const addConstant = (hint: string, tensor: Tensor, like?: string): string => {
+    const name = book.fresh(hint);
+    constants.set(name, tensor);
+    const encoding = like === undefined ? undefined : encodings.get(like);
+    if (encoding !== undefined) encodings.set(name, encoding);
+    return name;
+  };
+  const turnedConstants = new Map<string, string>();
+  const lists = new Map<string, string>();
+  const edit: LayoutEdit = {
+    list(values) {
+      const key = values.join();
+      const there = lists.get(key) ?? addConstant("list", i64([values.length], values));
+      lists.set(key, there);
+      return there;
+    },
+    turned(name, rank) {
+      const tensor = constants.get(name) as Tensor;
+      if (countOf(tensor.shape) === 1 || tensor.shape.length > rank) return name;
+      const key = `${name}:${rank}`;
+      const there = turnedConstants.get(key);
+      if (there !== undefined) return there;
+      const wide = { ...tensor, shape: [...new Array<number>(rank - tensor.shape.length).fill(1), ...tensor.shape] };
+      const turned = permuted(wide, channelsFirst(rank));
+      const drop = turned.shape.findIndex((size) => size !== 1);
+      const made = addConstant(name, { ...turned, shape: turned.shape.slice(drop) }, name);
+      const encoding = encodings.get(name);
+      if (encoding?.axis !== undefined) {
+        const axis = channelsFirst(rank).indexOf(encoding.axis + rank - tensor.shape.length) - drop;
+        encodings.set(made, { ...encoding, axis });
+      }
+      turnedConstants.set(key, made);
+      return made;
+    },
+    replaced: (name, change) => addConstant(name, change(constants.get(name) as Tensor), name),
+    override(reader, input, name) {
+      overrides.set(`${reader.name}:${input}`, name);
+    },
+  };
+
+  const get = (value: string, wanted: Label): string => {
+    const own = stored.get(value);
+    if (own === undefined) return value;
+    if (own.label === wanted) return own.name;
+    const key = `${value}:${wanted}`;
+    const there = copies.get(key);
+    if (there !== undefined) return there;
+    const rank = (shapes.get(value) as readonly number[]).length;
+    const name = book.fresh(`${value}_${wanted === 1 ? "nchw" : "nhwc"}`);
+    nodes.push(
+      makeNode(
+        "Transpose",
+        { inputs: [own.name], outputs: [name] },
+        { attributes: { perm: wanted === 1 ? channelsFirst(rank) : channelsLast(rank) } },
+      ),
+    );
+    const encoding = encodings.get(value);
+    if (encoding !== undefined) encodings.set(name, encoding);
+    copied.add(name);
+    copies.set(key, name);
+    return name;
+  };
+
+  const moved: string[] = [];
+  const inputs = graph.inputs.map((input, i) => {
+    if ((shapes.get(input.name)?.length ?? 0) < LEAST_RANK) return input;
+    const label = labels.inputs[i] as Label;
+    stored.set(input.name, { label, name: input.name });
+    if (label === 0 || input.type.kind !== "tensor") return input;
+    moved.push(input.name);
+    return { ...input, type: turnedType(input.type) };
+  });
+  graph.nodes.forEach((node, i) => {
+    const rule = rules[i] as LayoutRule;
+    const chosen = labels.nodes[i] as readonly Label[];
+    const written = rule.write(chosen, edit);
+    const wire = (name: string, k: number): string => {
+      const over = overrides.get(`${node.name}:${k}`);
+      if (over !== undefined) return over;
+      const group = rule.inputs[k] as number;
+      return name === "" ? "" : get(name, group < 0 ? 0 : (chosen[group] as Label));
+    };
+    const output = node.outputs[0] as string;
+    const labelOf = (k: number): Label => {
+      const group = rule.outputs[k] as number;
+      return group < 0 ? 0 : (chosen[group] as Label);
+    };
+    if (written === "alias") {
+      const name = wire(node.inputs[0] as string, 0);
+      stored.set(output, { label: labelOf(0), name });
+      return;
+    }
+    nodes.push({
+      ...written,
+      inputs: written.inputs.map((name, k) =>
+        node.inputs[k] === name ? wire(name, k) : (overrides.get(`${node.name}:${k}`) ?? name),
+      ),
+    });
+    node.outputs.forEach((name, k) => {
+      if (name !== "" && (shapes.get(name)?.length ?? 0) >= LEAST_RANK) stored.set(name, { label: labelOf(k), name });
+    });
+  });
+
+  // Outputs keep their names: the value takes the name over where it can, and a copy of it does elsewhere.
+  const made = new Set(nodes.flatMap((node) => node.outputs));
+  const ends = graph.outputs.map((output) => {
+    const own = stored.get(output.name);
+    if (own === undefined) return output;
+    const free = options.moveEnds && (shapes.get(output.name)?.length ?? 0) === 4;
+    const name = free ? own.name : get(output.name, 0);
+    const type = free && own.label === 1 && output.type.kind === "tensor" ? turnedType(output.type) : output.type;
+    if (type !== output.type) moved.push(output.name);
+    if (name !== output.name) {
+      const isMade = made.has(name) || copied.has(name);
+      if (isMade && !outputs.has(name) && !renames.has(name)) renames.set(name, output.name);
+      else nodes.push(makeNode("Identity", { inputs: [renames.get(name) ?? name], outputs: [output.name] }));
+    }
+    return { ...output, type };
+  });
+  for (const node of graph.nodes) {
+    const [value] = node.outputs as readonly [string];
+    const own = stored.get(value);
+    // What came out of a convolution and its way back has the file's name.
+    if (
+      own?.label === 1 &&
+      own.name !== value &&
+      made.has(own.name) &&
+      !outputs.has(own.name) &&
+      !outputs.has(value) &&
+      !renames.has(own.name) &&
+      !made.has(value)
+    )
+      renames.set(own.name, value);
+  }
+  for (const [from, to] of renames) {
+    const encoding = encodings.get(from);
+    if (encoding !== undefined && !encodings.has(to)) encodings.set(to, encoding);
+    encodings.delete(from);
+  }
+  const named = (name: string): string => renames.get(name) ?? name;
+  const final = nodes.map((node) => ({
+    ...node,
+    name: named(node.name),
+    inputs: node.inputs.map(named),
+    outputs: node.outputs.map(named),
+  }));
+  const used = new Set([...final.flatMap((node) => node.inputs), ...ends.map((end) => end.name)]);
+  const kept = new Map([...constants].filter(([name]) => used.has(name)));
+  return { graph: { ...graph, inputs, outputs: ends, nodes: final, constants: kept, types }, moved };
+}
+
+function turnedType(type: ValueType): ValueType {
+  if (type.kind !== "tensor" || type.shape === undefined) return type;
+  const { shape } = type;
+  return tensorType(
+    type.dtype,
+    channelsFirst(shape.length).map((axis) => shape[axis] ?? "?"),
+  );
+}
+
+function shapesOf(graph: Graph): Map<string, readonly number[]> {
+  const shapes = new Map<string, readonly number[]>();
+  const add = (name: string, type: ValueType): void => {
+    if (type.kind === "tensor" && type.shape?.every((d) => typeof d === "number"))
+      shapes.set(name, type.shape as readonly number[]);
+  };
+  for (const [name, type] of graph.types) add(name, type);
+  for (const { name, type } of graph.inputs) add(name, type);
+  return shapes;
+}
+
+interface Chosen {
+  readonly inputs: readonly Label[];
+  /** By node, the label of each of its groups. */
+  readonly nodes: readonly (readonly Label[])[];
+}
+
+/** Labels with the fewest Transposes; between equals, the fewest changes against the file. */
+function solve(
+  graph: Graph,
+  given: {
+    readonly rules: readonly LayoutRule[];
+    readonly shapes: ReadonlyMap<string, readonly number[]>;
+    readonly moveEnds: boolean;
+  },
+): Chosen {
+  const { rules, shapes, moveEnds } = given;
+  const cut = cutGraph();
+  const hasLayout = (name: string): boolean => (shapes.get(name)?.length ?? 0) >= LEAST_RANK;
+  const isEnd = (name: string): boolean => moveEnds && shapes.get(name)?.length === 4;
+  const fix = (variable: number, label: Label | undefined): void => {
+    if (label === 0) cut.edge(cut.source, variable, Number.POSITIVE_INFINITY);
+    if (label === 1) cut.edge(variable, cut.sink, Number.POSITIVE_INFINITY);
+  };
+  const groups = rules.map((rule) =>
+    rule.groups.map((label) => {
+      const variable = cut.node();
+      fix(variable, label);
+      return variable;
+    }),
+  );
+  const inputs = graph.inputs.map(({ name }) => {
+    const variable = cut.node();
+    if (!isEnd(name)) fix(variable, 0);
+    return variable;
+  });
+  const makers = new Map<string, number>();
+  graph.inputs.forEach(({ name }, i) => {
+    makers.set(name, inputs[i] as number);
+  });
+  const readers = new Map<string, Set<number>>();
+  graph.nodes.forEach((node, n) => {
+    const rule = rules[n] as LayoutRule;
+    node.outputs.forEach((name, k) => {
+      const variable = groups[n]?.[rule.outputs[k] as number];
+      if (name !== "" && variable !== undefined) makers.set(name, variable);
+    });
+    node.inputs.forEach((name, k) => {
+      const variable = groups[n]?.[rule.inputs[k] as number];
+      if (variable === undefined || !hasLayout(name)) return;
+      const set = readers.get(name);
+      if (set === undefined) readers.set(name, new Set([variable]));
+      else set.add(variable);
+    });
+  });
+  for (const { name } of graph.outputs) {
+    if (!hasLayout(name) || isEnd(name)) continue;
+    readers.set(name, (readers.get(name) ?? new Set()).add(cut.source));
+  }
+  let total = 1;
+  for (const shape of shapes.values()) total += countOf(shape);
+  for (const [name, variables] of readers) {
+    const maker = makers.get(name);
+    if (maker === undefined) continue;
+    const price = NODE_PRICE + Math.floor((1024 * countOf(shapes.get(name) as readonly number[])) / total);
+    const [first, ...others] = variables;
+    if (first !== undefined && others.length === 0) {
+      cut.edge(maker, first, price);
+      cut.edge(first, maker, price);
+      continue;
+    }
+    // However many readers want the other layout, the value is transposed once.
+    const [turned, back] = [cut.node(), cut.node()];
+    cut.edge(maker, turned, price);
+    cut.edge(back, maker, price);
+    for (const variable of variables) {
+      cut.edge(turned, variable, Number.POSITIVE_INFINITY);
+      cut.edge(variable, back, Number.POSITIVE_INFINITY);
+    }
+  }
+  const side = cut.sinkSide();
+  const label = (variable: number): Label => (side[variable] === 1 ? 1 : 0);
+  return { inputs: inputs.map(label), nodes: groups.map((list) => list.map(label)) };
+}
