@@ -3,7 +3,7 @@ import type { LitertBuild } from "./litert-build.ts";
 import type { CheckedOptions } from "./load-options.ts";
 
 /** Software that can hold a model, by the id of its runtime. */
-export type EngineName = "ort-node" | "ort-web" | "litert";
+export type EngineName = "ort-node" | "ort-web" | "litert" | "tfjs-tflite";
 
 /** Which engine, and what it is told besides the model; crosses threads. */
 export interface EngineSpec {
@@ -43,6 +43,11 @@ export const ENGINES: Readonly<Record<EngineName, EngineRow>> = {
     paths: false,
     start: async (spec) => (await import("./litert-module.ts")).litertProgram(spec),
     open: async (model, spec) => (await import("./litert-engine.ts")).openLitertEngine(model as Uint8Array, spec),
+  },
+  "tfjs-tflite": {
+    paths: false,
+    start: async () => (await import("./tfjs-tflite-module.ts")).tfjsProgram(),
+    open: async (model) => (await import("./tfjs-tflite-engine.ts")).openTfjsEngine(model as Uint8Array),
   },
 };
 

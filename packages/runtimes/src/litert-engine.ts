@@ -1,27 +1,13 @@
 import { fail } from "@tessera/core/base/error";
 import { byteLength } from "@tessera/core/graph/dtype";
 import { countOf, type Tensor } from "@tessera/core/graph/tensor";
-import { type Engine, feedsByName, type NamedTensors, runtimeError, timeRuns, wordsOf } from "./engine.ts";
+import type { Engine } from "./engine.ts";
 import type { EngineSpec } from "./engines.ts";
-import { type LitertInstance, startLitert } from "./litert-module.ts";
-import type { Handle, HeapCompiled, HeapModel, HeapTensor, LitertWasm } from "./litert-wasm.ts";
+import { startLitert } from "./litert-module.ts";
+import type { Handle, HeapModel, HeapTensor, LitertWasm } from "./litert-wasm.ts";
 import { LOAD_DEFAULTS } from "./load-options.ts";
-import { checkFeed, type TfliteIo, type TfliteValue, tfliteIo } from "./tflite-io.ts";
-
-/** A line that says something went wrong: `ERROR: [model_load.cc:290] Variable tensors not yet supported.` */
-const COMPLAINT = /^(?:ERROR|FATAL)\S*\s+(?:\[[^\]]*\]\s*)?(.+)$/;
-
-/** What the runtime threw together with what it printed: the reason of a refusal is often only there. */
-function litertError(doing: string, error: unknown, log: readonly string[]): Error {
-  const said = log.flatMap((line) => COMPLAINT.exec(line)?.[1] ?? []);
-  const words = [wordsOf(error), ...new Set(said)].map((line) => line.replace(/\.$/, "")).join("; ");
-  return runtimeError(doing, error instanceof Error ? Object.assign(new Error(words), { cause: error }) : words);
-}
-
-/** C++ exceptions that are thrown back at us are plain errors; all else (traps, aborts, an exhausted stack) leaves a heap in ruins. */
-function isCrash(error: unknown): boolean {
-  return !(error instanceof Error) || error.name === "RuntimeError" || error.name === "RangeError";
-}
+import { openTfliteEngine, type TfliteHold } from "./tflite-engine.ts";
+import type { TfliteIo, TfliteValue } from "./tflite-io.ts";
 
 function namesIn(list: { size(): number; get(i: number): string } & Handle): string[] {
   const names = Array.from({ length: list.size() }, (_, i) => list.get(i));
@@ -47,16 +33,10 @@ function signatureOrder(io: TfliteIo, names: readonly string[], side: "inputs" |
   });
 }
 
-/** A model in the heap. */
-interface Loaded {
-  readonly wasm: LitertWasm;
-  readonly compiled: HeapCompiled;
-  readonly inputs: readonly { readonly value: TfliteValue; readonly buffer: HeapTensor }[];
-  readonly outputs: readonly TfliteValue[];
-  free(): void;
-}
-
-async function loadInto({ wasm }: LitertInstance, bytes: Uint8Array, io: TfliteIo, threads: number): Promise<Loaded> {
+async function loadInto(
+  wasm: LitertWasm,
+  { bytes, io, threads }: { readonly bytes: Uint8Array; readonly io: TfliteIo; readonly threads: number },
+): Promise<TfliteHold> {
   const owned: Handle[] = [];
   const own = <T extends Handle>(handle: T): T => {
     owned.push(handle);
@@ -86,24 +66,39 @@ async function loadInto({ wasm }: LitertInstance, bytes: Uint8Array, io: TfliteI
     type.delete();
     return { value, buffer };
   });
+  const buffers = inputs.map(({ buffer }) => buffer);
+  let results: readonly HeapTensor[] = [];
+  function dropResults(): void {
+    for (const result of results) result.delete();
+    results = [];
+  }
   return {
-    wasm,
-    compiled,
-    inputs,
-    outputs,
+    write(feeds) {
+      for (const { value, buffer } of inputs) {
+        const at = buffer.lock(wasm.LiteRtTensorBufferLockMode.WRITE);
+        wasm.HEAPU8.set((feeds.get(value.name) as Tensor).bytes, at);
+        buffer.unlock();
+      }
+    },
+    async infer() {
+      dropResults();
+      results = await compiled.run(0, buffers);
+    },
+    read() {
+      const byName = new Map(
+        results.map((buffer, i) => {
+          const value = outputs[i] as TfliteValue;
+          return [value.name, readOutput(wasm, value, buffer)] as const;
+        }),
+      );
+      return io.outputs.map(({ name }) => [name, byName.get(name) as Tensor] as const);
+    },
     free() {
+      dropResults();
       for (const handle of owned.reverse()) handle.delete();
       wasm._free(pointer);
     },
   };
-}
-
-function writeInputs({ wasm, inputs }: Loaded, feeds: ReadonlyMap<string, Tensor>): void {
-  for (const { value, buffer } of inputs) {
-    const at = buffer.lock(wasm.LiteRtTensorBufferLockMode.WRITE);
-    wasm.HEAPU8.set((feeds.get(value.name) as Tensor).bytes, at);
-    buffer.unlock();
-  }
 }
 
 /** Copies an output out of the heap. */
@@ -124,82 +119,14 @@ function readOutput(wasm: LitertWasm, { dtype }: TfliteValue, buffer: HeapTensor
  * that are no TFLite file; RUNTIME_MISSING
  */
 export async function openLitertEngine(bytes: Uint8Array, spec: EngineSpec): Promise<Engine> {
-  const io = tfliteIo(bytes);
   const threads = spec.options.threads ?? LOAD_DEFAULTS.threads;
-  let instance: LitertInstance | undefined = await startLitert(spec);
-  let loaded: Loaded;
-  try {
-    loaded = await loadInto(instance, bytes, io, threads);
-  } catch (error) {
-    throw litertError("load the model", error, instance.takeLog());
-  }
-  instance.takeLog();
-  let broken = false;
-
-  async function guarded<T>(doing: string, work: () => Promise<T>): Promise<T> {
-    try {
-      if (broken) throw fail("RUNTIME_FAILED", `Cannot ${doing}: an earlier call broke the runtime`);
-      return await work();
-    } catch (error) {
-      const log = instance?.takeLog() ?? [];
-      const ours = litertError(doing, error, log);
-      // Nothing in this heap is worth freeing: let go of it as a whole.
-      if (ours !== error && isCrash(error)) {
-        broken = true;
-        instance = undefined;
-      }
-      throw ours;
-    }
-  }
-
-  async function once(): Promise<HeapTensor[]> {
-    return loaded.compiled.run(
-      0,
-      loaded.inputs.map(({ buffer }) => buffer),
-    );
-  }
-  function fed(feeds: NamedTensors): ReadonlyMap<string, Tensor> {
-    const byName = feedsByName(io.inputs, feeds);
-    for (const value of io.inputs) checkFeed(value, byName.get(value.name) as Tensor);
-    return byName;
-  }
-
-  return {
-    inputs: io.inputs.map(({ name, type }) => ({ name, type })),
-    outputs: io.outputs.map(({ name, type }) => ({ name, type })),
-    encodings: io.encodings,
-    // Its WebAssembly interface has no profiler.
-    profiles: false,
-    get broken() {
-      return broken;
-    },
-    run: (feeds) =>
-      guarded("run the model", async () => {
-        writeInputs(loaded, fed(feeds));
-        const buffers = await once();
-        const byName = new Map(
-          buffers.map((buffer, i) => {
-            const value = loaded.outputs[i] as TfliteValue;
-            return [value.name, readOutput(loaded.wasm, value, buffer)] as const;
-          }),
-        );
-        for (const buffer of buffers) buffer.delete();
-        return io.outputs.map(({ name }) => [name, byName.get(name) as Tensor] as const);
-      }),
-    time: (feeds, { runs, warmup }) =>
-      guarded("time the model", async () => {
-        const byName = fed(feeds);
-        const run = async (): Promise<void> => {
-          writeInputs(loaded, byName);
-          for (const buffer of await once()) buffer.delete();
-        };
-        return timeRuns(run, { runs, warmup, threads });
-      }),
-    profile: () => Promise.reject(fail("RUNTIME_FAILED", "Cannot profile the model: LiteRT's WebAssembly build has no profiler")),
-    async close() {
-      if (broken || !instance) return;
-      loaded.free();
-      instance = undefined;
-    },
-  };
+  const { wasm, takeLog, end } = await startLitert(spec);
+  // Its WebAssembly interface has no profiler.
+  return openTfliteEngine(bytes, {
+    threads,
+    believesOutputs: true,
+    takeLog,
+    load: (file, io) => loadInto(wasm, { bytes: file, io, threads }),
+    close: end,
+  });
 }

@@ -2,46 +2,29 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fail } from "@tessera/core/base/error";
-import { runCommonJs } from "./common-js.ts";
 import type { EngineSpec } from "./engines.ts";
 import type { LitertBuild } from "./litert-build.ts";
+import { makeThreadPool } from "./litert-threads.ts";
 import type { LitertWasm } from "./litert-wasm.ts";
-import { type WasmInstance, type WasmProgram, WebAssembly } from "./web-assembly.ts";
+import { enableRelaxedSimd } from "./relaxed-simd.ts";
+import { compileProgram, packageMissing, startProgram, type WasmRun } from "./wasm-program.ts";
+import type { WasmProgram } from "./web-assembly.ts";
 
 const PACKAGE = "@litertjs/core";
 
-/** Files of the builds, without their endings. */
-const FILES = { compat: "litert_wasm_compat_internal", relaxed: "litert_wasm_internal" } as const satisfies Record<
-  LitertBuild,
-  string
->;
-
-/** What Emscripten's factory takes; the fields used here. */
-interface FactoryOptions {
-  readonly print: (line: string) => void;
-  readonly printErr: (line: string) => void;
-  readonly instantiateWasm: (imports: object, done: (instance: WasmInstance, program: WasmProgram) => void) => object;
-}
-
-/** A build that was read and compiled: instances of it start in some milliseconds, and share what the engine optimised. */
-export interface LitertProgram {
-  readonly make: (options: FactoryOptions) => Promise<LitertWasm>;
-  readonly program: WasmProgram;
-}
-
-/** A running instance with a heap of its own: whatever goes wrong in it touches no other. */
-export interface LitertInstance {
-  readonly wasm: LitertWasm;
-  /** What it printed since the last call, oldest first. */
-  takeLog(): readonly string[];
-}
+/** Files of the builds, without their endings. The one with threads uses relaxed SIMD, too; there is no other. */
+const FILES = {
+  compat: "litert_wasm_compat_internal",
+  relaxed: "litert_wasm_internal",
+  threaded: "litert_wasm_threaded_internal",
+} as const satisfies Record<LitertBuild | "threaded", string>;
 
 const require = createRequire(import.meta.url);
-const programs = new Map<string, Promise<LitertProgram>>();
+const programs = new Map<string, Promise<WasmProgram>>();
 
-function missing(cause: unknown): Error {
-  const why = cause instanceof Error ? cause.message.split("\n")[0] : String(cause);
-  return fail("RUNTIME_MISSING", `Cannot load ${PACKAGE}: ${why}`, { cause, hint: `npm install ${PACKAGE}` });
+/** What is running, and how to end it. */
+export interface LitertRun extends WasmRun<LitertWasm> {
+  end(): Promise<void>;
 }
 
 /** Version of the package. @throws RUNTIME_MISSING */
@@ -50,62 +33,50 @@ export function litertVersion(): string {
     const path = join(dirname(require.resolve(PACKAGE)), "../package.json");
     return (JSON.parse(readFileSync(path, "utf8")) as { version: string }).version;
   } catch (error) {
-    throw missing(error);
+    throw packageMissing(PACKAGE, error);
   }
 }
 
-async function compile(file: string): Promise<LitertProgram> {
+function fileOf({ build = "compat", options }: Pick<EngineSpec, "build" | "options">): keyof typeof FILES {
+  return (options.threads ?? 1) > 1 ? "threaded" : build;
+}
+
+async function compile(name: keyof typeof FILES): Promise<WasmProgram> {
+  if (name !== "compat" && !enableRelaxedSimd())
+    throw fail("RUNTIME_MISSING", `Cannot load LiteRT's ${name} build: this version of Node has no relaxed SIMD`);
   try {
-    const path = join(dirname(require.resolve(PACKAGE)), "../wasm", file);
-    const make = runCommonJs(`${path}.js`) as LitertProgram["make"];
-    return { make, program: await WebAssembly.compile(readFileSync(`${path}.wasm`)) };
+    return await compileProgram(pathOf(name));
   } catch (error) {
-    throw missing(error);
+    throw packageMissing(PACKAGE, error);
   }
 }
 
-/** The compiled build; read once per thread. @throws RUNTIME_MISSING */
-export function litertProgram({ build = "compat" }: Pick<EngineSpec, "build">): Promise<LitertProgram> {
-  const file = FILES[build];
-  let program = programs.get(file);
+/** Path of a build without ending. */
+function pathOf(name: keyof typeof FILES): string {
+  return join(dirname(require.resolve(PACKAGE)), "../wasm", FILES[name]);
+}
+
+/** The compiled program of a build; read once per thread. @throws RUNTIME_MISSING */
+export function litertProgram(spec: Pick<EngineSpec, "build" | "options">): Promise<WasmProgram> {
+  const name = fileOf(spec);
+  let program = programs.get(name);
   if (!program) {
-    program = compile(file);
-    programs.set(file, program);
+    program = compile(name);
+    programs.set(name, program);
   }
   return program;
 }
 
-/** Lines kept of what an instance prints. */
-const LOG_LINES = 100;
-
 /**
- * Starts an instance. The package's own loader is not used: it wants the globals of a browser and keeps one instance for all. Nothing is
- * printed. @throws RUNTIME_MISSING
+ * Starts an instance. The package's own loader is not used: it wants the globals of a browser and keeps one instance for all.
+ * @throws RUNTIME_MISSING
  */
-export async function startLitert(spec: Pick<EngineSpec, "build">): Promise<LitertInstance> {
-  const { make, program } = await litertProgram(spec);
-  let log: string[] = [];
-  const note = (line: string): void => {
-    if (log.length < LOG_LINES) log.push(line);
-  };
-  const wasm = await new Promise<LitertWasm>((resolve, reject) => {
-    make({
-      print: note,
-      printErr: note,
-      instantiateWasm(imports, done) {
-        // The factory has no way to be told of a failure here.
-        WebAssembly.instantiate(program, imports).then((instance) => done(instance, program), reject);
-        return {};
-      },
-    }).then(resolve, reject);
-  });
-  wasm.setupLogging();
-  return {
-    wasm,
-    takeLog() {
-      const lines = log;
-      log = [];
-      return lines;
-    },
-  };
+export async function startLitert(spec: Pick<EngineSpec, "build" | "options">): Promise<LitertRun> {
+  const name = fileOf(spec);
+  const program = await litertProgram(spec);
+  const path = pathOf(name);
+  const pool = name === "threaded" ? makeThreadPool(`${path}.js`, spec.options.threads ?? 1) : undefined;
+  const run = await startProgram<LitertWasm>(program, { path, ...(pool && { names: pool.names }) });
+  run.wasm.setupLogging();
+  return { ...run, end: async () => pool?.end() };
 }

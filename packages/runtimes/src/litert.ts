@@ -2,7 +2,7 @@ import type { Runtime } from "@tessera/core/graph/runtime";
 import { openHere, openInWorker } from "./engine-session.ts";
 import type { LitertBuild } from "./litert-build.ts";
 import { litertVersion } from "./litert-module.ts";
-import { checkLoadOptions, refuseLoad } from "./load-options.ts";
+import { tfliteLoadOptions } from "./load-options.ts";
 
 /** Options of {@link litertRuntime}. */
 export interface LitertOptions {
@@ -31,12 +31,9 @@ export async function litertRuntime(options: LitertOptions = {}): Promise<Runtim
     version: `${litertVersion()} (${build} build)`,
     formats: ["tflite"],
     async load(bytes, loadOptions = {}) {
-      checkLoadOptions(loadOptions);
-      const { dims, externalData, ...rest } = loadOptions;
-      if (externalData?.size) throw refuseLoad("a TFLite file has its data inside, LiteRT takes none beside it");
-      if (dims?.size) throw refuseLoad("LiteRT cannot be told sizes");
-      const request = { engine: "litert", bytes, build, options: rest } as const;
-      return worker ? openInWorker(request) : openHere(request);
+      const load = tfliteLoadOptions(loadOptions);
+      const request = { engine: "litert", bytes, build, options: load } as const;
+      return worker || (load.threads ?? 1) > 1 ? openInWorker(request) : openHere(request);
     },
   };
 }

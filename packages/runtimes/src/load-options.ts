@@ -51,3 +51,15 @@ export function checkLoadOptions(loadOptions: LoadOptions): void {
     if (!(data instanceof Uint8Array)) throw refuseLoad(`external data ${name} must be bytes`);
   }
 }
+
+/**
+ * Checks load options for a TFLite file. Such files name no sizes: one that is open is whatever is fed.
+ * @throws RUNTIME_FAILED naming the option
+ */
+export function tfliteLoadOptions(loadOptions: LoadOptions): CheckedOptions {
+  checkLoadOptions(loadOptions);
+  const { dims, externalData, ...rest } = loadOptions;
+  if (externalData?.size) throw refuseLoad("a TFLite file has all its data inside, there is no external data to give");
+  if (dims?.size) throw refuseLoad("a TFLite file has no dimension with a name to set; feed inputs of the size that you want");
+  return rest;
+}

@@ -32,8 +32,10 @@ const BY_CODE: ReadonlyMap<number, DType> = new Map(
 /** One input or output of subgraph 0. */
 export interface TfliteValue extends ValueInfo {
   readonly dtype: DType;
-  /** -1 where the size is not fixed. */
+  /** As declared: the size that the model comes up with. */
   readonly shape: readonly number[];
+  /** By axis: whether the signature leaves the size open. */
+  readonly open: readonly boolean[];
   /** Index of the tensor in subgraph 0. */
   readonly tensor: number;
 }
@@ -59,7 +61,7 @@ function encodingOf(dtype: DType, { quantization }: TensorRecord): Encoding | un
   };
 }
 
-function ioValue(record: TensorRecord | undefined, tensor: number): TfliteValue {
+function ioValue(record: TensorRecord | undefined, tensor: number, side: "input" | "output"): TfliteValue {
   if (record === undefined)
     throw fail("MALFORMED", `Cannot run the model: it has no tensor ${tensor}, which it names as input or output`);
   const name = record.name ?? "";
@@ -75,14 +77,17 @@ function ioValue(record: TensorRecord | undefined, tensor: number): TfliteValue 
     );
   }
   const shape = [...(record.shape ?? [])];
+  const open = shape.map((size, axis) => size < 0 || (record.shapeSignature?.[axis] ?? size) < 0);
   return {
     name,
     dtype,
-    shape,
+    shape: shape.map((size) => (size < 0 ? 1 : size)),
+    open,
     tensor,
     type: tensorType(
       dtype,
-      shape.map((size): Dim => (size < 0 ? UNKNOWN_DIM : size)),
+      // What a file declares of an open size other than the batch is a dummy where the output comes out of the graph.
+      shape.map((size, axis): Dim => (size < 0 || (side === "output" && axis > 0 && open[axis]) ? UNKNOWN_DIM : size)),
     ),
   };
 }
@@ -95,8 +100,8 @@ export function tfliteIo(bytes: Uint8Array): TfliteIo {
   const records = readTflite(bytes);
   const [graph] = records.subgraphs ?? [];
   if (graph === undefined) throw fail("MALFORMED", "Cannot load a model: the file has no subgraph");
-  const values = (indices: Int32Array | undefined) => Array.from(indices ?? [], (i) => ioValue(graph.tensors?.[i], i));
-  const [inputs, outputs] = [values(graph.inputs), values(graph.outputs)];
+  const inputs = Array.from(graph.inputs ?? [], (i) => ioValue(graph.tensors?.[i], i, "input"));
+  const outputs = Array.from(graph.outputs ?? [], (i) => ioValue(graph.tensors?.[i], i, "output"));
   const encodings = new Map<string, Encoding>();
   for (const { name, dtype, tensor } of [...inputs, ...outputs]) {
     const encoding = encodingOf(dtype, graph.tensors?.[tensor] as TensorRecord);
@@ -110,7 +115,7 @@ export function checkFeed(value: TfliteValue, { dtype, shape, bytes }: Tensor): 
   const at = { tensor: value.name };
   if (dtype !== value.dtype)
     throw fail("RUNTIME_FAILED", `Cannot feed ${value.name}: it takes ${value.dtype}, not ${dtype}`, { at });
-  if (shape.length !== value.shape.length || value.shape.some((size, i) => size >= 0 && size !== shape[i])) {
+  if (shape.length !== value.shape.length || value.shape.some((size, i) => !value.open[i] && size !== shape[i])) {
     throw fail("RUNTIME_FAILED", `Cannot feed ${value.name}: it takes the shape [${value.shape}], not [${shape}]`, { at });
   }
   const wanted = byteLength(dtype, countOf(shape));

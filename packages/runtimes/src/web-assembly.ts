@@ -11,6 +11,7 @@ export interface WasmInstance {
 /** The part of the engine's WebAssembly that is used here; the types of Node do not have it. */
 export const { WebAssembly } = globalThis as unknown as {
   readonly WebAssembly: {
+    validate(bytes: Uint8Array): boolean;
     compile(bytes: Uint8Array): Promise<WasmProgram>;
     instantiate(program: WasmProgram, imports: object): Promise<WasmInstance>;
   };

@@ -27,6 +27,8 @@ export interface OperatorTime {
   readonly timeUs: number;
   readonly calls: number;
   readonly outputBytes?: number;
+  /** Which part of the runtime computed it, where there is more than one: "xnnpack" or "builtin" kernels of TensorFlow Lite. */
+  readonly by?: string;
 }
 
 /** Per-operator times of a session. */
