@@ -1,11 +1,14 @@
 import type { Node } from "../../../graph/model.ts";
 import { ACTIVATION } from "./activation.ts";
+import { CHOICE } from "./choice.ts";
 import { CONVOLUTION } from "./convolution.ts";
 import { DECONVOLUTION } from "./deconvolution.ts";
 import { DENSE } from "./dense.ts";
 import { ELEMENTWISE } from "./elementwise.ts";
 import { JOINING } from "./joining.ts";
+import { MOVING } from "./moving.ts";
 import { POOL } from "./pool.ts";
+import { REDUCE } from "./reduce.ts";
 import type { Emission } from "./row.ts";
 import { SHAPE } from "./shape.ts";
 
@@ -19,6 +22,9 @@ export const EMISSIONS: Readonly<Record<string, Emission>> = {
   ...ACTIVATION,
   ...JOINING,
   ...SHAPE,
+  ...REDUCE,
+  ...CHOICE,
+  ...MOVING,
 };
 
 /** The row of a node's operator; `undefined` for one that TFLite has no form of. */
