@@ -1,5 +1,9 @@
 import type { FlatLimits } from "../../formats/flatbuffer/limits.ts";
 import { readTflite } from "../../formats/tflite/read.ts";
+import { writeTflite } from "../../formats/tflite/write.ts";
+import type { Model } from "../../graph/model.ts";
+import { lowerTflite } from "./lower.ts";
+import type { LowerTfliteOptions } from "./options.ts";
 import { type RaisedTflite, type RaiseTfliteOptions, raiseTflite } from "./raise.ts";
 
 /** Options of {@link modelFromTflite}. */
@@ -17,4 +21,15 @@ export interface FromTfliteOptions extends RaiseTfliteOptions {
  */
 export function modelFromTflite(bytes: Uint8Array, options: FromTfliteOptions = {}): RaisedTflite {
   return raiseTflite(readTflite(bytes, options.limits), options);
+}
+
+/**
+ * The bytes of a `.tflite` file with the model. The same model and plan give the same bytes.
+ *
+ * @throws what `lowerTflite` throws; TOO_LARGE above 2 GiB
+ * @example
+ * const file = modelToTflite(model, { plan, io: "integer" });
+ */
+export function modelToTflite(model: Model, options: LowerTfliteOptions = {}): Uint8Array<ArrayBuffer> {
+  return writeTflite(lowerTflite(model, options).records);
 }
