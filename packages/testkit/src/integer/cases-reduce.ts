@@ -163,8 +163,8 @@ export function resizeCase(random: Random, id: string, linear: boolean): CaseSpe
         {
           attributes: {
             mode: linear ? "linear" : "nearest",
-            coordinate_transformation_mode: mode === "half_pixel" && !linear ? "half_pixel" : mode,
-            nearest_mode: mode === "align_corners" ? "round_prefer_ceil" : "floor",
+            coordinate_transformation_mode: mode,
+            nearest_mode: mode === "asymmetric" ? "floor" : "round_prefer_ceil",
           },
         },
       ),

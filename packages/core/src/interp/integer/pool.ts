@@ -108,11 +108,11 @@ function positions(size: number, outSize: number, step: ResizeStep): readonly Be
   return Array.from({ length: outSize }, (_, i) => {
     const at = step.halfPixel ? i * ratio + Math.trunc(ratio / 2) - 512 : i * ratio;
     const whole = Math.trunc(at / 1024);
-    return { at, lower: Math.max(whole, 0), upper: Math.min(whole + 1, size - 1) };
+    return { at, lower: Math.max(whole, 0), upper: Math.min(Math.trunc((at + 1023) / 1024), size - 1) };
   });
 }
 
-/** Bilinear resizing. Left of the first pixel's centre the line through the first two goes on, as in the kernel that this follows. */
+/** Bilinear resizing. Outside the centres of the first and the last pixel, these go on. */
 export function runResize(step: ResizeStep, input: Integers, out: Integers): void {
   const ys = positions(step.height, step.outHeight, step);
   const xs = positions(step.width, step.outWidth, step);

@@ -197,9 +197,8 @@ const leakyRelu = unary((site, input, output) => {
   const rounding = roundingOf(site.at, "leakyRelu");
   const alpha = Math.fround(attrFloat(site.node, "alpha", 0.01));
   if (rounding === undefined || alpha < 0) return undefined;
-  // All in float32 before the doubles.
-  const positive = quantizeMultiplier(Math.fround(input.scale / output.scale));
-  const negative = quantizeMultiplier(Math.fround(Math.fround(input.scale * alpha) / output.scale));
+  const positive = quantizeMultiplier(input.scale / output.scale);
+  const negative = quantizeMultiplier((input.scale * alpha) / output.scale);
   return { f: { kind: "leakyRelu", positive, negative, rounding } };
 });
 

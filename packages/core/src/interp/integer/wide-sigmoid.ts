@@ -1,9 +1,19 @@
-/**
- * Logistic and tanh of 16-bit integers: linear between 256 values of the logistic function at steps of 1/24, in 16 fraction bits, which serves tanh
- * too because tanh(x) = 2 logistic(2x) - 1. The input times `multiplier` and shifted right by `shift` has the scale 1 / (3 * 2^12), so that one step of the
- * table is 2^9 (logistic) or 2^8 (tanh). Numbers as in the kernels of TensorFlow Lite for 16-bit activations.
+/*
+ * Logistic and tanh of 16-bit integers: linear between 256 points at steps of 1/24, in 16 fraction bits, which serves tanh too because
+ * tanh(x) = 2 logistic(2x) - 1. The input times `multiplier` and shifted right by `shift` has the scale 1 / (3 * 2^12), so that one step of the table is
+ * 2^9 (logistic) or 2^8 (tanh). This is how the 16-bit kernels of TensorFlow Lite work.
  */
-const TABLE = Uint16Array.from({ length: 256 }, (_, i) => Math.min(65535, Math.round(65536 / (1 + Math.exp(-i / 24)))));
+
+/**
+ * The points: the logistic function plus step^2 |f''| / 16, which puts half of the error of the chords above the curve and half below. Found by
+ * feeding a runtime with the left end of each step; the last point, where the function counts as 1, is the largest number of 16 bits.
+ */
+const TABLE = Uint16Array.from({ length: 256 }, (_, i) => {
+  if (i === 255) return 65535;
+  const f = 1 / (1 + Math.exp(-i / 24));
+  const bend = f * (1 - f) * (2 * f - 1);
+  return Math.round(65536 * (f + bend / (16 * 24 * 24)));
+});
 
 function argument(x: number, multiplier: number, shift: number): number {
   const half = shift > 0 ? 2 ** (shift - 1) : 0;
