@@ -116,6 +116,8 @@ function emitModel(
   return {
     records,
     report: {
+      inputs: layout.inputs,
+      outputs: layout.outputs,
       operators: builder.operatorCounts(),
       transposes: values.transposes,
       padding,

@@ -40,8 +40,16 @@ export interface FloatIsland {
   readonly why: string;
 }
 
+/** An input or output of the file: the value stands with canonical axis order[i] at position i. */
+export interface FilePort {
+  readonly name: string;
+  readonly order: readonly number[];
+}
+
 /** What lowering did. */
 export interface LowerReport {
+  readonly inputs: readonly FilePort[];
+  readonly outputs: readonly FilePort[];
   /** Operators of the file by name. */
   readonly operators: ReadonlyMap<string, number>;
   readonly transposes: readonly InsertedTranspose[];

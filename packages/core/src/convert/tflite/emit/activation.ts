@@ -115,9 +115,10 @@ function emitLeaky(context: EmitContext, alpha: number): void {
 
 const PRELU: Emission = {
   layout: sameOrderOnAll(),
-  integer: (site) => (uniformSlope(site) === undefined ? { types: ["int8"] } : FREE),
+  integer: { types: ["int8"] },
   emit: (context) => {
-    const alpha = uniformSlope(context);
+    // LEAKY_RELU is the faster kernel; in integers it would round the slope otherwise than the plan says.
+    const alpha = context.integer ? undefined : uniformSlope(context);
     if (alpha !== undefined) emitLeaky(context, alpha);
     else context.operator("PRELU", { inputs: [context.input(0), operand(context, 1)], outputs: [context.output(0)] });
   },

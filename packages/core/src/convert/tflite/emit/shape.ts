@@ -1,4 +1,6 @@
 import { regrouping } from "../layout/regroup.ts";
+import { sameOrderOnFirst } from "../layout/rule.ts";
+import { sameEncoding } from "./integer.ts";
 import type { Emission, EmitContext, IntegerRule } from "./row.ts";
 
 /** Integers pass through unchanged. */
@@ -15,6 +17,23 @@ function emitReshape(context: EmitContext): void {
   });
 }
 
+/** A value under another name: a copy, or QUANTIZE where the plan moves it from one grid to another. */
+const IDENTITY: Emission = {
+  layout: sameOrderOnFirst(),
+  integer: {},
+  emit: (context) => {
+    const { node } = context;
+    const [from, to] = [context.encoding(node.inputs[0] as string), context.encoding(node.outputs[0] as string)];
+    if (!context.integer || sameEncoding(from, to)) emitReshape(context);
+    else
+      context.operator("QUANTIZE", {
+        inputs: [context.input(0)],
+        outputs: [context.output(0)],
+        options: { kind: "QuantizeOptions" },
+      });
+  },
+};
+
 const RESHAPE: Emission = { layout: regrouping, integer: THROUGH, emit: emitReshape };
 
 /** Operators that only give the same elements another shape. */
@@ -23,4 +42,5 @@ export const SHAPE = {
   Flatten: RESHAPE,
   Squeeze: RESHAPE,
   Unsqueeze: RESHAPE,
+  Identity: IDENTITY,
 } as const satisfies Record<string, Emission>;

@@ -24,6 +24,8 @@ interface Touch {
 interface Candidate {
   readonly nodes: Map<string, PortOrders>;
   readonly data: Map<string, Order>;
+  /** A node met data in one order that another way round has in another: Transposes turn a cycle of the group in itself. */
+  twisted: boolean;
 }
 
 /**
@@ -117,10 +119,10 @@ function candidatesOf(
         complete = false;
         return;
       }
-      open = { nodes: new Map(), data: new Map() };
+      open = { nodes: new Map(), data: new Map(), twisted: false };
       candidates.push(open);
     }
-    spread(open, { data, order }, touches, now.flexible);
+    spread(open, { data, order }, { touches, flexible: now.flexible, shapes });
   };
   const around = new Set<string>();
   for (const node of group) eachPort(node, (_port, use) => around.add(use.data));
@@ -149,20 +151,29 @@ function candidatesOf(
 function spread(
   candidate: Candidate,
   start: { readonly data: string; readonly order: Order },
-  touches: ReadonlyMap<string, readonly Touch[]>,
-  flexible: ReadonlySet<string>,
+  over: {
+    readonly touches: ReadonlyMap<string, readonly Touch[]>;
+    readonly flexible: ReadonlySet<string>;
+    readonly shapes: ReadonlyMap<string, LayoutData>;
+  },
 ): void {
   candidate.data.set(start.data, start.order);
   const queue = [start];
   for (const { data, order } of queue) {
-    for (const { node, port, use } of touches.get(data) ?? []) {
-      if (!flexible.has(node.name) || candidate.nodes.has(node.name)) continue;
+    for (const { node, port, use } of over.touches.get(data) ?? []) {
+      if (!over.flexible.has(node.name) || candidate.nodes.has(node.name)) continue;
       const orders = node.layout.follow?.(port, valueOrder(use, order));
       if (orders === undefined) continue;
       candidate.nodes.set(node.name, orders);
       eachPort(node, (other, otherUse) => {
         const next = portDataOrder(orders, other, otherUse);
-        if (next === undefined || candidate.data.has(otherUse.data)) return;
+        const shape = over.shapes.get(otherUse.data)?.shape;
+        if (next === undefined || shape === undefined) return;
+        const had = candidate.data.get(otherUse.data);
+        if (had !== undefined) {
+          candidate.twisted ||= memoryKey(had, shape) !== memoryKey(next, shape);
+          return;
+        }
         candidate.data.set(otherUse.data, next);
         queue.push({ data: otherUse.data, order: next });
       });
@@ -193,7 +204,7 @@ function choose(
   const fallback = (node: LayoutNode): PortOrders =>
     candidates.find((c) => c.nodes.has(node.name))?.nodes.get(node.name) ?? node.layout.natural;
   let best: { readonly orders: Map<string, PortOrders>; readonly transposes: number; readonly bytes: number } | undefined;
-  let exact = candidates.length <= 2;
+  let exact = candidates.length <= 2 && candidates.every((c) => !c.twisted);
   for (const [zero, one] of pairsOf(candidates)) {
     const options = (node: LayoutNode): readonly [PortOrders | undefined, PortOrders | undefined] => {
       if (!names.has(node.name)) {

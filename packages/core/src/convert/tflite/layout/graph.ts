@@ -7,16 +7,10 @@ import type { Encoding } from "../../../graph/plan.ts";
 import { countOf, type Tensor } from "../../../graph/tensor.ts";
 import { sameEncoding } from "../emit/integer.ts";
 import { emissionOf } from "../emit/table.ts";
+import type { FilePort } from "../options.ts";
 import { canonicalOrder, channelsLastOrder, inOrder, type Order, sameOrder } from "./order.ts";
 import type { DataUse, LayoutData, LayoutNode, LayoutProblem } from "./problem.ts";
 import type { Site } from "./rule.ts";
-
-/** An input or output of the file. */
-export interface FilePort {
-  readonly name: string;
-  /** In axes of the value. */
-  readonly order: Order;
-}
 
 /** A graph made ready for the choice of layouts. */
 export interface LaidOutGraph {
