@@ -51,9 +51,7 @@ function binary(spec: BinarySpec): Emission {
   };
 }
 
-const EXTREMUM: IntegerRule = { same: true };
-
-/** Element-wise functions of two operands. */
+/** Element-wise arithmetic of two operands, with an activation behind it. */
 export const ELEMENTWISE = {
   Add: binary({
     op: "ADD",
@@ -72,14 +70,4 @@ export const ELEMENTWISE = {
     integer: {},
   }),
   Div: binary({ op: "DIV", options: (fusedActivationFunction) => ({ kind: "DivOptions", fusedActivationFunction }) }),
-  Max: binary({ op: "MAXIMUM", options: () => ({ kind: "MaximumMinimumOptions" }), integer: EXTREMUM }),
-  Min: binary({ op: "MINIMUM", options: () => ({ kind: "MaximumMinimumOptions" }), integer: EXTREMUM }),
-  Pow: binary({ op: "POW", options: () => ({ kind: "PowOptions" }) }),
-  Equal: binary({ op: "EQUAL", options: () => ({ kind: "EqualOptions" }) }),
-  Less: binary({ op: "LESS", options: () => ({ kind: "LessOptions" }) }),
-  LessOrEqual: binary({ op: "LESS_EQUAL", options: () => ({ kind: "LessEqualOptions" }) }),
-  Greater: binary({ op: "GREATER", options: () => ({ kind: "GreaterOptions" }) }),
-  GreaterOrEqual: binary({ op: "GREATER_EQUAL", options: () => ({ kind: "GreaterEqualOptions" }) }),
-  And: binary({ op: "LOGICAL_AND", options: () => ({ kind: "LogicalAndOptions" }) }),
-  Or: binary({ op: "LOGICAL_OR", options: () => ({ kind: "LogicalOrOptions" }) }),
 } as const satisfies Record<string, Emission>;

@@ -1,12 +1,24 @@
 import { cutLabels } from "./cut.ts";
 import { memoryKey, type Order } from "./order.ts";
-import { costOf, type DataUse, eachPort, type LayoutNode, type LayoutProblem, portDataOrder, valueOrder } from "./problem.ts";
+import {
+  costOf,
+  type DataUse,
+  eachPort,
+  type LayoutData,
+  type LayoutNode,
+  type LayoutProblem,
+  portDataOrder,
+  valueOrder,
+} from "./problem.ts";
 import type { Port, PortOrders } from "./rule.ts";
 
 /** An assignment of orders to the ports of every node. */
 export interface LayoutAssignment {
   readonly orders: ReadonlyMap<string, PortOrders>;
-  /** Whether no assignment has fewer transposes: false only where a group of nodes could run in three orders or more, or transposes form a twisted cycle. */
+  /**
+   * Whether it is certain that no assignment has fewer transposes. It is not where a group of nodes could run in three orders or more, or where
+   * Transposes of the model turn a cycle in itself or move axes of size 1, unless no transposes are needed at all.
+   */
   readonly exact: boolean;
 }
 
@@ -204,7 +216,7 @@ function choose(
   const fallback = (node: LayoutNode): PortOrders =>
     candidates.find((c) => c.nodes.has(node.name))?.nodes.get(node.name) ?? node.layout.natural;
   let best: { readonly orders: Map<string, PortOrders>; readonly transposes: number; readonly bytes: number } | undefined;
-  let exact = candidates.length <= 2 && candidates.every((c) => !c.twisted);
+  let exact = candidates.length <= 2 && candidates.every((c) => !c.twisted) && !isAmbiguous(near, names);
   for (const [zero, one] of pairsOf(candidates)) {
     const options = (node: LayoutNode): readonly [PortOrders | undefined, PortOrders | undefined] => {
       if (!names.has(node.name)) {
@@ -230,6 +242,19 @@ function choose(
   for (const node of group) orders.set(node.name, best?.orders.get(node.name) ?? node.layout.natural);
   // With more candidates, no transposes at all cannot be bettered either.
   return exact || best?.transposes === 0;
+}
+
+/** Whether a Transpose stands before a value with axes of size 1: several orders of it are then one in memory, and only one of them is followed up. */
+function isAmbiguous(near: LayoutProblem, group: ReadonlySet<string>): boolean {
+  const shapes = new Map(near.data.map((d) => [d.name, d.shape]));
+  let found = false;
+  for (const node of near.nodes) {
+    if (!group.has(node.name)) continue;
+    eachPort(node, (_port, use) => {
+      found ||= use.axes.some((axis, i) => axis !== i) && (shapes.get(use.data)?.includes(1) ?? false);
+    });
+  }
+  return found;
 }
 
 function pairsOf(candidates: readonly Candidate[]): readonly (readonly [Candidate, Candidate])[] {
