@@ -16,6 +16,8 @@ export interface EmitOptions {
   /** What the value is called after. */
   readonly hint?: string;
   readonly domain?: string;
+  /** Text that is carried with the node. */
+  readonly metadata?: ReadonlyMap<string, string>;
   /** Type of the output where no row of the operator table tells. */
   readonly type?: ValueType;
 }
@@ -93,7 +95,13 @@ export function graphBuilder(): GraphBuilder {
       const type = result.types.get(output) ?? opaque;
       types.set(output, type);
       const dims = result.values.get(output);
-      if (type.kind !== "tensor" || dims === undefined || !dims.every((d) => typeof d === "number")) continue;
+      if (
+        type.kind !== "tensor" ||
+        !type.dtype.startsWith("int") ||
+        dims === undefined ||
+        !dims.every((d) => typeof d === "number")
+      )
+        continue;
       if (type.shape?.every((d) => typeof d === "number") && countOf(type.shape as readonly number[]) === dims.length)
         values.set(output, fromNumbers(type.dtype, type.shape as readonly number[], dims as readonly number[]));
     }
@@ -139,15 +147,13 @@ export function graphBuilder(): GraphBuilder {
     },
     emitMany(op, from, options) {
       const outputs = Array.from({ length: options.outputs }, () => names.fresh(options.hint ?? op.toLowerCase()));
-      const { attributes, domain } = options;
-      push(
-        makeNode(
-          op,
-          { inputs: from, outputs },
-          { ...(attributes === undefined ? {} : { attributes }), ...(domain === undefined ? {} : { domain }) },
-        ),
-        options.type,
+      const { attributes, domain, metadata } = options;
+      const node = makeNode(
+        op,
+        { inputs: from, outputs },
+        { ...(attributes === undefined ? {} : { attributes }), ...(domain === undefined ? {} : { domain }) },
       );
+      push(metadata === undefined ? node : { ...node, metadata }, options.type);
       return outputs;
     },
     constant,

@@ -114,6 +114,7 @@ function siteOf(raising: Raising, operator: NamedOperator): Site {
       return tensor === undefined ? undefined : { tensor, encoding: source.isQuantized ? source.encoding : undefined };
     },
     constantShape: (i) => (values.has(at(i)) ? undefined : tensors.get(at(i)).data?.shape),
+    isMade: (i) => values.has(at(i)) && !builder.isConstant(values.get(at(i)) as string),
     encoding: (i) => builder.encodings.get(values.get(at(i)) ?? ""),
     refuse: (why, hint) =>
       fail("UNSUPPORTED_OP", `Cannot raise ${name} (operator ${index}): ${why}`, hint === undefined ? {} : { hint }),

@@ -29,6 +29,8 @@ export interface Site {
   constant(i: number): { readonly tensor: Tensor; readonly encoding: Encoding | undefined } | undefined;
   /** Sizes of a constant input. */
   constantShape(i: number): readonly number[] | undefined;
+  /** Whether the caller or an operator before gives the tensor of an input its value. */
+  isMade(i: number): boolean;
   /** The encoding of the value that an input reads. */
   encoding(i: number): Encoding | undefined;
   refuse(why: string, hint?: string): Error;

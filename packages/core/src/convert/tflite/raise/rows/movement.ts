@@ -1,6 +1,6 @@
 import { enumName, TENSOR_TYPES } from "../../../../formats/tflite/enums.ts";
 import { DTYPES, type DType } from "../../../../graph/dtype.ts";
-import { countOf, fromNumbers } from "../../../../graph/tensor.ts";
+import { countOf, fromNumbers, toInts } from "../../../../graph/tensor.ts";
 import {
   activated,
   frontAxis,
@@ -17,22 +17,8 @@ import {
 export function asInt64(site: Site, value: string): string {
   const { builder } = site;
   const known = builder.known(value);
-  if (known !== undefined)
-    return builder.constant("list", fromNumbers("int64", known.shape, Array.from(intsOfTensor(site, value))));
+  if (known !== undefined) return builder.constant("list", fromNumbers("int64", known.shape, toInts(known)));
   return builder.type(value).dtype === "int64" ? value : builder.emit("Cast", [value], { attributes: { to: DTYPES.int64.onnx } });
-}
-
-function intsOfTensor(site: Site, value: string): readonly number[] {
-  const known = site.builder.known(value);
-  if (known === undefined) throw site.refuse("a size is computed while it runs");
-  return Array.from({ length: countOf(known.shape) }, (_, i) => integersAt(known, i));
-}
-
-function integersAt(tensor: { readonly dtype: DType; readonly bytes: Uint8Array }, i: number): number {
-  const view = new DataView(tensor.bytes.buffer, tensor.bytes.byteOffset, tensor.bytes.byteLength);
-  if (tensor.dtype === "int64") return Number(view.getBigInt64(8 * i, true));
-  if (tensor.dtype === "int32") return view.getInt32(4 * i, true);
-  return view.getInt8(i);
 }
 
 /** RESHAPE to a list of sizes, of which one may be -1. */
@@ -42,7 +28,7 @@ const reshape: RaiseRow = (site) => {
   const known = site.has(1) ? builder.known(site.value(1)) : undefined;
   const listed = optionsOf(site, "ReshapeOptions").newShape;
   let target: number[];
-  if (known !== undefined) target = [...intsOfTensor(site, site.value(1))];
+  if (known !== undefined) target = toInts(known);
   else if (listed !== undefined && !site.has(1)) target = Array.from(listed);
   else if (site.has(1)) return [builder.emit("Reshape", [site.value(0), asInt64(site, site.value(1))])];
   else throw site.refuse("it has no target");
