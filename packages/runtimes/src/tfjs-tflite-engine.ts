@@ -21,6 +21,8 @@ function writeInputs(runner: TfjsRunner, { inputs }: TfliteIo, feeds: ReadonlyMa
 
 function holdIn(wasm: TfjsWasm, bytes: Uint8Array, io: TfliteIo): TfliteHold {
   const { runner, free } = loadTfjs(wasm, bytes);
+  // Refuse now what could not be passed later.
+  for (const tensors of [runner.GetInputs(), runner.GetOutputs()]) eachTensor(tensors, () => undefined);
   return {
     write: (feeds) => writeInputs(runner, io, feeds),
     async infer() {

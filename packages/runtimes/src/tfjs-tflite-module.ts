@@ -17,7 +17,8 @@ export interface TfjsTensor extends Handle {
   /** Sizes joined by commas. */
   readonly shape: string;
   readonly name: string;
-  data(): ArrayBufferView;
+  /** A number for element types that the interface does not know: 16-bit floats, 16-bit unsigned and 64-bit integers. */
+  data(): ArrayBufferView | number;
 }
 
 /** Inputs or outputs in the order of the graph. */

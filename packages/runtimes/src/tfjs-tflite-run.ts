@@ -1,4 +1,4 @@
-import type { TfjsRunner, TfjsTensors, TfjsWasm } from "./tfjs-tflite-module.ts";
+import type { TfjsRunner, TfjsTensor, TfjsTensors, TfjsWasm } from "./tfjs-tflite-module.ts";
 
 /** A graph in the heap, ready to run. */
 export interface TfjsLoaded {
@@ -43,18 +43,41 @@ export function inferTfjs(runner: TfjsRunner): void {
   if (!runner.Infer()) throw new Error("the runtime stopped in the middle of the model");
 }
 
-/** Calls `use` for each input or output, with its bytes in the heap and its shape of today. */
+function shapeOf({ shape }: TfjsTensor): number[] {
+  return shape === "" ? [] : shape.split(",").map(Number);
+}
+
+function bytesOf(tensor: TfjsTensor): Uint8Array {
+  const data = tensor.data();
+  if (!ArrayBuffer.isView(data)) {
+    throw new Error(`the WebAssembly interface of tfjs-tflite has no access to the elements of ${tensor.name}`);
+  }
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
+
+function eachIn<T>(tensors: TfjsTensors, use: (tensor: TfjsTensor, index: number) => T): T[] {
+  const out = Array.from({ length: tensors.size() }, (_, i) => {
+    const tensor = tensors.get(i);
+    const value = use(tensor, i);
+    tensor.delete();
+    return value;
+  });
+  tensors.delete();
+  return out;
+}
+
+/** Shapes of inputs or outputs as they are today. */
+export function tensorShapes(tensors: TfjsTensors): number[][] {
+  return eachIn(tensors, shapeOf);
+}
+
+/**
+ * Calls `use` for each input or output, with its bytes in the heap and its shape of today.
+ * @throws Error for an element type that cannot be passed
+ */
 export function eachTensor<T>(
   tensors: TfjsTensors,
   use: (tensor: { readonly bytes: Uint8Array; readonly shape: readonly number[] }, index: number) => T,
 ): T[] {
-  const out = Array.from({ length: tensors.size() }, (_, i) => {
-    const tensor = tensors.get(i);
-    const { buffer, byteOffset, byteLength } = tensor.data();
-    const shape = tensor.shape === "" ? [] : tensor.shape.split(",").map(Number);
-    tensor.delete();
-    return use({ bytes: new Uint8Array(buffer, byteOffset, byteLength), shape }, i);
-  });
-  tensors.delete();
-  return out;
+  return eachIn(tensors, (tensor, i) => use({ bytes: bytesOf(tensor), shape: shapeOf(tensor) }, i));
 }

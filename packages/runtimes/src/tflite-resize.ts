@@ -1,6 +1,6 @@
 import { writeTflite } from "@tessera/core/formats/tflite/write";
 import { startTfjs } from "./tfjs-tflite-module.ts";
-import { eachTensor, inferTfjs, loadTfjs } from "./tfjs-tflite-run.ts";
+import { inferTfjs, loadTfjs, tensorShapes } from "./tfjs-tflite-run.ts";
 import type { TfliteIo } from "./tflite-io.ts";
 
 /** Shapes by index of the tensor in subgraph 0. */
@@ -28,5 +28,5 @@ export async function measuredOutputs(bytes: Uint8Array): Promise<readonly (read
   const { runner } = loadTfjs(wasm, bytes);
   // Some sizes are known only once the graph has run; the inputs are whatever the fresh memory holds, zeros.
   inferTfjs(runner);
-  return eachTensor(runner.GetOutputs(), ({ shape }) => shape);
+  return tensorShapes(runner.GetOutputs());
 }

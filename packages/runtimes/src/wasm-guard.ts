@@ -1,14 +1,14 @@
-import { fail } from "@tessera/core/base/error";
-import { runtimeError, wordsOf } from "./engine.ts";
+import { fail, isTesseraError } from "@tessera/core/base/error";
 
-/** A line that says something went wrong: `ERROR: [model_load.cc:290] Variable tensors not yet supported.` */
-const COMPLAINT = /^(?:ERROR|FATAL)\S*\s+(?:\[[^\]]*\]\s*)?(.+)$/;
+/** What a line has before its words: `ERROR: [model_load.cc:290] Variable tensors not yet supported.` */
+const SPEAKER = /^(?:\W*(ERROR|FATAL)\S*\s*)?(?:\[[^\]]*\]\s*)?/;
 
-/** What the runtime threw together with what it printed: the reason of a refusal is often only there. */
-function errorWithLog(doing: string, error: unknown, log: readonly string[]): Error {
-  const said = log.flatMap((line) => COMPLAINT.exec(line)?.[1] ?? []);
-  const words = [wordsOf(error), ...new Set(said)].map((line) => line.replace(/\.$/, "")).join("; ");
-  return runtimeError(doing, error instanceof Error ? Object.assign(new Error(words), { cause: error }) : words);
+/** What the runtime threw together with what it complained of in print: the reason of a refusal is often only there. */
+function wordsWithLog(error: unknown, log: readonly string[]): string {
+  const thrown = (error instanceof Error ? error.message : String(error)).split("\n");
+  const complaints = log.filter((line) => SPEAKER.exec(line)?.[1] !== undefined);
+  const words = [...thrown, ...complaints].map((line) => line.replace(SPEAKER, "").trim().replace(/\.$/, ""));
+  return [...new Set(words)].filter((line) => line !== "").join("; ");
 }
 
 /** C++ exceptions that are thrown back at us are plain errors; all else (traps, aborts, an exhausted stack) leaves a heap in ruins. */
@@ -36,9 +36,9 @@ export function makeGuard(takeLog: () => readonly string[]): WasmGuard {
       try {
         return await work();
       } catch (error) {
-        const ours = errorWithLog(doing, error, takeLog());
-        if (ours !== error) broken = isCrash(error);
-        throw ours;
+        if (isTesseraError(error)) throw error;
+        broken = isCrash(error);
+        throw fail("RUNTIME_FAILED", `Cannot ${doing}: ${wordsWithLog(error, takeLog()) || "unknown failure"}`, { cause: error });
       }
     },
   };

@@ -42,7 +42,7 @@ export function addFile(constant = 1): Uint8Array {
 
 /** `y: f32[1, 16, 24, 24] = Relu(Conv(x: f32[1, 8, 24, 24]))`: enough work for threads and layouts to matter. */
 export function convFile(): Uint8Array {
-  const random = seededRandom(7);
+  const { w, b } = convWeights();
   return onnxFile({
     inputs: { x: ["float32", [1, 8, 24, 24]] },
     outputs: { y: ["float32", [1, 16, 24, 24]] },
@@ -50,17 +50,15 @@ export function convFile(): Uint8Array {
       makeNode("Conv", { inputs: ["x", "w", "b"], outputs: ["c"] }, { attributes: { pads: [1, 1, 1, 1], kernel_shape: [3, 3] } }),
       makeNode("Relu", { inputs: ["c"], outputs: ["y"] }),
     ],
-    constants: {
-      w: f32(
-        [16, 8, 3, 3],
-        Array.from({ length: 16 * 8 * 9 }, () => random.normal()),
-      ),
-      b: f32(
-        [16],
-        Array.from({ length: 16 }, () => random.normal()),
-      ),
-    },
+    constants: { w: f32([16, 8, 3, 3], w), b: f32([16], b) },
   });
+}
+
+/** The weights [16, 8, 3, 3] and biases [16] of {@link convFile}. */
+export function convWeights(): { readonly w: Float32Array; readonly b: Float32Array } {
+  const random = seededRandom(7);
+  const w = Float32Array.from({ length: 16 * 8 * 9 }, () => random.normal());
+  return { w, b: Float32Array.from({ length: 16 }, () => random.normal()) };
 }
 
 /** A random input of {@link convFile}. */
@@ -74,9 +72,7 @@ export function convInput(seed = 1): Tensor {
 
 /** The convolution of {@link convFile} summed in double precision, the long way. */
 export function convByHand(x: Tensor): Float64Array {
-  const random = seededRandom(7);
-  const w = Float64Array.from({ length: 16 * 8 * 9 }, () => Math.fround(random.normal()));
-  const b = Float64Array.from({ length: 16 }, () => Math.fround(random.normal()));
+  const { w, b } = convWeights();
   const input = view(x, "float32");
   const out = new Float64Array(16 * 24 * 24);
   for (let m = 0; m < 16; m++)
