@@ -8,7 +8,6 @@ import { RUN_OPTIONS, runOptions } from "../ui/runtime-options.ts";
 import { renderTable } from "../ui/table.ts";
 import { numberOption, verb } from "../ui/verb.ts";
 import { type BenchReport, benchFiles } from "../work/bench.ts";
-import { machineOf } from "../work/machine.ts";
 
 export const bench = verb(
   {
@@ -17,7 +16,11 @@ export const bench = verb(
     rest: true,
   },
   {
-    model: { type: "positional", description: "The baseline, .onnx or .ort; further files are compared with it", required: true },
+    model: {
+      type: "positional",
+      description: "The baseline, .onnx, .ort or .tflite; further files are compared with it",
+      required: true,
+    },
     ...RUN_OPTIONS,
     rounds: { type: "string", description: "Turns of each model, in random order", default: "30" },
     runs: { type: "string", description: "Timed runs in a turn", default: "5" },
@@ -27,17 +30,17 @@ export const bench = verb(
     const progress = createProgress(tools);
     const rounds = numberOption("rounds", args.rounds, { min: 1, max: 100_000 }) as number;
     const runs = numberOption("runs", args.runs, { min: 1, max: 100_000 }) as number;
-    const files = [args.model, ...tools.rest].map(readRunnable);
-    const { runtime, threads, seed } = await runOptions(args);
+    const files = [args.model, ...tools.rest].map((path) => readRunnable(path));
+    const { runtimes, threads, seed } = runOptions(args);
     const report = await benchFiles(files, {
-      runtime,
+      runtimes,
       threads,
       seed,
       rounds,
       runs,
       folder: args.inputs,
       memory: args.memory,
-      machine: machineOf(await readHardware(), { runtime, threads }),
+      hardware: await readHardware(),
       progress,
       signal: tools.signal,
     });

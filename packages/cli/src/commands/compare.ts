@@ -11,7 +11,7 @@ const { threads: _, ...OPTIONS } = RUN_OPTIONS;
 export const compare = verb(
   { name: "compare", description: "Compare two models on the same inputs, output by output and layer by layer" },
   {
-    reference: { type: "positional", description: "The .onnx file to compare with", required: true },
+    reference: { type: "positional", description: "The .onnx or .tflite file to compare with", required: true },
     changed: { type: "positional", description: "The changed one", required: true },
     ...OPTIONS,
     trials: { type: "string", description: "Random inputs", default: "8" },
@@ -22,9 +22,9 @@ export const compare = verb(
     const trials = numberOption("trials", args.trials, { min: 1, max: 100_000 }) as number;
     const top = numberOption("top", args.top, { min: 0, max: 100_000 }) as number;
     const [reference, changed] = [readModelFile(args.reference), readModelFile(args.changed)];
-    const { runtime, seed } = await runOptions({ ...args, threads: "1" });
+    const { runtimes, seed } = runOptions({ ...args, threads: "1" });
     const report = await compareModels(reference, changed, {
-      runtime,
+      runtimes,
       folder: args.inputs,
       trials,
       seed,
@@ -66,6 +66,6 @@ function compareLines(report: CompareReport, top: number): readonly (string | un
     bad === undefined
       ? undefined
       : `worst: ${bad.tensor} (${bad.op}), ${bad.sqnrDb >= 200 ? "equal" : `${bad.sqnrDb.toFixed(1)} dB`}`,
-    `${report.layers.length} values compared, ${report.unmatched} of the reference are not in the other model; ${report.inputs}; ${report.runtime}`,
+    `${report.layers.length} values compared, ${report.unmatched} of the reference are not in the other model; ${report.inputs}; ${report.runtime}${report.layersRuntime === undefined ? "" : `; layers: ${report.layersRuntime}`}`,
   ];
 }

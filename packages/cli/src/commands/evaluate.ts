@@ -9,12 +9,11 @@ import { FACE_OPTIONS, faceDataOf } from "../ui/face-options.ts";
 import { count, far as farText, ms, percent } from "../ui/format.ts";
 import { printJson, printLines } from "../ui/print.ts";
 import { createProgress } from "../ui/progress.ts";
+import { RUNTIME_OPTION, runtimesOption } from "../ui/runtime-options.ts";
 import { renderTable } from "../ui/table.ts";
 import { choiceOption, numberList, numberOption, verb } from "../ui/verb.ts";
 import { type Evaluatee, type EvaluateReport, evaluateModels } from "../work/evaluate.ts";
 import { exportCrops } from "../work/export-crops.ts";
-import { machineOf } from "../work/machine.ts";
-import { hostRuntime } from "../work/runtime.ts";
 
 const { calib: _, ...FACES } = FACE_OPTIONS;
 
@@ -26,13 +25,17 @@ export const evaluate = verb(
     rest: true,
   },
   {
-    model: { type: "positional", description: "The file, .onnx or .ort; further files are compared with it", required: true },
+    model: {
+      type: "positional",
+      description: "The file, .onnx, .ort or .tflite; further files are compared with it",
+      required: true,
+    },
     ...FACES,
     far: { type: "string", description: "FARs to answer", default: "1e-3,1e-4" },
     protocol: { type: "string", description: "all-pairs or pair-list", default: "all-pairs" },
     replicates: { type: "string", description: "Bootstrap replicates of people", default: "500" },
     seed: { type: "string", description: "Seed of the bootstrap", default: "1" },
-    runtime: { type: "string", description: "ort-node or ort-web", default: "ort-node" },
+    runtime: RUNTIME_OPTION,
     matrix: { type: "boolean", description: "Enrol with each model and probe with each", default: false },
     contract: { type: "boolean", description: "Try the usual pre-processing mistakes", default: false },
     flips: { type: "string", description: "Decisions that flip to list for each model", default: "5" },
@@ -48,14 +51,14 @@ export const evaluate = verb(
     const replicates = numberOption("replicates", args.replicates, { min: 10, max: 100_000 }) as number;
     const seed = numberOption("seed", args.seed, { min: 0 }) as number;
     const flips = numberOption("flips", args.flips, { min: 0, max: 1000 }) as number;
-    const runtime = await hostRuntime(choiceOption("runtime", args.runtime, ["ort-node", "ort-web"]));
+    const runtimes = runtimesOption(args.runtime);
     const models: Evaluatee[] = [];
     for (const path of [args.model, ...tools.rest]) {
       const file = readRunnable(path);
       const card = faceEmbeddingCard(findCard(path, args));
       // Models that want the same crops share them.
       const like = models.find((m) => JSON.stringify(cropsOf(m.card)) === JSON.stringify(cropsOf(card)));
-      const data = like?.data ?? (await faceDataOf(args.data, args, { ...tools, card, runtime, progress }));
+      const data = like?.data ?? (await faceDataOf(args.data, args, { ...tools, card, runtimes, progress }));
       models.push({ file, card, data });
     }
     const out = args["aligned-out"];
@@ -65,8 +68,8 @@ export const evaluate = verb(
       progress.note(`${exportCrops(out, data, card).count} aligned faces written to ${out}`);
     }
     const report = await evaluateModels(models, {
-      runtime,
-      machine: machineOf(await readHardware(), { runtime, threads: 1 }),
+      runtimes,
+      hardware: await readHardware(),
       fars,
       protocol,
       replicates,

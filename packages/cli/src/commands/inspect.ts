@@ -1,7 +1,7 @@
 import { fail } from "@tessera/core/base/error";
 import { TARGETS, targetById } from "@tessera/core/targets/table";
 import { readModelFile } from "../io/model-file.ts";
-import { bytes, count } from "../ui/format.ts";
+import { bytes, count, delegationWords } from "../ui/format.ts";
 import { printJson, printLines } from "../ui/print.ts";
 import { renderTable } from "../ui/table.ts";
 import { numberOption, verb } from "../ui/verb.ts";
@@ -10,7 +10,7 @@ import { type CostRow, type InspectReport, inspectModel } from "../work/inspect.
 export const inspect = verb(
   { name: "inspect", description: "Say what a model is: inputs, operators, cost, hazards, and what each target makes of it" },
   {
-    model: { type: "positional", description: "The .onnx file", required: false },
+    model: { type: "positional", description: "The .onnx or .tflite file", required: false },
     target: { type: "string", description: "Judge for this target only (default: all)" },
     targets: { type: "boolean", description: "List the targets", default: false },
     top: { type: "string", description: "Nodes in the table of the dearest", default: "10" },
@@ -50,7 +50,9 @@ function inspectLines(report: InspectReport): readonly (string | undefined)[] {
   const { model } = report;
   const facts: readonly (readonly [string, string])[] = [
     ["file", `${model.file}, ${bytes(model.sizeBytes)}, sha-256 ${model.sha256.slice(0, 16)}`],
-    ["opset", `${model.opset}, IR ${report.irVersion ?? "?"}${report.producer === "" ? "" : `, by ${report.producer}`}`],
+    model.opset > 0
+      ? ["opset", `${model.opset}, IR ${report.irVersion ?? "?"}${report.producer === "" ? "" : `, by ${report.producer}`}`]
+      : ["format", `${model.format ?? "unknown"}${report.producer === "" ? "" : `, by ${report.producer}`}`],
     ...Object.entries(report.domains).map(([domain, version]) => ["domain", `${domain} ${version}`] as const),
     ...model.inputs.map((input) => ["input", input] as const),
     ...model.outputs.map((output) => ["output", output] as const),
@@ -68,6 +70,7 @@ function inspectLines(report: InspectReport): readonly (string | undefined)[] {
   return [
     renderTable([{ title: "model" }, { title: "" }], facts),
     "",
+    ...(report.tflite === undefined ? [] : tfliteLines(report.tflite)),
     renderTable(
       [{ title: "operator" }, { title: "nodes", right: true }, ...COST_COLUMNS],
       report.costByOperator.map((r) => [r.op, String(r.nodes), ...costCells(r)]),
@@ -93,7 +96,48 @@ function inspectLines(report: InspectReport): readonly (string | undefined)[] {
     unknown === 0
       ? undefined
       : `cost not known of ${unknown} nodes: ${report.costUnknown.slice(0, 5).join(", ")}${unknown > 5 ? " ..." : ""}`,
+    ...(report.notes ?? []).map((note) => `note: ${note}`),
     ...report.problems.map((p) => `problem at ${p.node}: ${p.says}`),
     ...model.hazards.map((h) => `hazard: ${h}`),
+  ];
+}
+
+function countWords(counts: Readonly<Record<string, number>>): string {
+  return Object.entries(counts)
+    .map(([type, n]) => `${n} ${type}`)
+    .join(", ");
+}
+
+/** The file as it lies there, in its own layout and types. */
+function tfliteLines(file: NonNullable<InspectReport["tflite"]>): readonly (string | undefined)[] {
+  const { quantization: q } = file;
+  return [
+    renderTable(
+      [{ title: "the file itself" }, { title: "" }],
+      [
+        ...file.inputs.map((input) => ["input", input]),
+        ...file.outputs.map((output) => ["output", output]),
+        [
+          "numbers",
+          `${q.kind}; constants ${countWords(q.constants)}${q.perChannel === 0 ? "" : ` (${q.perChannel} per channel)`}; values ${countWords(q.values)}`,
+        ],
+        ...(file.signatures.length === 0 ? [] : [["signatures", file.signatures.join(", ")]]),
+        [
+          "delegate",
+          file.delegation === undefined ? `not known: ${file.delegationUnknown ?? ""}` : delegationWords(file.delegation),
+        ],
+      ],
+    ),
+    "",
+    renderTable(
+      [
+        { title: "operators of the file" },
+        { title: "version", right: true },
+        { title: "number", right: true },
+        { title: "integer", right: true },
+      ],
+      file.operators.map((o) => [o.op, String(o.version), String(o.count), String(o.integer)]),
+    ),
+    "",
   ];
 }

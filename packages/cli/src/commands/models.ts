@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { extname, join } from "node:path";
 import { fail } from "@tessera/core/base/error";
 import { printCard } from "@tessera/core/modality/read-card";
 import { readBytes, writeFile } from "../io/files.ts";
@@ -86,9 +86,10 @@ async function pull(model: SampleModel, folder: string, tools: VerbTools): Promi
     writeFile(file, content);
     written.push({ file, says });
   };
-  write(".onnx", readBytes(paths.get(model.path) as string), `${model.task}, sha-256 ${model.sha256}`);
+  write(extname(model.path), readBytes(paths.get(model.path) as string), `${model.task}, sha-256 ${model.sha256}`);
   if (model.card !== undefined) write(".card.json", printCard(model.card), "how to feed it");
-  write(".LICENSE", readBytes(paths.get("LICENSE") as string), `licence of ${from.name}@${from.version}: ${from.licence}`);
+  const licence = `.${from.licenceFile === "LICENSE" ? from.licenceFile : `${from.name.replace("/", "+")}.${from.licenceFile}`}`;
+  write(licence, readBytes(paths.get(from.licenceFile) as string), `licence of ${from.name}@${from.version}: ${from.licence}`);
   progress.end();
   process.stdout.write(
     tools.json

@@ -5,12 +5,13 @@ import { renderReport } from "@tessera/web/report";
 import { findCard } from "../io/card-file.ts";
 import { writeFile } from "../io/files.ts";
 import { readModelFile } from "../io/model-file.ts";
+import { basisLines } from "../ui/basis-lines.ts";
 import { candidatesTable } from "../ui/candidates-table.ts";
 import { FACE_OPTIONS, faceDataOf } from "../ui/face-options.ts";
 import { createProgress } from "../ui/progress.ts";
 import { choiceOption, numberList, numberOption, verb } from "../ui/verb.ts";
 import { optimizeFaceModel } from "../work/optimize.ts";
-import { runtimeFor } from "../work/runtime.ts";
+import { createRuntimes } from "../work/runtime.ts";
 
 const METHODS = ["min-max", "percentile", "mse", "entropy"] as const;
 
@@ -20,7 +21,7 @@ export const optimize = verb(
     description: "Build variants for a target, judge them on real pairs and the real runtime, pick, and report",
   },
   {
-    model: { type: "positional", description: "The .onnx file of a face embedding network", required: true },
+    model: { type: "positional", description: "The .onnx or .tflite file of a face embedding network", required: true },
     target: { type: "string", description: "Target to build for", default: "ort-x64" },
     out: { type: "string", alias: "o", description: "Folder for artefacts and report", default: "tessera-out" },
     ...FACE_OPTIONS,
@@ -53,15 +54,15 @@ export const optimize = verb(
     const maxDrop = numberOption("max-drop", args["max-drop"], { min: 0, max: 1 });
     const maxLatencyMs = numberOption("max-latency", args["max-latency"], { min: 0 });
     const maxSizeBytes = numberOption("max-size", args["max-size"], { min: 0 });
-    const runtime = await runtimeFor(target);
-    const evaluation = await faceDataOf(args.data, args, { ...tools, card, runtime, progress });
+    const runtimes = createRuntimes(target.runtime);
+    const evaluation = await faceDataOf(args.data, args, { ...tools, card, runtimes, progress });
     const calibration =
-      args.calib === undefined ? evaluation : await faceDataOf(args.calib, args, { ...tools, card, runtime, progress });
+      args.calib === undefined ? evaluation : await faceDataOf(args.calib, args, { ...tools, card, runtimes, progress });
     const report = await optimizeFaceModel({
       file,
       card,
       target,
-      runtime,
+      runtimes,
       calibration,
       evaluation,
       outDir: args.out,
@@ -93,6 +94,7 @@ export const optimize = verb(
         "",
         ...report.pick.why,
         ...report.pick.passedOver.map((p) => `  not ${p.id}: ${p.why}`),
+        ...basisLines(report),
         ...report.next.map((n) => `next: ${n}`),
         ...(report.illustration === undefined ? [] : ["", `ILLUSTRATION: ${report.illustration}`]),
         "",

@@ -1,6 +1,7 @@
 import { fail } from "@tessera/core/base/error";
 import type { RuntimeProfile } from "@tessera/core/graph/runtime";
 import { readHardware } from "@tessera/runtimes/hardware";
+import { formatRow } from "../io/formats.ts";
 import { openRunnable, readRunnable } from "../io/runnable.ts";
 import { bytes, percent } from "../ui/format.ts";
 import { printJson, printLines } from "../ui/print.ts";
@@ -14,7 +15,7 @@ import { machineOf } from "../work/machine.ts";
 export const profile = verb(
   { name: "profile", description: "Time every operator of a model as the runtime fused it" },
   {
-    model: { type: "positional", description: "The file, .onnx or .ort", required: true },
+    model: { type: "positional", description: "The file, .onnx, .ort or .tflite", required: true },
     ...RUN_OPTIONS,
     runs: { type: "string", description: "Profiled runs; times are medians over them", default: "50" },
     top: { type: "string", description: "Nodes in the table", default: "20" },
@@ -24,13 +25,15 @@ export const profile = verb(
     const runs = numberOption("runs", args.runs, { min: 1, max: 100_000 }) as number;
     const top = numberOption("top", args.top, { min: 0, max: 100_000 }) as number;
     const file = readRunnable(args.model);
-    const { runtime, threads, seed } = await runOptions(args);
+    const { runtimes, threads, seed } = runOptions(args);
+    // Unless one is asked for: the runtime that can tell operators apart.
+    const runtime = await (args.runtime === undefined ? runtimes.get(formatRow(file.format).profiler) : runtimes.for(file));
     progress.stage("profiling");
     const session = await openRunnable(runtime, file, { threads });
     try {
       if (session.profile === undefined)
         throw fail("RUNTIME_FAILED", `Cannot profile on ${runtime.id}: it cannot tell operators apart`, {
-          hint: "Use --runtime ort-node, or time whole runs with `tessera bench`",
+          hint: `Use --runtime ${formatRow(file.format).profiler}, or time whole runs with \`tessera bench\``,
         });
       const inputs = await inputsFor(session, { folder: args.inputs, trials: 1, seed });
       const found = await session.profile(firstFeeds(inputs), runs);
@@ -41,7 +44,7 @@ export const profile = verb(
         printJson({
           kind: "tessera-profile-report",
           version: 1,
-          machine: machineOf(await readHardware(), { runtime, threads }),
+          machine: machineOf(await readHardware(), { runtimes: [runtime], threads }),
           file: file.path,
           sha256: file.sha256,
           inputs: inputs.says,

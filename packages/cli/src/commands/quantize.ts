@@ -3,24 +3,36 @@ import { faceEmbeddingCard } from "@tessera/core/modality/card";
 import type { FusionSummary } from "@tessera/core/protocol/report";
 import { planFromJson, planToJson } from "@tessera/core/quant/plan-json";
 import { targetById } from "@tessera/core/targets/table";
+import type { Target } from "@tessera/core/targets/target";
 import { findCard } from "../io/card-file.ts";
 import { readText, sha256, writeFile } from "../io/files.ts";
+import { formatOfName, stemOf } from "../io/formats.ts";
 import { readModelFile } from "../io/model-file.ts";
 import { openSamples } from "../io/samples.ts";
 import { FACE_OPTIONS, faceDataOf } from "../ui/face-options.ts";
-import { bytes } from "../ui/format.ts";
+import { bytes, delegationWords } from "../ui/format.ts";
 import { printJson, printLines } from "../ui/print.ts";
 import { createProgress } from "../ui/progress.ts";
 import { renderTable } from "../ui/table.ts";
 import { choiceOption, numberOption, verb } from "../ui/verb.ts";
 import { rowsOfRole } from "../work/accuracy.ts";
+import { cardFor } from "../work/card-terms.ts";
 import { batchOf, cropFeeds } from "../work/embed.ts";
 import { type Inputs, inputsFor } from "../work/feeds.ts";
-import { fusionOf } from "../work/fusion.ts";
-import { type Quantized, type QuantizeRequest, quantizeModel } from "../work/quantize.ts";
-import { runtimeFor } from "../work/runtime.ts";
+import { computesIntegers, fusionOf } from "../work/fusion.ts";
+import { floatOf } from "../work/lifted.ts";
+import { type Quantized, type QuantizeRequest, quantizeModel, type Scheme } from "../work/quantize.ts";
+import { createRuntimes } from "../work/runtime.ts";
 
-const SCHEMES = ["static", "dynamic", "weights", "fp16", "fp16-weights"] as const;
+const SCHEMES = ["static", "int8", "int16x8", "dynamic", "weights", "fp16", "fp16-weights"] as const;
+
+/** What a scheme is where a target's format has but one thing by that name. */
+const MEANT: Readonly<Partial<Record<`${Target["format"]} ${(typeof SCHEMES)[number]}`, Scheme>>> = {
+  "onnx int8": "static",
+  "tflite int8": "static",
+  // TFLite files hold halves and never say that they are to be computed with.
+  "tflite fp16": "fp16-weights",
+};
 const METHODS = ["min-max", "percentile", "mse", "entropy"] as const;
 
 /** What `tessera quantize` did; plain JSON. */
@@ -44,15 +56,24 @@ const { data: _, calib, ...FACES } = FACE_OPTIONS;
 export const quantize = verb(
   { name: "quantize", description: "Quantize a model by one scheme under a target's rules, and check that the runtime follows" },
   {
-    model: { type: "positional", description: "The .onnx file", required: true },
-    output: { type: "string", alias: "o", description: "Where to write the result (default: NAME.SCHEME.onnx)" },
-    scheme: { type: "string", description: SCHEMES.join(", "), default: "static" },
+    model: { type: "positional", description: "The .onnx or .tflite file", required: true },
+    output: {
+      type: "string",
+      alias: "o",
+      description: "Where to write the result (default: NAME.SCHEME and the ending of the target's format)",
+    },
+    scheme: { type: "string", description: `${SCHEMES.join(", ")} (int8 is static)`, default: "static" },
     target: { type: "string", description: "Target whose rules hold", default: "ort-x64" },
     ranges: { type: "string", description: `How ranges are chosen: ${METHODS.join(", ")}`, default: "mse" },
     percentile: { type: "string", description: "Share of values inside the range, in percent, for percentile" },
     calib: { ...calib, description: "Folder with manifest.csv and face pictures (role calib, where there are roles)" },
     inputs: { type: "string", description: "Folder with .npy or .f32 tensors to calibrate on, for any model" },
     ...FACES,
+    io: {
+      type: "string",
+      description: "For TFLite: float inputs and outputs, or int8 (whatever integers the network computes in)",
+      default: "float",
+    },
     plan: { type: "string", description: "Apply this plan.json, made before and perhaps edited, instead of calibrating" },
     simplify: { type: "boolean", description: "Simplify first, with proof", default: true },
     seed: { type: "string", description: "Seed of random inputs where none are given", default: "1" },
@@ -60,36 +81,46 @@ export const quantize = verb(
   async (args, tools) => {
     const progress = createProgress(tools);
     const target = targetById(args.target);
-    const scheme = choiceOption("scheme", args.scheme, SCHEMES);
+    const asked = choiceOption("scheme", args.scheme, SCHEMES);
+    const scheme = MEANT[`${target.format} ${asked}`] ?? (asked as Scheme);
+    const border = choiceOption("io", args.io, ["float", "int8"]) === "float" ? "float" : ("integer" as const);
     const method = choiceOption("ranges", args.ranges, METHODS);
     const percentile = numberOption("percentile", args.percentile, { min: 50, max: 100 });
     const seed = numberOption("seed", args.seed, { min: 0 }) as number;
     const file = readModelFile(args.model);
-    const output = args.output ?? file.path.replace(/\.onnx$/i, "").concat(`.${scheme}.onnx`);
+    const { model, notes } = floatOf(file);
+    const output = args.output ?? `${stemOf(file.path)}.${scheme}.${target.format}`;
+    const ending = formatOfName(output);
+    if (ending !== undefined && ending !== target.format)
+      throw fail("USAGE", `Cannot write ${output} for ${target.id}: its files are .${target.format}`, {
+        hint: ending === "tflite" ? "Use --target litert" : `Write to a name that ends in .${target.format}`,
+      });
     const plan = args.plan === undefined ? undefined : planFromJson(readText(args.plan));
-    if (plan !== undefined && scheme !== "static")
+    if (plan !== undefined && scheme !== "static" && scheme !== "int16x8")
       throw fail("USAGE", `Cannot use --plan with --scheme ${scheme}: plans are static`);
-    const runtime = await runtimeFor(target);
+    const runtimes = createRuntimes();
+    const host = await runtimes.get(target.format === "onnx" ? target.runtime : "ort-node");
     const calibration = await samplesOf();
     const { variant, compared, outputs } = await quantizeModel({
-      model: file.model,
+      model,
       scheme,
       target,
-      runtime,
+      host,
+      runtime: await runtimes.get(target.runtime),
       simplify: args.simplify,
       ...(calibration === undefined ? {} : { calibration }),
       comparison: calibration ?? ((session) => inputsFor(session, { folder: undefined, trials: 4, seed })),
       method,
+      border,
       ...(percentile === undefined ? {} : { percentile }),
       ...(plan === undefined ? {} : { plan }),
       progress,
       signal: tools.signal,
     });
     progress.stage("checking what the runtime fuses");
-    const integer = variant.scheme === "static-int8" || variant.scheme === "dynamic-int8";
-    const fusion = integer ? await fusionOf(variant.bytes, target) : undefined;
+    const fusion = computesIntegers(variant) ? await fusionOf(variant, target) : undefined;
     tools.signal.throwIfAborted();
-    const planFile = variant.plan === undefined ? undefined : output.replace(/\.onnx$/i, "").concat(".plan.json");
+    const planFile = variant.plan === undefined ? undefined : `${stemOf(output)}.plan.json`;
     if (variant.plan !== undefined && planFile !== undefined) writeFile(planFile, planToJson(variant.plan));
     writeFile(output, variant.bytes);
     progress.end();
@@ -101,7 +132,7 @@ export const quantize = verb(
       target: target.id,
       scheme: variant.scheme,
       ...(planFile === undefined ? {} : { plan: planFile }),
-      notes: variant.notes,
+      notes: [...notes, ...variant.notes],
       ...(fusion === undefined ? {} : { fusion }),
       compared,
       outputs,
@@ -125,10 +156,11 @@ export const quantize = verb(
         };
       }
       if (args.calib === undefined) return undefined;
-      const card = faceEmbeddingCard(findCard(args.model, args));
-      const data = await faceDataOf(args.calib, args, { ...tools, card, runtime, progress });
+      // The card is the file's; what is calibrated is the network in it, which may have its pictures in another layout.
+      const card = cardFor(faceEmbeddingCard(findCard(args.model, args)), model.graph.inputs);
+      const data = await faceDataOf(args.calib, args, { ...tools, card, runtimes, progress });
       const rows = rowsOfRole(data, "calib");
-      const batch = batchOf(file.model, card);
+      const batch = batchOf(model, card);
       const inputs: Inputs & { readonly digest: string } = {
         says: `${rows.length} faces of ${data.name}`,
         count: rows.length,
@@ -150,6 +182,7 @@ function quantizeLines(report: QuantizeReport): readonly (string | undefined)[] 
           [{ title: `on ${report.target}` }, { title: "integer", right: true }, { title: "of", right: true }],
           fusion.integer.map((row) => [row.op, String(row.integer), String(row.total)]),
         )}`,
+    fusion?.delegation === undefined ? undefined : delegationWords(fusion.delegation),
     fusion === undefined
       ? undefined
       : `${fusion.transposes} transposes, ${fusion.quantizeNodes} quantize and dequantize nodes left`,

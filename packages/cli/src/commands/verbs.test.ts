@@ -94,6 +94,8 @@ describe("inspect", () => {
       ["ort-x64", 2, 0],
       ["ort-arm", 2, 0],
       ["ort-web", 2, 0],
+      ["litert", 2, 0],
+      ["rpi4", 2, 0],
     ]);
   });
 
@@ -130,7 +132,7 @@ describe("inspect", () => {
 
   test("lists targets without a model, and asks for a model otherwise", async () => {
     const report = await json(inspect, "--targets");
-    expect(report.targets.map((t: { id: string }) => t.id)).toEqual(["ort-x64", "ort-arm", "ort-web"]);
+    expect(report.targets.map((t: { id: string }) => t.id)).toEqual(["ort-x64", "ort-arm", "ort-web", "litert", "rpi4"]);
     await expect(run(inspect)).rejects.toThrow(coded("USAGE"));
     await expect(run(inspect, model, "--target", "toaster")).rejects.toThrow(coded("UNKNOWN_TARGET", "ort-x64"));
   });
@@ -158,7 +160,7 @@ describe("simplify and convert", () => {
   });
 
   test("convert says why it cannot, and leaves no file", async () => {
-    for (const name of ["no.tflite", "no.c", "no", "no.constructor"]) {
+    for (const name of ["no.c", "no", "no.constructor"]) {
       await expect(run(convert, model, "-o", join(folder, name))).rejects.toThrow(coded("UNSUPPORTED_FORMAT"));
       expect(existsSync(join(folder, name))).toBe(false);
     }

@@ -61,6 +61,7 @@ function pinned(tarball: Uint8Array, body = "weights"): PinnedPackage {
     version: "1.2.3",
     integrity: `sha512-${createHash("sha512").update(tarball).digest("base64")}`,
     licence: "MIT",
+    licenceFile: "LICENSE",
     downloadBytes: tarball.length,
     files: [{ path: "model/a.bin", sizeBytes: body.length, sha256: sha256(body) }],
   };

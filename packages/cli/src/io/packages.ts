@@ -24,6 +24,8 @@ export interface PinnedPackage {
   readonly integrity: string;
   /** SPDX identifier that the package declares. */
   readonly licence: string;
+  /** The file in which it says so; a package without a licence file says it in its own description. */
+  readonly licenceFile: "LICENSE" | "package.json";
   /** Of the tarball, for what is told before the download. */
   readonly downloadBytes: number;
   readonly files: readonly PinnedFile[];

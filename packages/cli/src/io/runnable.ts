@@ -1,30 +1,60 @@
-import { detectFormat } from "@tessera/core/formats/detect-format";
-import type { LoadOptions, Runtime, Session } from "@tessera/core/graph/runtime";
+import { isTesseraError } from "@tessera/core/base/error";
+import type { LoadOptions, Runtime } from "@tessera/core/graph/runtime";
 import { readBytes, sha256 } from "./files.ts";
-import { readModelFile } from "./model-file.ts";
+import { type FormatId, formatOfBytes, formatRow } from "./formats.ts";
+import { type ModelFile, readModelFile } from "./model-file.ts";
+import { type Presented, presentSession, type Wanted, wantedBy } from "./present.ts";
 
-/** A file that a runtime can run: `.onnx` with its external data, or `.ort`, which only runtimes understand. */
-export interface Runnable {
-  readonly path: string;
+/** Bytes that a runtime can run. */
+export interface RunFile {
   readonly bytes: Uint8Array;
-  readonly sha256: string;
-  readonly format: "onnx" | "ort";
   readonly externalData: ReadonlyMap<string, Uint8Array>;
+  /** In whose terms (names, layouts, types) it is to be fed; absent: in its own. */
+  readonly wanted?: Wanted;
 }
 
-/** Reads a file to be run. @throws as `readModelFile`, for everything but `.ort` */
-export function readRunnable(path: string): Runnable {
+/** A file that a runtime can run: `.onnx` with its external data, `.tflite`, or `.ort`, which only runtimes understand. */
+export interface Runnable extends RunFile {
+  readonly path: string;
+  readonly sha256: string;
+  readonly format: FormatId;
+}
+
+/** A model file as one to be run, fed in the terms of its model. */
+export function runnableOf(file: ModelFile): Runnable {
+  const { path, bytes, sha256: digest, format, externalData, model } = file;
+  const wanted = formatRow(format).ownTerms ? { wanted: wantedBy(model) } : {};
+  return { path, bytes, sha256: digest, format, externalData, ...wanted };
+}
+
+/**
+ * Reads a file to be run, fed in the terms of its model unless its own are asked for. A TFLite file whose operators Tessera does not know still runs,
+ * fed in its own terms.
+ *
+ * @throws as `readModelFile`, for everything but that and `.ort`
+ */
+export function readRunnable(path: string, options: { readonly inOwnTerms?: boolean } = {}): Runnable {
   const bytes = readBytes(path);
-  if (detectFormat(bytes) === "ort") return { path, bytes, sha256: sha256(bytes), format: "ort", externalData: new Map() };
-  const file = readModelFile(path);
-  return { path, bytes: file.bytes, sha256: file.sha256, format: "onnx", externalData: file.externalData };
+  const { id: format, raise, ownTerms } = formatOfBytes(bytes);
+  const asItIs: Runnable = { path, bytes, sha256: sha256(bytes), format, externalData: new Map() };
+  if (typeof raise !== "function" || (ownTerms && options.inOwnTerms === true)) return asItIs;
+  try {
+    return runnableOf(readModelFile(path));
+  } catch (error) {
+    if (ownTerms && isTesseraError(error) && error.code === "UNSUPPORTED_OP") return asItIs;
+    throw error;
+  }
 }
 
-/** Opens a session on a file as it lies on disk. @throws RUNTIME_FAILED */
-export function openRunnable(
+/** Opens a session on a file as it lies on disk, fed in the terms that the file is wanted in. @throws RUNTIME_FAILED, SHAPE_MISMATCH */
+export async function openRunnable(
   runtime: Runtime,
-  file: Pick<Runnable, "bytes" | "externalData">,
+  file: RunFile,
   options: Omit<LoadOptions, "externalData"> = {},
-): Promise<Session> {
-  return runtime.load(file.bytes, { ...options, ...(file.externalData.size > 0 ? { externalData: file.externalData } : {}) });
+): Promise<Presented> {
+  const session = await runtime.load(file.bytes, {
+    ...options,
+    ...(file.externalData.size > 0 ? { externalData: file.externalData } : {}),
+  });
+  return file.wanted === undefined ? session : presentSession(session, file.wanted);
 }

@@ -1,8 +1,8 @@
 import { fail } from "@tessera/core/base/error";
-import type { Runtime } from "@tessera/core/graph/runtime";
 import { type FaceEmbeddingCard, faceDetectorCard } from "@tessera/core/modality/card";
 import { findCard } from "../io/card-file.ts";
 import { type FaceData, loadFaceData } from "../work/faces.ts";
+import type { Runtimes } from "../work/runtime.ts";
 import type { Progress } from "./progress.ts";
 import { choiceOption, type VerbTools } from "./verb.ts";
 
@@ -15,7 +15,7 @@ export const FACE_OPTIONS = {
     description: "Folder with manifest.csv (path, subject, role), pictures, and pairs.csv / aliases.csv where there are such",
   },
   calib: { type: "string", description: "Folder with calibration pictures (default: role calib of --data)" },
-  detector: { type: "string", description: "Face detector (.onnx); without it the pictures must be aligned already" },
+  detector: { type: "string", description: "Face detector (.onnx, .tflite); without it the pictures must be aligned already" },
   "on-no-face": {
     type: "string",
     description: "Where no face is found: reject, or centre-crop for benchmark data",
@@ -41,11 +41,11 @@ export interface FaceArgs {
 export async function faceDataOf(
   folder: string | undefined,
   args: FaceArgs,
-  tools: VerbTools & { readonly card: FaceEmbeddingCard; readonly runtime: Runtime; readonly progress: Progress },
+  tools: VerbTools & { readonly card: FaceEmbeddingCard; readonly runtimes: Runtimes; readonly progress: Progress },
 ): Promise<FaceData> {
   if (folder === undefined) throw fail("USAGE", "Cannot evaluate: no data folder", { hint: "Give one with --data" });
   return loadFaceData(folder, {
-    runtime: tools.runtime,
+    runtimes: tools.runtimes,
     card: tools.card,
     detector:
       args.detector === undefined

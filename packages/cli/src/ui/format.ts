@@ -1,3 +1,5 @@
+import type { Delegation } from "@tessera/core/protocol/report";
+
 /** A size for people: "1.13 MB" (decimal units, as file listings of models give them). */
 export function bytes(count: number): string {
   if (count < 1000) return `${count} B`;
@@ -26,4 +28,10 @@ export function ms(value: number): string {
 export function far(value: number): string {
   const exponent = Math.round(Math.log10(value));
   return Math.abs(value / 10 ** exponent - 1) < 1e-9 ? `1e${exponent}` : String(value);
+}
+
+/** What a delegate takes of a file, in a sentence. */
+export function delegationWords({ delegated, total, fallback, runtime }: Delegation): string {
+  const left = fallback.map((f) => `${f.count} ${f.op}`).join(", ");
+  return `XNNPACK takes ${delegated} of ${total} operators${left === "" ? "" : `; left to slower kernels: ${left}`} (${runtime})`;
 }

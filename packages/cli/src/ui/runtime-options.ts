@@ -1,10 +1,15 @@
-import type { Runtime } from "@tessera/core/graph/runtime";
-import { hostRuntime } from "../work/runtime.ts";
+import { createRuntimes, RUNTIME_IDS, type Runtimes } from "../work/runtime.ts";
 import { choiceOption, numberOption } from "./verb.ts";
+
+/** The option that chooses a runtime. */
+export const RUNTIME_OPTION = {
+  type: "string",
+  description: `${RUNTIME_IDS.join(", ")} (default: ort-node for .onnx and .ort, litert for .tflite)`,
+} as const;
 
 /** Options of every verb that runs models on given or random inputs. */
 export const RUN_OPTIONS = {
-  runtime: { type: "string", description: "ort-node or ort-web", default: "ort-node" },
+  runtime: RUNTIME_OPTION,
   threads: { type: "string", description: "Threads of the runtime", default: "1" },
   inputs: {
     type: "string",
@@ -15,18 +20,21 @@ export const RUN_OPTIONS = {
 
 /** The parsed values of {@link RUN_OPTIONS}. */
 export interface RunArgs {
-  readonly runtime: string;
+  readonly runtime?: string | undefined;
   readonly threads: string;
   readonly inputs?: string | undefined;
   readonly seed: string;
 }
 
-/** What the options say. @throws USAGE, RUNTIME_MISSING */
-export async function runOptions(
-  args: RunArgs,
-): Promise<{ readonly runtime: Runtime; readonly threads: number; readonly seed: number }> {
-  const id = choiceOption("runtime", args.runtime, ["ort-node", "ort-web"]);
+/** The runtimes that `--runtime` leaves. @throws USAGE */
+export function runtimesOption(value: string | undefined): Runtimes {
+  return createRuntimes(value === undefined ? undefined : choiceOption("runtime", value, RUNTIME_IDS));
+}
+
+/** What the options say. @throws USAGE */
+export function runOptions(args: RunArgs): { readonly runtimes: Runtimes; readonly threads: number; readonly seed: number } {
+  const runtimes = runtimesOption(args.runtime);
   const threads = numberOption("threads", args.threads, { min: 1, max: 1024 }) as number;
   const seed = numberOption("seed", args.seed, { min: 0 }) as number;
-  return { runtime: await hostRuntime(id), threads, seed };
+  return { runtimes, threads, seed };
 }

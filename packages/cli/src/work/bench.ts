@@ -1,11 +1,16 @@
 import { at } from "@tessera/core/base/assert";
-import type { Feeds, Runtime, Session } from "@tessera/core/graph/runtime";
+import type { Feeds, Runtime } from "@tessera/core/graph/runtime";
 import type { MachineSummary } from "@tessera/core/protocol/report";
+import type { Hardware } from "@tessera/runtimes/hardware";
 import { type LatencyRow, measureInterleaved } from "@tessera/runtimes/measure";
-import { type MemoryReport, measureMemory } from "@tessera/runtimes/memory";
+import type { MemoryReport } from "@tessera/runtimes/memory";
+import type { Presented } from "../io/present.ts";
 import { openRunnable, type Runnable } from "../io/runnable.ts";
 import type { Progress } from "../ui/progress.ts";
 import { firstFeeds, inputsFor } from "./feeds.ts";
+import { machineOf } from "./machine.ts";
+import type { Runtimes } from "./runtime.ts";
+import { weigh } from "./weigh.ts";
 
 /** Times of models against each other; plain JSON. */
 export interface BenchReport {
@@ -19,6 +24,8 @@ export interface BenchReport {
   /** The first one is the baseline of the speed-ups. */
   readonly models: readonly (LatencyRow & {
     readonly file: string;
+    /** What ran it, and in which version. */
+    readonly runtime: string;
     readonly sha256: string;
     readonly sizeBytes: number;
     readonly baseline: boolean;
@@ -28,28 +35,29 @@ export interface BenchReport {
 
 /** What {@link benchFiles} needs. */
 export interface BenchRequest {
-  readonly runtime: Runtime;
+  readonly runtimes: Runtimes;
   readonly threads: number;
   readonly seed: number;
   readonly rounds: number;
   readonly runs: number;
   readonly folder: string | undefined;
   readonly memory: boolean;
-  readonly machine: MachineSummary;
+  readonly hardware: Hardware;
   readonly progress: Progress;
   readonly signal: AbortSignal;
 }
 
 /** Times files against each other, each on an input of its own types. @throws RUNTIME_FAILED, DATA_MISSING */
 export async function benchFiles(files: readonly Runnable[], request: BenchRequest): Promise<BenchReport> {
-  const { runtime, threads, seed, rounds, runs, folder, progress, signal } = request;
-  const open: { readonly name: string; readonly session: Session; readonly feeds: Feeds }[] = [];
+  const { runtimes, threads, seed, rounds, runs, folder, progress, signal } = request;
+  const open: { readonly name: string; readonly runtime: Runtime; readonly session: Presented; readonly feeds: Feeds }[] = [];
   let says = "";
   try {
     for (const file of files) {
       progress.stage(`loading ${file.path}`);
+      const runtime = await runtimes.for(file);
       const session = await openRunnable(runtime, file, { threads });
-      const slot = { name: file.path, session, feeds: new Map() as Feeds };
+      const slot = { name: file.path, runtime, session, feeds: new Map() as Feeds };
       open.push(slot);
       const inputs = await inputsFor(session, { folder, trials: 1, seed });
       says = inputs.says;
@@ -59,16 +67,15 @@ export async function benchFiles(files: readonly Runnable[], request: BenchReque
     const latency = await measureInterleaved(open, { rounds, runs, seed, signal, onRound: (done) => progress.at(done) });
     const models: BenchReport["models"][number][] = [];
     for (const [i, row] of latency.rows.entries()) {
-      const { path, bytes, sha256, externalData } = at(files, i);
+      const { path, bytes, sha256 } = at(files, i);
+      const { runtime } = at(open, i);
       if (request.memory) progress.stage(`weighing ${path}`);
       signal.throwIfAborted();
-      const load = { threads, ...(externalData.size > 0 ? { externalData } : {}) };
-      const memory = request.memory
-        ? await measureMemory(bytes, at(open, i).feeds, { flavour: runtime.id === "ort-web" ? "web" : "node", load })
-        : undefined;
+      const memory = request.memory ? await weigh(at(files, i), { ...at(open, i), threads }) : undefined;
       models.push({
         ...row,
         file: path,
+        runtime: `${runtime.id} ${runtime.version}`,
         sha256,
         sizeBytes: bytes.length,
         baseline: i === 0,
@@ -78,7 +85,7 @@ export async function benchFiles(files: readonly Runnable[], request: BenchReque
     return {
       kind: "tessera-bench-report",
       version: 1,
-      machine: request.machine,
+      machine: machineOf(request.hardware, { runtimes: await runtimes.started(), threads }),
       inputs: says,
       rounds,
       runsPerRound: runs,

@@ -1,3 +1,4 @@
+import { at } from "@tessera/core/base/assert";
 import type { Model } from "@tessera/core/graph/model";
 import type { Feeds, Runtime, Session } from "@tessera/core/graph/runtime";
 import { toNumbers } from "@tessera/core/graph/tensor";
@@ -5,10 +6,13 @@ import { inferTypes } from "@tessera/core/ops/infer-types";
 import { tensorDifference } from "@tessera/core/passes/proof";
 import { addDifference, createDifference, type DifferenceSums, differenceOf } from "@tessera/core/quant/compare-tensors";
 import type { ModelFile } from "../io/model-file.ts";
-import { openRunnable } from "../io/runnable.ts";
+import { openRunnable, type RunFile, runnableOf } from "../io/runnable.ts";
 import type { Progress } from "../ui/progress.ts";
 import { type InputOptions, type Inputs, inputsFor } from "./feeds.ts";
 import { compareLayers } from "./layers.ts";
+import { computedModel, gridsOf } from "./lifted.ts";
+import { runtimesOf } from "./parity.ts";
+import type { Runtimes } from "./runtime.ts";
 
 /** Two values that should be alike. Decibels end at 200 (no difference at all), because JSON has no infinity. */
 export interface ValueDifference {
@@ -26,8 +30,11 @@ export interface OutputDifference extends ValueDifference {
   readonly relative?: number;
 }
 
-/** What of a model file is needed to compare it. */
-export type ComparedFile = Pick<ModelFile, "model" | "bytes" | "externalData">;
+/** A model file to be compared, and what runs it. */
+export interface ComparedFile extends RunFile {
+  readonly model: Model;
+  readonly runtime: Runtime;
+}
 
 /** Two models on the same inputs; plain JSON. */
 export interface CompareReport {
@@ -35,9 +42,12 @@ export interface CompareReport {
   readonly version: 1;
   readonly reference: { readonly file: string; readonly sha256: string };
   readonly changed: { readonly file: string; readonly sha256: string };
+  /** What ran the files; both where they differ. */
   readonly runtime: string;
+  /** What ran them layer by layer, when it is another: values of a TFLite file can be looked at in its model only, which runs as ONNX. */
+  readonly layersRuntime?: string;
   readonly inputs: string;
-  /** As both models run on the runtime, with its own rewriting. */
+  /** As both models run on their runtimes, with those' own rewriting. */
   readonly outputs: readonly OutputDifference[];
   /** Values that both models have under one name, in order of the reference graph. */
   readonly layers: readonly (ValueDifference & { readonly tensor: string; readonly op: string })[];
@@ -63,19 +73,29 @@ function outputPairs(reference: Model, changed: Model): readonly (readonly [stri
 export async function compareModels(
   reference: ModelFile,
   changed: ModelFile,
-  options: InputOptions & { readonly runtime: Runtime; readonly progress: Progress; readonly signal: AbortSignal },
+  options: InputOptions & { readonly runtimes: Runtimes; readonly progress: Progress; readonly signal: AbortSignal },
 ): Promise<CompareReport> {
-  const { runtime, progress, signal } = options;
+  const { runtimes, progress, signal } = options;
   const rename = renaming(reference.model, changed.model);
-  const { inputs, outputs } = await compareOutputs(reference, changed, {
-    ...options,
+  const sides = await Promise.all(
+    [reference, changed].map(async (file) => ({
+      ...runnableOf(file),
+      model: file.model,
+      runtime: await runtimes.for(file),
+    })),
+  );
+  const grids = gridsOf(reference);
+  const { inputs, outputs } = await compareOutputs(at(sides, 0), at(sides, 1), {
     rename,
-    open: (session) => inputsFor(session, options),
+    open: (session) => inputsFor(session, { ...options, grids }),
+    progress,
+    signal,
   });
   progress.stage("comparing layer by layer", inputs.count);
-  const [a, b] = [inferTypes(reference.model), inferTypes(changed.model)];
+  const [a, b] = [inferTypes(computedModel(reference)), inferTypes(computedModel(changed))];
+  const layersRuntime = sides.find((side) => side.runtime.formats.includes("onnx"))?.runtime ?? (await runtimes.get("ort-node"));
   const layers = await compareLayers(a, b, {
-    runtime,
+    runtime: layersRuntime,
     samples: inputs.feeds(),
     changedFeeds: rename,
     onSample: (done) => progress.at(done),
@@ -91,7 +111,8 @@ export async function compareModels(
     version: 1,
     reference: { file: reference.path, sha256: reference.sha256 },
     changed: { file: changed.path, sha256: changed.sha256 },
-    runtime: `${runtime.id} ${runtime.version}`,
+    runtime: runtimesOf(sides),
+    ...(sides.every((side) => side.runtime === layersRuntime) ? {} : { layersRuntime: runtimesOf([{ runtime: layersRuntime }]) }),
     inputs: inputs.says,
     outputs,
     layers: layers.map((layer) => ({ tensor: layer.tensor, op: layer.op, ...plain(layer) })),
@@ -110,12 +131,11 @@ function renaming(reference: Model, changed: Model): Rename {
   return (feeds) => new Map([...feeds].map(([name, tensor]) => [other.get(name) ?? name, tensor] as const));
 }
 
-/** Runs two models as the runtime optimises them and compares what comes out. */
+/** Runs two models, each on its runtime as that optimises it, and compares what comes out. */
 export async function compareOutputs(
   reference: ComparedFile,
   changed: ComparedFile,
   options: {
-    readonly runtime: Runtime;
     /** The inputs, given the session of the reference. */
     readonly open: (session: Session) => Promise<Inputs>;
     /** From the names of the reference's inputs to those of the changed model. */
@@ -124,14 +144,14 @@ export async function compareOutputs(
     readonly signal: AbortSignal;
   },
 ): Promise<{ readonly inputs: Inputs; readonly outputs: readonly OutputDifference[] }> {
-  const { runtime, rename, progress, signal } = options;
+  const { rename, progress, signal } = options;
   const pairs = outputPairs(reference.model, changed.model);
   const sums: DifferenceSums[] = pairs.map(createDifference);
   const relative = pairs.map(() => 0);
-  const first = await openRunnable(runtime, reference);
+  const first = await openRunnable(reference.runtime, reference);
   let second: Session | undefined;
   try {
-    second = await openRunnable(runtime, changed);
+    second = await openRunnable(changed.runtime, changed);
     const inputs = await options.open(first);
     progress.stage("comparing outputs", inputs.count);
     let done = 0;

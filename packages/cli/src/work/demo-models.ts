@@ -1,6 +1,6 @@
 import type { FaceDetectorCard, FaceEmbeddingCard, ModelCard } from "@tessera/core/modality/card";
 import type { PinnedPackage } from "../io/packages.ts";
-import { FACE_MODELS } from "./demo-packages.ts";
+import { FACE_MODELS, TFLITE_FACES } from "./demo-packages.ts";
 
 const PROVENANCE = `npm package ${FACE_MODELS.name}@${FACE_MODELS.version}; its authors say nothing of training data`;
 
@@ -32,6 +32,36 @@ export const EMBEDDING_CARD: FaceEmbeddingCard = {
   provenance: PROVENANCE,
   modelSha256: FACE_MODELS.files[0].sha256,
   notes: "Colour order found by experiment: BGR separates people better than RGB.",
+};
+
+/**
+ * The network that the demo works on. Pre-processing is that of the training repository (sirius-ai/MobileFaceNet_TF) and of the package's own code; the
+ * batch is fixed at a pair of faces.
+ */
+export const TFLITE_CARD: FaceEmbeddingCard = {
+  kind: "card",
+  version: 1,
+  name: "mobilefacenet-sirius",
+  modality: "face",
+  task: "embedding",
+  input: {
+    kind: "image",
+    tensor: "input",
+    width: 112,
+    height: 112,
+    layout: "NHWC",
+    colour: "RGB",
+    scale: 1,
+    mean: [127.5, 127.5, 127.5],
+    std: [128, 128, 128],
+    placement: { kind: "align", template: "arcface-112" },
+  },
+  output: { kind: "embedding", tensor: "embeddings", dimension: 192, metric: "cosine", normalised: false },
+  thresholds: [],
+  licence: TFLITE_FACES.licence,
+  provenance: `npm package ${TFLITE_FACES.name}@${TFLITE_FACES.version}; trained by github sirius-ai/MobileFaceNet_TF (Apache-2.0)`,
+  modelSha256: TFLITE_FACES.files[0].sha256,
+  notes: "The batch is fixed at 2. The package says MIT in its package.json and has no licence file.",
 };
 
 /** The detector: an Ultra-Light of 320 x 240 that decodes its own boxes. */
@@ -76,6 +106,13 @@ export interface SampleModel {
 
 /** The models that can be pulled. */
 export const SAMPLE_MODELS: readonly SampleModel[] = [
+  {
+    name: TFLITE_CARD.name,
+    task: "face embedding, 192 numbers",
+    package: TFLITE_FACES,
+    ...TFLITE_FACES.files[0],
+    card: TFLITE_CARD,
+  },
   {
     name: EMBEDDING_CARD.name,
     task: "face embedding, 512 numbers",

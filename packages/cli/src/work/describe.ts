@@ -1,54 +1,62 @@
 import { basename, extname } from "node:path";
 import { at } from "@tessera/core/base/assert";
-import type { Candidate, Latency } from "@tessera/core/protocol/report";
+import type { Runtime } from "@tessera/core/graph/runtime";
+import type { Candidate } from "@tessera/core/protocol/report";
 import { sha256 } from "../io/files.ts";
+import { formatRow } from "../io/formats.ts";
 import type { EvaluationSet } from "./accuracy.ts";
-import { fusionOf } from "./fusion.ts";
+import { ORIGINAL } from "./elsewhere.ts";
+import { computesIntegers, fusionOf } from "./fusion.ts";
 import { compareToBaseline, gatesOf, type Judged } from "./judge.ts";
-import type { OptimizeRequest } from "./request.ts";
+import type { OptimizeJob } from "./request.ts";
+import type { NamedLatency } from "./time.ts";
 import type { Variant } from "./variants.ts";
 
 /** What was built and measured, by position. */
 export interface Built {
   readonly variants: readonly Variant[];
   readonly judged: readonly Judged[];
-  readonly latencies: readonly (Latency & { readonly name: string })[];
+  readonly latencies: readonly NamedLatency[];
   readonly set: EvaluationSet;
+  /** What ran the file that came in. */
+  readonly original: Runtime;
 }
 
 /** Every variant as the report has it. */
 export async function describeCandidates(
-  { variants, judged, latencies, set }: Built,
-  request: OptimizeRequest,
+  { variants, judged, latencies, set, original }: Built,
+  job: OptimizeJob,
 ): Promise<readonly Candidate[]> {
   const baseline = at(judged, 0);
   const baselineBytes = at(variants, 0).bytes.length;
-  const stem = basename(request.file.path, extname(request.file.path));
+  const stem = basename(job.file.path, extname(job.file.path));
   const candidates: Candidate[] = [];
   for (const [i, variant] of variants.entries()) {
-    request.progress.stage(`comparing ${variant.says} with FP32`);
+    job.progress.stage(`comparing ${variant.says} with FP32`);
     const mine = at(judged, i);
     const { name: _, ...latency } = at(latencies, i);
-    const original = latencies.find((l) => l.name === "original");
-    const notes = [...variant.notes];
-    if (i === 0 && original !== undefined)
-      notes.push(`${(original.ratioToBaseline.median).toFixed(2)} times as fast as the file that came in`);
+    const came = latencies.find((l) => l.name === ORIGINAL);
+    const notes = [...(i === 0 ? job.notes : []), ...variant.notes];
+    if (i === 0 && came !== undefined) {
+      const times = came.ratioToBaseline.median / (formatRow(job.file.format).ownTerms ? job.originalBatch : 1);
+      const where = original === job.runtime ? "" : `, which ran on ${original.id}`;
+      notes.push(`${times.toFixed(2)} times as fast ${job.originalBatch > 1 ? "a face " : ""}as the file that came in${where}`);
+    }
     candidates.push({
       id: variant.id,
       says: variant.says,
       scheme: variant.scheme,
-      file: `${stem}.${variant.id}.onnx`,
+      file: `${stem}.${variant.id}.${variant.format}`,
+      runtime: `${job.runtime.id} ${job.runtime.version}`,
       sha256: sha256(variant.bytes),
       sizeBytes: variant.bytes.length,
       sizeRatio: variant.bytes.length / baselineBytes,
       baseline: i === 0,
       latency,
-      ...(variant.scheme === "static-int8" || variant.scheme === "dynamic-int8"
-        ? { fusion: await fusionOf(variant.bytes, request.target) }
-        : {}),
+      ...(computesIntegers(variant) ? { fusion: await fusionOf(variant, job.target) } : {}),
       accuracy: mine.evaluated.accuracy,
-      ...(i === 0 ? {} : { versus: compareToBaseline(baseline, mine, set, request) }),
-      gates: gatesOf(mine, i === 0 ? undefined : baseline, set, request.fars),
+      ...(i === 0 ? {} : { versus: compareToBaseline(baseline, mine, set, job) }),
+      gates: gatesOf(mine, i === 0 ? undefined : baseline, set, job.fars),
       curves: mine.evaluated.curves,
       notes,
     });

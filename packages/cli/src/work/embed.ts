@@ -7,12 +7,14 @@ import type { FaceEmbeddingCard } from "@tessera/core/modality/card";
 import { cropAt, type FaceCrops, selectCrops } from "@tessera/core/modality/face/crops";
 import { embedCrops } from "@tessera/core/modality/face/embed";
 import { channelsOf, writePixels } from "@tessera/core/signal/pixels";
+import { cardSession } from "./card-terms.ts";
 
 /** Sessions that embed side by side. */
 const WORKERS = 2;
 
 /**
- * Embeds all crops with a model file, over a few sessions at once, and normalises to unit length. Rows in the order of the crops.
+ * Embeds all crops with a model file, over a few sessions at once, and normalises to unit length. Rows in the order of the crops. The file may have
+ * the picture in another layout than the card, and integers with a scale.
  */
 export async function embedAll(
   runtime: Runtime,
@@ -34,8 +36,9 @@ export async function embedAll(
   const done = parts.map(() => 0);
   await Promise.all(
     parts.map(async (rows, w) => {
-      const session = await runtime.load(bytes, { threads: 1, ...(externalData?.size ? { externalData } : {}) });
+      const own = await runtime.load(bytes, { threads: 1, ...(externalData?.size ? { externalData } : {}) });
       try {
+        const session = cardSession(own, card);
         const part = await embedCrops({ session, card }, selectCrops(crops, rows), {
           ...(signal === undefined ? {} : { signal }),
           onProgress: (count) => {
@@ -47,7 +50,7 @@ export async function embedAll(
           data.set(part.data.subarray(i * dim, (i + 1) * dim), row * dim);
         });
       } finally {
-        await session.close();
+        await own.close();
       }
     }),
   );

@@ -1,7 +1,6 @@
 import { at } from "@tessera/core/base/assert";
 import { fail } from "@tessera/core/base/error";
 import { RATE_CONVENTION } from "@tessera/core/biometrics/rates";
-import type { Runtime } from "@tessera/core/graph/runtime";
 import type { FaceEmbeddingCard } from "@tessera/core/modality/card";
 import { selectCrops } from "@tessera/core/modality/face/crops";
 import type {
@@ -14,6 +13,7 @@ import type {
   PreprocessingCheck,
   Versus,
 } from "@tessera/core/protocol/report";
+import type { Hardware } from "@tessera/runtimes/hardware";
 import type { Runnable } from "../io/runnable.ts";
 import type { Progress } from "../ui/progress.ts";
 import { type EvaluationSet, evaluateEmbeddings, evaluationSet } from "./accuracy.ts";
@@ -21,8 +21,10 @@ import { evaluationSummary, failuresOf } from "./data-summary.ts";
 import { embedAll } from "./embed.ts";
 import type { FaceData } from "./faces.ts";
 import { compareToBaseline, gatesOf, type Judged } from "./judge.ts";
+import { machineOf } from "./machine.ts";
 import { matrixOf } from "./matrix.ts";
 import { checkPreprocessing } from "./preprocessing.ts";
+import type { Runtimes } from "./runtime.ts";
 
 /** A model to evaluate, with the card that says how to feed it and the faces aligned for it. */
 export interface Evaluatee {
@@ -42,6 +44,8 @@ export interface EvaluateReport {
     readonly file: string;
     readonly sha256: string;
     readonly sizeBytes: number;
+    /** What ran it. */
+    readonly runtime: string;
     readonly card: string;
     readonly dimension: number;
     readonly embeddingMs: number;
@@ -56,8 +60,8 @@ export interface EvaluateReport {
 
 /** What {@link evaluateModels} needs besides the models. */
 export interface EvaluateRequest {
-  readonly runtime: Runtime;
-  readonly machine: MachineSummary;
+  readonly runtimes: Runtimes;
+  readonly hardware: Hardware;
   readonly fars: readonly number[];
   readonly protocol: "all-pairs" | "pair-list";
   readonly replicates: number;
@@ -70,7 +74,7 @@ export interface EvaluateRequest {
 
 /** Embeds, scores and judges models on the same comparisons. @throws DATASET_INVALID, SCORES_INVALID, CARD_INVALID */
 export async function evaluateModels(models: readonly Evaluatee[], request: EvaluateRequest): Promise<EvaluateReport> {
-  const { runtime, progress, signal, fars } = request;
+  const { runtimes, progress, signal, fars } = request;
   const first = at(models, 0);
   const set = evaluationSet(first.data, request);
   const judged: (Judged & { readonly embeddingMs: number })[] = [];
@@ -78,7 +82,7 @@ export async function evaluateModels(models: readonly Evaluatee[], request: Eval
     requireSameRows(set, evaluationSet(data, request), file);
     progress.stage(`embedding with ${file.path}`, set.rows.length);
     const startMs = performance.now();
-    const embeddings = await embedAll(runtime, file.bytes, {
+    const embeddings = await embedAll(await runtimes.for(file), file.bytes, {
       card,
       crops: selectCrops(data.crops, set.rows),
       externalData: file.externalData,
@@ -95,6 +99,7 @@ export async function evaluateModels(models: readonly Evaluatee[], request: Eval
   for (const [i, { file, card, data }] of models.entries()) {
     const mine = at(judged, i);
     if (i > 0) progress.stage(`comparing ${file.path} with ${first.file.path}`);
+    const runtime = await runtimes.for(file);
     const versus = i === 0 ? undefined : compareToBaseline(reference, mine, set, request);
     signal.throwIfAborted();
     if (request.contract) progress.stage(`trying the usual pre-processing mistakes on ${file.path}`);
@@ -102,6 +107,7 @@ export async function evaluateModels(models: readonly Evaluatee[], request: Eval
       file: file.path,
       sha256: file.sha256,
       sizeBytes: file.bytes.length,
+      runtime: `${runtime.id} ${runtime.version}`,
       card: card.name,
       dimension: card.output.dimension,
       embeddingMs: mine.embeddingMs,
@@ -116,7 +122,7 @@ export async function evaluateModels(models: readonly Evaluatee[], request: Eval
   return {
     kind: "tessera-evaluate-report",
     version: 1,
-    machine: request.machine,
+    machine: machineOf(request.hardware, { runtimes: await runtimes.started(), threads: 1 }),
     data: {
       evaluation: evaluationSummary(first.data, set),
       failuresToAcquire: failuresOf(first.data),

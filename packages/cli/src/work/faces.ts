@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { at } from "@tessera/core/base/assert";
 import { fail } from "@tessera/core/base/error";
 import { type Manifest, type PairList, parseAliases, parseManifest, parsePairList } from "@tessera/core/biometrics/dataset";
-import type { Runtime } from "@tessera/core/graph/runtime";
 import type { FaceDetectorCard, FaceEmbeddingCard } from "@tessera/core/modality/card";
 import { acquireFaces } from "@tessera/core/modality/face/acquire";
 import { CROP_INDEX_FILE, cropsFromCache, parseCropIndex, printCropIndex } from "@tessera/core/modality/face/crop-cache";
@@ -11,7 +10,10 @@ import { type AcquisitionFailure, cropsOf, type FaceCrops } from "@tessera/core/
 import { cacheDir } from "../io/cache.ts";
 import { readBytes, readText, sha256, writeFile } from "../io/files.ts";
 import { readImage } from "../io/images.ts";
+import { openRunnable, readRunnable } from "../io/runnable.ts";
 import type { Progress } from "../ui/progress.ts";
+import { cardSession } from "./card-terms.ts";
+import type { Runtimes } from "./runtime.ts";
 
 /** A folder with manifest.csv, and pairs.csv and aliases.csv where there are such. */
 export interface FaceData {
@@ -28,7 +30,7 @@ export interface FaceData {
 
 /** How faces are got out of pictures. */
 export interface FaceDataOptions {
-  readonly runtime: Runtime;
+  readonly runtimes: Runtimes;
   readonly card: FaceEmbeddingCard;
   /** Absent: the pictures are aligned crops already. */
   readonly detector: { readonly path: string; readonly card: FaceDetectorCard } | undefined;
@@ -140,28 +142,34 @@ async function detectAndAlign(
 ): Promise<FaceCrops> {
   const count = manifest.paths.length;
   options.progress.stage("finding and aligning faces", count);
-  const bytes = readBytes(detector.path);
+  // The detector's card speaks of the file itself, not of the model in it.
+  const file = readRunnable(detector.path, { inOwnTerms: true });
+  const runtime = await options.runtimes.fitting(file);
   const parts = Array.from({ length: WORKERS }, (_, w) =>
     Array.from({ length: count }, (_, i) => i).filter((i) => i % WORKERS === w),
   );
   const done = parts.map(() => 0);
   const found = await Promise.all(
     parts.map(async (rows, w) => {
-      const session = await options.runtime.load(bytes, { threads: 1 });
+      const session = await openRunnable(runtime, file, { threads: 1 });
       try {
         const sources = rows.map((row) => {
           const name = at(manifest.paths, row);
           return { name, load: () => readImage(join(folder, name)) };
         });
-        return await acquireFaces({ detector: { session, card: detector.card }, card: options.card }, sources, {
-          choice: options.choice,
-          onNoFace: options.onNoFace,
-          onProgress: (finished) => {
-            done[w] = finished;
-            options.progress.at(done.reduce((a, b) => a + b, 0));
+        return await acquireFaces(
+          { detector: { session: cardSession(session, detector.card), card: detector.card }, card: options.card },
+          sources,
+          {
+            choice: options.choice,
+            onNoFace: options.onNoFace,
+            onProgress: (finished) => {
+              done[w] = finished;
+              options.progress.at(done.reduce((a, b) => a + b, 0));
+            },
+            signal: options.signal,
           },
-          signal: options.signal,
-        });
+        );
       } finally {
         await session.close();
       }

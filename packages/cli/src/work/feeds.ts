@@ -1,6 +1,10 @@
 import { fail, isTesseraError } from "@tessera/core/base/error";
+import { seededRandom } from "@tessera/core/base/random";
 import type { Model, ValueInfo } from "@tessera/core/graph/model";
+import type { Encoding } from "@tessera/core/graph/plan";
+import { dequantizeTensor, LEVELS } from "@tessera/core/graph/quantize";
 import type { Feeds, Session } from "@tessera/core/graph/runtime";
+import { countOf, fromNumbers } from "@tessera/core/graph/tensor";
 import { FEED_ATTEMPTS, randomFeeds } from "@tessera/core/passes/proof-inputs";
 import { openSamples } from "../io/samples.ts";
 
@@ -16,11 +20,13 @@ export interface InputOptions {
   readonly folder: string | undefined;
   readonly trials: number;
   readonly seed: number;
+  /** Encodings of inputs that a quantized file rounds at once: random numbers are drawn from these grids, where every rounding rule agrees. */
+  readonly grids?: ReadonlyMap<string, Encoding>;
 }
 
 /** The samples of a folder, or random inputs that the session really takes: for symbolic sizes, the first of the usual ones with which it runs. */
 export async function inputsFor(session: Session, options: InputOptions): Promise<Inputs> {
-  const { folder, trials, seed } = options;
+  const { folder, trials, seed, grids = new Map() } = options;
   if (folder !== undefined) {
     const samples = openSamples(folder, session.inputs);
     return { says: `${samples.count} samples of ${folder}`, count: samples.count, feeds: (limit) => samples.feeds(limit) };
@@ -33,7 +39,10 @@ export async function inputsFor(session: Session, options: InputOptions): Promis
     count: trials,
     *feeds(limit = trials) {
       // Another seed, not another trial: trials differ in sizes too.
-      for (let i = 0; i < Math.min(limit, trials); i++) yield randomFeeds(model, { seed: seed + i * 1009, trial: 0, attempt });
+      for (let i = 0; i < Math.min(limit, trials); i++) {
+        const at = { seed: seed + i * 1009, trial: 0, attempt };
+        yield onGrids(randomFeeds(model, at), grids, at.seed);
+      }
     },
   };
 }
@@ -53,6 +62,20 @@ async function workingAttempt(session: Session, model: Model, seed: number): Pro
     cause: refusal,
     hint: "Give real inputs with --inputs",
   });
+}
+
+/** Float inputs that have a grid get any of its values, all equally likely. */
+function onGrids(feeds: Feeds, grids: ReadonlyMap<string, Encoding>, seed: number): Feeds {
+  const random = seededRandom(seed);
+  return new Map(
+    [...feeds].map(([name, tensor]) => {
+      const encoding = grids.get(name);
+      if (encoding === undefined || encoding.scale.length !== 1 || tensor.dtype !== "float32") return [name, tensor] as const;
+      const [low, high] = encoding.range ?? LEVELS[encoding.dtype];
+      const values = Float64Array.from({ length: countOf(tensor.shape) }, () => low + random.int(high - low + 1));
+      return [name, dequantizeTensor(fromNumbers(encoding.dtype, tensor.shape, values), encoding)] as const;
+    }),
+  );
 }
 
 /** A model of inputs alone: all that random feeds look at. */

@@ -1,9 +1,20 @@
 import type { FusionSummary } from "@tessera/core/protocol/report";
 import type { Target } from "@tessera/core/targets/target";
 import { checkFusion } from "@tessera/runtimes/fusion-check";
+import { delegationOf } from "./delegation.ts";
+import { tfliteFusion } from "./tflite-facts.ts";
+import type { Variant } from "./variants.ts";
 
-/** What the target's runtime really makes of a quantized file. @throws RUNTIME_FAILED, RUNTIME_MISSING */
-export async function fusionOf(bytes: Uint8Array, target: Target): Promise<FusionSummary> {
+/** Schemes whose products are in integers. */
+const INTEGER_SCHEMES: ReadonlySet<Variant["scheme"]> = new Set(["static-int8", "static-int16x8", "dynamic-int8"]);
+
+/** Whether a variant is meant to compute in integers. */
+export function computesIntegers({ scheme }: Pick<Variant, "scheme">): boolean {
+  return INTEGER_SCHEMES.has(scheme);
+}
+
+/** ONNX: what the runtime's own optimised graph has. */
+async function onnxFusion(bytes: Uint8Array, target: Target): Promise<FusionSummary> {
   const report = await checkFusion(bytes, target);
   return {
     integer: Object.entries(report.coverage)
@@ -13,4 +24,19 @@ export async function fusionOf(bytes: Uint8Array, target: Target): Promise<Fusio
     quantizeNodes: report.quantizeLeft + report.dequantizeLeft,
     islands: report.islands.map(({ node, op, why }) => ({ node, op, why })),
   };
+}
+
+/** TFLite: what the file says each operator computes in, and which operators XNNPACK took over. */
+async function fileFusion(bytes: Uint8Array): Promise<FusionSummary> {
+  return { ...tfliteFusion(bytes), delegation: await delegationOf(bytes) };
+}
+
+const CHECKS: Readonly<Record<Target["format"], (bytes: Uint8Array, target: Target) => Promise<FusionSummary>>> = {
+  onnx: onnxFusion,
+  tflite: fileFusion,
+};
+
+/** What the target's runtime really makes of a quantized file. @throws RUNTIME_FAILED, RUNTIME_MISSING */
+export function fusionOf(variant: Pick<Variant, "bytes" | "format">, target: Target): Promise<FusionSummary> {
+  return CHECKS[variant.format](variant.bytes, target);
 }

@@ -32,6 +32,7 @@ export async function computedHalfVariant(
     id: "fp16-compute",
     says: "FP16",
     scheme: "float16",
+    format: "onnx",
     bytes: modelToOnnx(half),
     notes: [
       `${report.half} nodes compute in float16, ${report.kept.length} stay in float32, ${report.casts} casts between them`,

@@ -7,6 +7,7 @@ import type { ModelSummary } from "@tessera/core/protocol/report";
 import { placeIntegers, unshareWeights } from "@tessera/core/quant/placement";
 import type { Target } from "@tessera/core/targets/target";
 import type { ModelFile } from "../io/model-file.ts";
+import { inspectTflite, type TfliteInspection } from "./inspect-tflite.ts";
 import { costOfOne, operatorCounts, summarize } from "./summary.ts";
 
 /** Cost of a node or of all nodes of an operator; figures are absent where a size is not known. */
@@ -47,6 +48,10 @@ export interface InspectReport {
   readonly costUnknown: readonly string[];
   /** Where declared and inferred types contradict each other, or a node does not fit. */
   readonly problems: readonly { readonly node: string; readonly says: string }[];
+  /** Of a TFLite file: what stands in the file itself, before a model is made of it. */
+  readonly tflite?: TfliteInspection;
+  /** What the reader repaired, in sentences. */
+  readonly notes?: readonly string[];
   /** After simplification, because that is what would be quantized. */
   readonly targets: readonly TargetSupport[];
 }
@@ -96,6 +101,8 @@ export async function inspectModel(
     ...(cost.peakAt === undefined ? {} : { peakAt: cost.peakAt }),
     costUnknown: cost.unknown,
     problems: problems.map(({ node, error }) => ({ node, says: error.message })),
+    ...(file.format === "tflite" ? { tflite: await inspectTflite(file.bytes) } : {}),
+    ...(file.notes.length === 0 ? {} : { notes: file.notes }),
     targets,
   };
 }

@@ -3,6 +3,7 @@ import { at } from "@tessera/core/base/assert";
 import { fail } from "@tessera/core/base/error";
 import { subjectOverlap } from "@tessera/core/biometrics/dataset";
 import { RATE_CONVENTION } from "@tessera/core/biometrics/rates";
+import { modelToOnnx } from "@tessera/core/convert/onnx/bytes";
 import type { Model } from "@tessera/core/graph/model";
 import { selectCrops } from "@tessera/core/modality/face/crops";
 import { simplifyModel } from "@tessera/core/passes/simplify";
@@ -12,8 +13,10 @@ import { runtimeExecutor } from "../io/executor.ts";
 import { writeFile } from "../io/files.ts";
 import { TESSERA_VERSION } from "../version.ts";
 import { type EvaluationSet, evaluateEmbeddings, evaluationSet, rowsOfRole } from "./accuracy.ts";
+import { basisOf } from "./basis.ts";
 import { evaluationSummary, failuresOf } from "./data-summary.ts";
 import { describeCandidates } from "./describe.ts";
+import { elsewhereOf, originalRuntime, othersToTime } from "./elsewhere.ts";
 import { batchOf, cropFeeds, embedAll } from "./embed.ts";
 import type { FaceData } from "./faces.ts";
 import { graphChange } from "./graph-change.ts";
@@ -22,60 +25,50 @@ import { layersOf } from "./layer-report.ts";
 import { machineOf } from "./machine.ts";
 import { matrixOf } from "./matrix.ts";
 import { paretoFront, pickCandidate } from "./pick.ts";
+import { prepareJob } from "./prepare.ts";
 import { checkPreprocessing } from "./preprocessing.ts";
-import type { OptimizeRequest } from "./request.ts";
+import type { OptimizeJob, OptimizeRequest } from "./request.ts";
 import { summarize } from "./summary.ts";
 import { timeVariants } from "./time.ts";
-import {
-  calibrate,
-  dynamicVariant,
-  floatVariant,
-  halfVariant,
-  staticVariant,
-  type Variant,
-  weightOnlyVariant,
-} from "./variants.ts";
+import type { Variant } from "./variants.ts";
+import { buildVariants, type Skipped } from "./variants-built.ts";
 import { writeArtefacts } from "./write.ts";
 
 /** The main job: builds variants of a face model for a target, judges each on real pairs and on the real runtime, picks, and writes everything. */
 export async function optimizeFaceModel(request: OptimizeRequest): Promise<OptimizeReport> {
-  const { file, card, target, runtime, progress, signal, outDir } = request;
+  const { file, card, target, runtimes, progress, signal, outDir } = request;
   const set = evaluationSet(request.evaluation, { protocol: request.protocol });
   const calibrationRows = rowsOfRole(request.calibration, "calib");
   const overlap = checkData(request, calibrationRows);
   const hardware = await readHardware();
+  const job = await prepareJob(request);
+  for (const note of job.notes) progress.note(note);
 
-  progress.stage("simplifying and proving");
-  const proofFeeds = [...cropFeeds(card, request.calibration.crops, calibrationRows.slice(0, 2), batchOf(file.model, card))];
-  const { model, report: pipeline } = await simplifyModel(file.model, {
-    target,
-    proof: { feeds: proofFeeds, execute: runtimeExecutor(runtime) },
-    signal,
-  });
-  if (pipeline.proof?.kind !== "proved")
-    throw fail("PROOF_FAILED", `Cannot prove the simplified model: ${pipeline.proof?.why ?? "no proof"}`);
-
-  // What pays in float (a PReLU taken apart, channels filled up) costs accuracy and time in integers: those start from the plain form.
-  const rewritten = new Set(target.floatRewrites.map((r) => r.pass));
-  const differs = pipeline.passes.some((p) => rewritten.has(p.pass) && p.changes.length > 0);
-  const plain = differs
-    ? (await simplifyModel(file.model, { proof: { feeds: proofFeeds, execute: runtimeExecutor(runtime) }, signal })).model
-    : model;
-
-  const variants = await buildVariants({ float: model, plain }, request, calibrationRows, hardware.hasVnni);
-  const judged = await judgeVariants(variants, set, request);
-  const latencies = await timeVariants(variants, request, calibrationRows);
-  const candidates = await describeCandidates({ variants, judged, latencies, set }, request);
+  const { float, plain, pipeline } = await simplifyForTarget(job, calibrationRows);
+  const { variants, skipped } = await buildVariants({ float, plain }, job, calibrationRows, hardware.hasVnni);
+  const judged = await judgeVariants(variants, set, job);
+  const original = await originalRuntime(job);
+  const others = othersToTime(float, job, original);
+  const latencies = await timeVariants(variants, job, { rows: calibrationRows, others });
+  const candidates = await describeCandidates({ variants, judged, latencies, set, original }, job);
   const pick = pickCandidate(candidates, request.budgets);
   const picked = candidates.find((c) => c.id === pick.id);
+  const elsewhere = await elsewhereOf({ float, judged: at(judged, 0), latencies, set, original }, job);
 
   progress.stage("trying the usual pre-processing mistakes");
-  const preprocessing = await checkPreprocessing(at(variants, 0).bytes, { runtime, card, data: request.evaluation, set, signal });
+  const preprocessing = await checkPreprocessing(modelToOnnx(float), {
+    runtime: job.host,
+    card: job.modelCard,
+    data: request.evaluation,
+    set,
+    signal,
+  });
   progress.stage("enrolling with one model, probing with another");
   const mixed = variants.map((variant, i) => ({ name: variant.id, embeddings: at(judged, i).unit }));
   const matrix = matrixOf(mixed, set, request.budgets.far);
-  const layers = await layersOf(variants, picked, request, calibrationRows);
-  const artefacts = writeArtefacts({ variants, candidates, picked, judged, matrix }, request);
+  const layers = await layersOf(variants, picked, job, { rows: calibrationRows, plain });
+  const artefacts = writeArtefacts({ variants, candidates, picked, judged, matrix }, job);
+  const machine = machineOf(hardware, { runtimes: await runtimes.started(), threads: 1 });
 
   const report: OptimizeReport = {
     kind: "tessera-optimize-report",
@@ -85,7 +78,7 @@ export async function optimizeFaceModel(request: OptimizeRequest): Promise<Optim
     ...(request.illustration === undefined ? {} : { illustration: request.illustration }),
     model: summarize(file, { licence: card.licence }),
     target: { id: target.id, says: target.says, notes: target.notes },
-    machine: machineOf(hardware, { runtime, threads: 1 }),
+    machine,
     data: {
       calibration: {
         name: request.calibration.name,
@@ -98,18 +91,37 @@ export async function optimizeFaceModel(request: OptimizeRequest): Promise<Optim
       failuresToAcquire: failuresOf(request.evaluation),
       convention: RATE_CONVENTION,
     },
-    graph: graphChange(file, model, { pipeline, target }),
+    graph: graphChange(file, float, { pipeline, target }),
     candidates,
     pareto: paretoFront(candidates, request.budgets.far),
     pick,
     matrix,
     ...(layers === undefined ? {} : { layers }),
+    ...(elsewhere.length === 0 ? {} : { elsewhere }),
+    ...(request.companions === undefined ? {} : { companions: request.companions }),
+    ...basisOf(job, { machine, plain, candidates }),
+    ...(skipped.length === 0 ? {} : { skipped }),
     preprocessing,
     artefacts,
-    next: nextSteps(candidates, picked, request),
+    next: nextSteps(candidates, picked, job, skipped),
   };
   writeFile(join(outDir, "report.json"), `${JSON.stringify(report, null, 2)}\n`);
   return report;
+}
+
+async function simplifyForTarget(job: OptimizeJob, rows: readonly number[]) {
+  const { model: given, modelCard, target, host, progress, signal } = job;
+  progress.stage("simplifying and proving");
+  const feeds = [...cropFeeds(modelCard, job.calibration.crops, rows.slice(0, 2), batchOf(given, modelCard))];
+  const proof = { feeds, execute: runtimeExecutor(host) };
+  const { model: float, report: pipeline } = await simplifyModel(given, { target, proof, signal });
+  if (pipeline.proof?.kind !== "proved")
+    throw fail("PROOF_FAILED", `Cannot prove the simplified model: ${pipeline.proof?.why ?? "no proof"}`);
+  // What pays in float (a PReLU taken apart, channels filled up) costs accuracy and time in integers: those start from the plain form.
+  const rewritten = new Set(target.floatRewrites.map((r) => r.pass));
+  const differs = pipeline.passes.some((p) => rewritten.has(p.pass) && p.changes.length > 0);
+  const plain: Model = differs ? (await simplifyModel(given, { proof, signal })).model : float;
+  return { float, plain, pipeline };
 }
 
 function checkData(request: OptimizeRequest, calibrationRows: readonly number[]): readonly string[] {
@@ -144,62 +156,41 @@ function checkData(request: OptimizeRequest, calibrationRows: readonly number[])
   return overlap;
 }
 
-async function buildVariants(
-  { float: model, plain }: { readonly float: Model; readonly plain: Model },
-  request: OptimizeRequest,
-  rows: readonly number[],
-  hasVnni: boolean | undefined,
-): Promise<readonly Variant[]> {
-  const { card, target, runtime, progress, signal } = request;
-  progress.stage("calibrating", rows.length);
-  const calibrated = await calibrate(plain, target, {
-    open: (bytes) => runtime.load(bytes, { threads: 1 }),
-    samples: () => cropFeeds(card, request.calibration.crops, rows, batchOf(plain, card)),
-    onSample: (done) => progress.at(done),
-    signal,
-  });
-  const reducedRange = target.weights.reducedRange === "without-vnni" && hasVnni === false;
-  const evidence = { samples: calibrated.observations.samples, digest: request.calibration.digest };
-  progress.stage("building variants");
-  return [
-    floatVariant(model, "FP32 simplified"),
-    halfVariant(model),
-    weightOnlyVariant(model),
-    dynamicVariant(plain),
-    ...request.methods.map((method) => staticVariant(calibrated, target, { method, reducedRange, evidence })),
-  ];
-}
-
-async function judgeVariants(
-  variants: readonly Variant[],
-  set: EvaluationSet,
-  request: OptimizeRequest,
-): Promise<readonly Judged[]> {
+async function judgeVariants(variants: readonly Variant[], set: EvaluationSet, job: OptimizeJob): Promise<readonly Judged[]> {
   const judged: Judged[] = [];
-  const crops = selectCrops(request.evaluation.crops, set.rows);
+  const crops = selectCrops(job.evaluation.crops, set.rows);
   for (const variant of variants) {
-    request.progress.stage(`embedding with ${variant.says}`, crops.count);
-    const embeddings = await embedAll(request.runtime, variant.bytes, {
-      card: request.card,
+    job.progress.stage(`embedding with ${variant.says}`, crops.count);
+    const embeddings = await embedAll(job.runtime, variant.bytes, {
+      card: job.modelCard,
       crops,
-      onProgress: (done) => request.progress.at(done),
-      signal: request.signal,
+      onProgress: (done) => job.progress.at(done),
+      signal: job.signal,
     });
-    request.progress.stage(`scoring ${set.genuine + set.impostor} comparisons of ${variant.says}`);
-    judged.push({ ...embeddings, evaluated: evaluateEmbeddings(embeddings.unit, set, request) });
+    job.progress.stage(`scoring ${set.genuine + set.impostor} comparisons of ${variant.says}`);
+    judged.push({ ...embeddings, evaluated: evaluateEmbeddings(embeddings.unit, set, job) });
   }
   return judged;
 }
 
-function nextSteps(candidates: readonly Candidate[], picked: Candidate | undefined, request: OptimizeRequest): readonly string[] {
+function nextSteps(
+  candidates: readonly Candidate[],
+  picked: Candidate | undefined,
+  job: OptimizeJob,
+  skipped: readonly Skipped[],
+): readonly string[] {
+  const { target, runtime } = job;
   const steps: string[] = [];
   for (const point of at(candidates, 0).accuracy.tarAtFar) if (point.kind === "insufficient-data") steps.push(point.says);
   if (picked === undefined) steps.push("Relax a budget, or give a model that starts from a better place");
   else if (!picked.baseline)
     steps.push(`Ship the card with the model: its thresholds belong to ${picked.says} and to no other variant`);
-  if (request.target.runtime === "ort-node" && request.target.id !== "ort-x64")
-    steps.push(`Measure on the device: times here come from ${request.runtime.id} on this machine`);
+  if (!MEASURED_HERE.has(target.id)) steps.push(`Measure on the device: times here come from ${runtime.id} on this machine`);
   const slow = candidates.filter((c) => !c.baseline && c.latency.ratioToBaseline.median > 1.05);
   if (slow.length > 0) steps.push(`Do not ship ${slow.map((c) => c.says).join(", ")} here: slower than FP32 on this runtime`);
+  for (const { says, why } of skipped) steps.push(`${says} was not built: ${why}`);
   return steps;
 }
+
+/** Targets whose device is this machine's kind: what is measured here holds there. */
+const MEASURED_HERE: ReadonlySet<string> = new Set(["ort-x64", "ort-web", "litert"]);

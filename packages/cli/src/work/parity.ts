@@ -1,53 +1,148 @@
 import { fail } from "@tessera/core/base/error";
-import type { Runtime } from "@tessera/core/graph/runtime";
+import type { Encoding } from "@tessera/core/graph/plan";
+import type { Feeds, LoadOptions, Runtime } from "@tessera/core/graph/runtime";
+import { type Tensor, toNumbers } from "@tessera/core/graph/tensor";
 import { outputsDifference } from "@tessera/core/passes/proof";
-import { openRunnable, type Runnable } from "../io/runnable.ts";
+import { addDifference, createDifference, differenceOf } from "@tessera/core/quant/compare-tensors";
+import { openRunnable, type RunFile } from "../io/runnable.ts";
 import { type InputOptions, inputsFor } from "./feeds.ts";
+import { commonBatch, inRuns } from "./rows.ts";
 
-/** That two files compute the same on a runtime. */
+/** That two files compute the same, each on its runtime. */
 export interface Parity {
+  /** The runtime, or both of them where they differ. */
   readonly runtime: string;
   readonly inputs: number;
   /** Largest difference, as a share of the output's largest magnitude. */
   readonly worstRelative: number;
   readonly output: string;
+  /** Least cosine of an output; where the files are of different formats. */
+  readonly cosine?: number;
+  /** In steps of the outputs' own grids; where both files compute in integers. */
+  readonly steps?: { readonly worst: number; readonly equalShare: number };
+}
+
+/** A file and what runs it. */
+export interface Side {
+  readonly file: RunFile;
+  readonly runtime: Runtime;
+}
+
+/** What two files may differ by. A bound that is absent does not hold. */
+export interface ParityBounds {
+  /** As a share of the output's largest magnitude. */
+  readonly relative?: number;
+  readonly cosine?: number;
+  /** In steps of the output's grid. */
+  readonly steps?: number;
+}
+
+/** What {@link provePair} needs. */
+export interface ParityRequest {
+  readonly inputs: InputOptions;
+  readonly bounds: ParityBounds;
+  /** Grids of the outputs, by name, for differences in steps. */
+  readonly outputGrids?: ReadonlyMap<string, Encoding>;
+  /** Sizes that the reference leaves open and the other one does not. */
+  readonly dims?: ReadonlyMap<string, number>;
+  readonly signal: AbortSignal;
+}
+
+interface Steps {
+  worst: number;
+  equal: number;
+  total: number;
+}
+
+/** Adds the differences of two values in steps of a grid. */
+function addSteps(steps: Steps, a: Tensor, b: Tensor, scale: number): void {
+  const [x, y] = [toNumbers(a), toNumbers(b)];
+  for (let i = 0; i < x.length; i++) {
+    const apart = Math.round(Math.abs((x[i] as number) - (y[i] as number)) / scale);
+    if (apart === 0) steps.equal++;
+    steps.worst = Math.max(steps.worst, apart);
+  }
+  steps.total += x.length;
+}
+
+/** The runtimes of two sides in words. */
+export function runtimesOf(sides: readonly Pick<Side, "runtime">[]): string {
+  return [...new Set(sides.map(({ runtime }) => `${runtime.id} ${runtime.version}`))].join(" and ");
 }
 
 /**
- * Runs two files on the same inputs and compares every output. The first runs as it stands, without the runtime's own rewriting.
+ * Runs two files on the same inputs, each on its own runtime, and compares every output. Both run as they stand, without the runtime's own rewriting
+ * where it can be switched off. Where they have different fixed batches, each makes as many runs as it takes.
  *
- * @throws PROOF_FAILED beyond the tolerance; RUNTIME_FAILED when a file does not run
+ * @throws PROOF_FAILED beyond the bounds; RUNTIME_FAILED when a file does not run
  */
-export async function provePair(
-  reference: Pick<Runnable, "bytes" | "externalData">,
-  changed: Pick<Runnable, "bytes" | "externalData">,
-  options: { readonly runtime: Runtime; readonly inputs: InputOptions; readonly tolerance: number; readonly signal: AbortSignal },
-): Promise<Parity> {
-  const { runtime, tolerance, signal } = options;
-  const first = await openRunnable(runtime, reference, { optimization: "none" });
+export async function provePair(reference: Side, changed: Side, request: ParityRequest): Promise<Parity> {
+  const { bounds, signal, outputGrids = new Map<string, Encoding>() } = request;
+  const load: LoadOptions = { optimization: "none", ...(request.dims === undefined ? {} : { dims: request.dims }) };
+  const opened = await openRunnable(reference.runtime, reference.file, load);
   try {
-    const second = await openRunnable(runtime, changed, { optimization: "none" });
+    const other = await openRunnable(changed.runtime, changed.file, { optimization: "none" });
     try {
-      const inputs = await inputsFor(first, options.inputs);
+      const batch = commonBatch(opened, other);
+      const [first, second] = batch === undefined ? [opened, other] : [inRuns(opened, batch), inRuns(other, batch)];
+      const inputs = await inputsFor(first, request.inputs);
       let worst = { relative: 0, output: "" };
+      let cosine = 1;
+      const steps: Steps = { worst: 0, equal: 0, total: 0 };
       let count = 0;
       for (const feeds of inputs.feeds()) {
         signal.throwIfAborted();
-        const found = outputsDifference(await first.run(feeds), await second.run(feeds));
+        const [a, b] = [await first.run(feeds), await second.run(feeds)];
+        const found = outputsDifference(a, b);
         count++;
-        if (found !== undefined && found.relative > tolerance)
-          throw fail(
-            "PROOF_FAILED",
-            `Cannot vouch for the result: output ${found.output} differs by ${found.why ?? found.relative.toExponential(1)}, ${tolerance} is allowed`,
-            { at: { tensor: found.output }, hint: "Report it with the model; nothing was written" },
+        if (found !== undefined && found.relative > (bounds.relative ?? Number.MAX_VALUE))
+          throw refused(
+            found.output,
+            `differs by ${found.why ?? found.relative.toExponential(1)}, ${bounds.relative ?? "the same type and shape"} is allowed`,
           );
         if (found !== undefined && found.relative >= worst.relative) worst = found;
+        cosine = Math.min(cosine, leastCosine(a, b, bounds));
+        for (const [name, { scale }] of outputGrids) {
+          const [x, y] = [a.get(name), b.get(name)];
+          if (x !== undefined && y !== undefined) addSteps(steps, x, y, scale[0] as number);
+        }
+        if (steps.worst > (bounds.steps ?? Number.MAX_VALUE))
+          throw refused(worst.output, `differs by ${steps.worst} steps of its grid, ${bounds.steps} is allowed`);
       }
-      return { runtime: `${runtime.id} ${runtime.version}`, inputs: count, worstRelative: worst.relative, output: worst.output };
+      return {
+        runtime: runtimesOf([reference, changed]),
+        inputs: count,
+        worstRelative: worst.relative,
+        output: worst.output,
+        ...(reference.runtime.id === changed.runtime.id ? {} : { cosine }),
+        ...(steps.total === 0 ? {} : { steps: { worst: steps.worst, equalShare: steps.equal / steps.total } }),
+      };
     } finally {
-      await second.close();
+      await other.close();
     }
   } finally {
-    await first.close();
+    await opened.close();
   }
+}
+
+function refused(output: string, what: string): Error {
+  return fail("PROOF_FAILED", `Cannot vouch for the result: output ${output} ${what}`, {
+    at: { tensor: output },
+    hint: "Report it with the model; nothing was written",
+  });
+}
+
+function leastCosine(a: Feeds, b: Feeds, bounds: ParityBounds): number {
+  let least = 1;
+  for (const [name, x] of a) {
+    const y = b.get(name);
+    if (y === undefined || x.dtype !== "float32" || y.dtype !== "float32") continue;
+    const sums = createDifference();
+    addDifference(sums, Float32Array.from(toNumbers(x)), Float32Array.from(toNumbers(y)));
+    const { cosine } = differenceOf(sums);
+    if (cosine < (bounds.cosine ?? -1))
+      throw refused(name, `has cosine ${cosine.toFixed(4)} to the original, ${bounds.cosine} is the least allowed`);
+    least = Math.min(least, cosine);
+  }
+  return least;
 }

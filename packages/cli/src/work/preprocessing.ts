@@ -5,6 +5,7 @@ import { testContract } from "@tessera/core/modality/face/contract-test";
 import { selectCrops } from "@tessera/core/modality/face/crops";
 import type { PreprocessingCheck } from "@tessera/core/protocol/report";
 import type { EvaluationSet } from "./accuracy.ts";
+import { cardSession } from "./card-terms.ts";
 import type { FaceData } from "./faces.ts";
 
 /** Tries the usual pre-processing mistakes on the evaluation's faces; says so where there are too few people to tell. */
@@ -19,7 +20,7 @@ export async function checkPreprocessing(
   },
 ): Promise<PreprocessingCheck> {
   const { runtime, card, data, set, signal } = options;
-  const session = await runtime.load(bytes, { threads: 2 });
+  const session = cardSession(await runtime.load(bytes, { threads: 2 }), card);
   try {
     const crops = selectCrops(data.crops, set.rows);
     const subjects = set.rows.map((row) => at(data.manifest.subjects ?? [], row));

@@ -1,6 +1,5 @@
 import { fail } from "@tessera/core/base/error";
-import { applyPlan } from "@tessera/core/convert/onnx/apply-plan";
-import { modelFromOnnx, modelToOnnx } from "@tessera/core/convert/onnx/bytes";
+import { modelToOnnx } from "@tessera/core/convert/onnx/bytes";
 import type { Model } from "@tessera/core/graph/model";
 import type { QuantPlan } from "@tessera/core/graph/plan";
 import type { Runtime, Session } from "@tessera/core/graph/runtime";
@@ -8,24 +7,34 @@ import { inferTypes } from "@tessera/core/ops/infer-types";
 import { simplifyModel } from "@tessera/core/passes/simplify";
 import { unshareWeights } from "@tessera/core/quant/placement";
 import type { RangeMethod } from "@tessera/core/quant/range";
+import { type SchemeName, withScheme } from "@tessera/core/targets/scheme";
 import type { Target } from "@tessera/core/targets/target";
 import { readHardware } from "@tessera/runtimes/hardware";
 import { runtimeExecutor } from "../io/executor.ts";
+import { wantedBy } from "../io/present.ts";
 import type { Progress } from "../ui/progress.ts";
-import { compareOutputs, type OutputDifference } from "./compare.ts";
+import { type ComparedFile, compareOutputs, type OutputDifference } from "./compare.ts";
 import { consistentPlan } from "./edited-plan.ts";
 import type { Inputs } from "./feeds.ts";
 import { computedHalfVariant } from "./half-variant.ts";
+import { closedSizes } from "./lifted.ts";
+import { type Border, variantWriter } from "./variant-writer.ts";
 import { calibrate, dynamicVariant, halfVariant, staticVariant, type Variant, weightOnlyVariant } from "./variants.ts";
 
 /** What is to become of the numbers. */
-export type Scheme = "static" | "dynamic" | "weights" | "fp16" | "fp16-weights";
+export type Scheme = "static" | "int16x8" | "dynamic" | "weights" | "fp16" | "fp16-weights";
+
+/** Schemes that need to see the network's values: their integer rules. */
+const STATIC: Readonly<Partial<Record<Scheme, SchemeName>>> = { static: "int8", int16x8: "int16x8" };
 
 /** What {@link quantizeModel} needs. */
 export interface QuantizeRequest {
   readonly model: Model;
   readonly scheme: Scheme;
   readonly target: Target;
+  /** Runs the float model: for the proof, for calibration, and as what the result is compared with. */
+  readonly host: Runtime;
+  /** Runs the result. */
   readonly runtime: Runtime;
   /** Simplify first, with proof. */
   readonly simplify: boolean;
@@ -37,6 +46,8 @@ export interface QuantizeRequest {
   readonly percentile?: number;
   /** Applied instead of calibrating. */
   readonly plan?: QuantPlan;
+  /** Of inputs and outputs of the file. */
+  readonly border: Border;
   readonly progress: Progress;
   readonly signal: AbortSignal;
 }
@@ -51,24 +62,35 @@ export interface Quantized {
   readonly outputs: readonly OutputDifference[];
 }
 
-/** Builds one quantized variant of a float model. @throws PROOF_FAILED, CALIBRATION_EMPTY, PLAN_INVALID, TARGET_RULE */
+/** Builds one quantized variant of a float model. @throws PROOF_FAILED, CALIBRATION_EMPTY, PLAN_INVALID, TARGET_RULE, UNSUPPORTED_OP */
 export async function quantizeModel(request: QuantizeRequest): Promise<Quantized> {
-  const { runtime, progress, signal } = request;
+  const { host, runtime, progress, signal } = request;
+  checkScheme(request);
   const model = request.simplify ? await simplified(request) : request.model;
   signal.throwIfAborted();
   const variant = await build(model, request);
-  const [float, changed] = [fileOf(modelToOnnx(model)), fileOf(variant.bytes)];
-  const { inputs, outputs } = await compareOutputs(float, changed, {
-    runtime,
-    open: limited(request.comparison),
-    progress,
-    signal,
-  });
+  const none = new Map<string, Uint8Array>();
+  const float: ComparedFile = { bytes: modelToOnnx(model), model, runtime: host, externalData: none };
+  // A file that has layouts and types of its own is fed in the terms of the model that it was made of.
+  const wanted = variant.format === "onnx" ? {} : { wanted: wantedBy(closedSizes(model).model) };
+  const changed: ComparedFile = { bytes: variant.bytes, model, runtime, externalData: none, ...wanted };
+  const { inputs, outputs } = await compareOutputs(float, changed, { open: limited(request.comparison), progress, signal });
   return { variant, compared: inputs.says, outputs };
 }
 
-function fileOf(bytes: Uint8Array) {
-  return { bytes, model: modelFromOnnx(bytes), externalData: new Map<string, Uint8Array>() };
+/** Refuses what a target's format has no form for, before any work. @throws TARGET_RULE, USAGE */
+function checkScheme({ scheme, target, border }: QuantizeRequest): void {
+  if (scheme === "int16x8") withScheme(target, "int16x8");
+  if (scheme === "weights" && variantWriter(target.format).weightOnly === undefined)
+    throw fail("TARGET_RULE", `Cannot store int8 weights alone for ${target.id}: its kernels take them as dynamic ranges`, {
+      hint: "Use --scheme dynamic",
+    });
+  if (scheme === "fp16" && target.format !== "onnx")
+    throw fail("TARGET_RULE", `Cannot compute in float16 for ${target.id}: its files hold float16 weights only`, {
+      hint: "Use --scheme fp16-weights",
+    });
+  if (border === "integer" && (target.format === "onnx" || STATIC[scheme] === undefined))
+    throw fail("USAGE", `Cannot use --io int8 with --scheme ${scheme} for ${target.id}: its inputs and outputs are floats`);
 }
 
 function limited(open: QuantizeRequest["comparison"]): QuantizeRequest["comparison"] {
@@ -79,13 +101,13 @@ function limited(open: QuantizeRequest["comparison"]): QuantizeRequest["comparis
   };
 }
 
-async function simplified({ model, scheme, target, runtime, progress, signal }: QuantizeRequest): Promise<Model> {
+async function simplified({ model, scheme, target, host, progress, signal }: QuantizeRequest): Promise<Model> {
   // What pays in float on the target costs accuracy and time in integers: those start from the plain form.
-  const computesInteger = scheme === "static" || scheme === "dynamic";
+  const computesInteger = STATIC[scheme] !== undefined || scheme === "dynamic";
   progress.stage("simplifying and proving");
   const { model: simple, report } = await simplifyModel(model, {
     ...(computesInteger ? {} : { target }),
-    proof: { execute: runtimeExecutor(runtime) },
+    proof: { execute: runtimeExecutor(host) },
     signal,
   });
   if (report.proof?.kind !== "proved")
@@ -96,37 +118,47 @@ async function simplified({ model, scheme, target, runtime, progress, signal }: 
 }
 
 async function build(model: Model, request: QuantizeRequest): Promise<Variant> {
+  const writer = variantWriter(request.target.format);
   switch (request.scheme) {
     case "fp16":
       return computed16(model, request);
     case "fp16-weights":
-      return halfVariant(model);
+      return halfVariant(model, writer);
     case "weights":
-      return weightOnlyVariant(model);
+      return weightOnlyVariant(model, writer) as Variant;
     case "dynamic":
-      return dynamicVariant(model);
+      return dynamicVariant(model, writer);
     case "static":
+    case "int16x8":
       return request.plan === undefined ? calibratedVariant(model, request) : plannedVariant(model, request.plan, request);
   }
 }
 
-function plannedVariant(model: Model, given: QuantPlan, { target }: QuantizeRequest): Variant {
+/** The target by whose rules a static scheme goes. */
+function schemeTarget({ target, scheme }: QuantizeRequest): Target {
+  return withScheme(target, STATIC[scheme] ?? "int8");
+}
+
+function plannedVariant(model: Model, given: QuantPlan, request: QuantizeRequest): Variant {
+  const target = schemeTarget(request);
   const ready = unshareWeights(inferTypes(model), target);
   const plan = consistentPlan(ready, target, given);
-  const integer = [...plan.nodes.values()].filter((c) => c.precision === "int8").length;
+  const integer = [...plan.nodes.values()].filter((c) => c.precision !== "float32").length;
+  const written = variantWriter(target.format).planned(ready, plan, request.border);
   return {
     id: "int8-plan",
     says: "INT8 static, by the plan given",
     scheme: "static-int8",
-    bytes: modelToOnnx(applyPlan(ready, plan)),
+    format: target.format,
+    bytes: written.bytes,
     plan,
-    notes: [`${integer} of ${plan.nodes.size} nodes in integers by the plan`],
+    notes: [`${integer} of ${plan.nodes.size} nodes in integers by the plan`, ...written.notes],
   };
 }
 
 /** The calibration inputs, which may want to look at a session of the float model. */
-async function samplesOf(model: Model, open: NonNullable<QuantizeRequest["calibration"]>, runtime: Runtime) {
-  const probe = await runtime.load(modelToOnnx(model), { threads: 1 });
+async function samplesOf(model: Model, open: NonNullable<QuantizeRequest["calibration"]>, host: Runtime) {
+  const probe = await host.load(modelToOnnx(model), { threads: 1 });
   try {
     return await open(probe);
   } finally {
@@ -134,11 +166,11 @@ async function samplesOf(model: Model, open: NonNullable<QuantizeRequest["calibr
   }
 }
 
-async function computed16(model: Model, { runtime, calibration, progress, signal }: QuantizeRequest): Promise<Variant> {
-  const samples = calibration === undefined ? undefined : await samplesOf(model, calibration, runtime);
+async function computed16(model: Model, { host, calibration, progress, signal }: QuantizeRequest): Promise<Variant> {
+  const samples = calibration === undefined ? undefined : await samplesOf(model, calibration, host);
   if (samples !== undefined) progress.stage("looking at ranges", samples.count);
   return computedHalfVariant(model, {
-    open: (bytes) => runtime.load(bytes, { threads: 1 }),
+    open: (bytes) => host.load(bytes, { threads: 1 }),
     ...(samples === undefined ? {} : { samples: samples.feeds() }),
     onSample: (done) => progress.at(done),
     signal,
@@ -146,17 +178,18 @@ async function computed16(model: Model, { runtime, calibration, progress, signal
 }
 
 async function calibratedVariant(model: Model, request: QuantizeRequest): Promise<Variant> {
-  const { target, runtime, method, percentile, progress, signal } = request;
+  const { host, method, percentile, border, progress, signal } = request;
+  const target = schemeTarget(request);
   if (request.calibration === undefined)
     throw fail("CALIBRATION_EMPTY", "Cannot quantize statically: there is nothing to calibrate on", {
       hint: "Give pictures with --calib, tensors with --inputs, or a plan with --plan",
     });
-  const samples = await samplesOf(model, request.calibration, runtime);
+  const samples = await samplesOf(model, request.calibration, host);
   if (samples.count < 100)
     progress.note(`warning: only ${samples.count} calibration samples; ranges from fewer than 100 are not to be relied on`);
   progress.stage("calibrating", samples.count);
   const calibrated = await calibrate(model, target, {
-    open: (bytes) => runtime.load(bytes, { threads: 1 }),
+    open: (bytes) => host.load(bytes, { threads: 1 }),
     samples: () => samples.feeds(),
     onSample: (done) => progress.at(done),
     signal,
@@ -166,6 +199,8 @@ async function calibratedVariant(model: Model, request: QuantizeRequest): Promis
     method,
     ...(percentile === undefined ? {} : { percentile }),
     reducedRange,
+    writer: variantWriter(target.format),
+    border,
     evidence: { samples: calibrated.observations.samples, digest: samples.digest },
   });
 }

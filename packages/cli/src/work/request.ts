@@ -1,18 +1,22 @@
+import type { Model } from "@tessera/core/graph/model";
 import type { Runtime } from "@tessera/core/graph/runtime";
 import type { FaceEmbeddingCard } from "@tessera/core/modality/card";
+import type { Companion } from "@tessera/core/protocol/report";
 import type { RangeMethod } from "@tessera/core/quant/range";
 import type { Target } from "@tessera/core/targets/target";
 import type { ModelFile } from "../io/model-file.ts";
 import type { Progress } from "../ui/progress.ts";
 import type { FaceData } from "./faces.ts";
 import type { Budgets } from "./pick.ts";
+import type { Runtimes } from "./runtime.ts";
 
 /** What `optimize` is asked to do. */
 export interface OptimizeRequest {
   readonly file: ModelFile;
+  /** Of the file as it came in. */
   readonly card: FaceEmbeddingCard;
   readonly target: Target;
-  readonly runtime: Runtime;
+  readonly runtimes: Runtimes;
   readonly calibration: FaceData;
   readonly evaluation: FaceData;
   readonly outDir: string;
@@ -25,8 +29,25 @@ export interface OptimizeRequest {
   readonly timing: { readonly rounds: number; readonly runs: number };
   readonly allowOverlap: boolean;
   readonly illustration?: string;
+  readonly companions?: readonly Companion[];
   /** The clock, for the report's date. */
   readonly now: Date;
   readonly progress: Progress;
   readonly signal: AbortSignal;
+}
+
+/** A request made ready: the network in its canonical form, and who runs what. */
+export interface OptimizeJob extends OptimizeRequest {
+  /** The canonical float network, one face at a time where the file that came in takes a fixed number. */
+  readonly model: Model;
+  /** The card in the terms of that network. */
+  readonly modelCard: FaceEmbeddingCard;
+  /** Runs the network for proof and calibration: ONNX Runtime. */
+  readonly host: Runtime;
+  /** Runs the target's artefacts here. */
+  readonly runtime: Runtime;
+  /** Faces in one run of the file that came in. */
+  readonly originalBatch: number;
+  /** What was done to the network before anything else, in sentences. */
+  readonly notes: readonly string[];
 }

@@ -1,17 +1,67 @@
+import { extname } from "node:path";
+import { fail } from "@tessera/core/base/error";
 import type { Runtime } from "@tessera/core/graph/runtime";
 import type { Target } from "@tessera/core/targets/target";
+import { type FormatId, formatRow, type RuntimeId } from "../io/formats.ts";
+
+// Lazy, so that a command loads only the runtime that it uses.
+const LOADERS: Readonly<Record<RuntimeId, () => Promise<Runtime>>> = {
+  "ort-node": async () => (await import("@tessera/runtimes/ort-node")).ortNodeRuntime(),
+  "ort-web": async () => (await import("@tessera/runtimes/ort-web")).ortWebRuntime(),
+  litert: async () => (await import("@tessera/runtimes/litert")).litertRuntime(),
+  "tfjs-tflite": async () => (await import("@tessera/runtimes/tfjs-tflite")).tfjsTfliteRuntime(),
+};
+
+/** Ids of all runtimes, for options. */
+export const RUNTIME_IDS = Object.keys(LOADERS) as readonly RuntimeId[];
 
 /** A runtime of this machine by its id. @throws RUNTIME_MISSING */
-export async function hostRuntime(id: Target["runtime"]): Promise<Runtime> {
-  switch (id) {
-    case "ort-node":
-      return (await import("@tessera/runtimes/ort-node")).ortNodeRuntime();
-    case "ort-web":
-      return (await import("@tessera/runtimes/ort-web")).ortWebRuntime();
-  }
+export async function hostRuntime(id: RuntimeId): Promise<Runtime> {
+  return LOADERS[id]();
 }
 
 /** The runtime that runs a target's artefacts on this machine. @throws RUNTIME_MISSING */
 export function runtimeFor(target: Pick<Target, "runtime">): Promise<Runtime> {
   return hostRuntime(target.runtime);
+}
+
+/** The runtimes of a command, each started once. */
+export interface Runtimes {
+  get(id: RuntimeId): Promise<Runtime>;
+  /** The one that runs files of a format: the chosen one, else the format's own. @throws USAGE when the chosen one does not */
+  for(file: { readonly path?: string; readonly format: FormatId }): Promise<Runtime>;
+  /** As `for`, but the format's own where the chosen one does not run it: for a detector beside the models in question. */
+  fitting(file: { readonly format: FormatId }): Promise<Runtime>;
+  /** Those started so far, in that order. */
+  started(): Promise<readonly Runtime[]>;
+}
+
+/** Runtimes of a command. `chosen` runs every file, whatever its format is run by otherwise. */
+export function createRuntimes(chosen?: RuntimeId): Runtimes {
+  const open = new Map<RuntimeId, Promise<Runtime>>();
+  const get = (id: RuntimeId): Promise<Runtime> => {
+    const runtime = open.get(id) ?? hostRuntime(id);
+    open.set(id, runtime);
+    return runtime;
+  };
+  return {
+    get,
+    for: async ({ path, format }) => {
+      const { runtimes } = formatRow(format);
+      if (chosen !== undefined && !runtimes.includes(chosen))
+        throw fail(
+          "USAGE",
+          `Cannot run ${path ?? `a .${format} file`} on ${chosen}: .${format} runs on ${runtimes.join(" or ")}`,
+          {
+            hint: extname(path ?? "") === "" ? "Leave out --runtime" : "Leave out --runtime, or convert the file first",
+          },
+        );
+      return get(chosen ?? runtimes[0]);
+    },
+    fitting: async ({ format }) => {
+      const { runtimes } = formatRow(format);
+      return get(chosen !== undefined && runtimes.includes(chosen) ? chosen : runtimes[0]);
+    },
+    started: () => Promise.all(open.values()),
+  };
 }

@@ -47,7 +47,7 @@ function describe(value: ValueInfo): string {
 
 /** What a model file is, in figures. */
 export function summarize(
-  file: Pick<ModelFile, "path" | "sha256" | "bytes" | "model">,
+  file: Pick<ModelFile, "path" | "sha256" | "bytes" | "model" | "format">,
   options: { readonly licence?: string; readonly cost?: CostReport } = {},
 ): ModelSummary {
   const { model } = file;
@@ -58,6 +58,7 @@ export function summarize(
     file: basename(file.path),
     sha256: file.sha256,
     sizeBytes: file.bytes.length,
+    ...(file.format === "ort" ? {} : { format: file.format }),
     opset: model.source?.opset ?? 0,
     inputs: model.graph.inputs.map(describe),
     outputs: model.graph.outputs.map(describe),

@@ -1,42 +1,63 @@
 import { at } from "@tessera/core/base/assert";
 import { fail } from "@tessera/core/base/error";
+import type { Runtime } from "@tessera/core/graph/runtime";
+import { fixedBatch } from "@tessera/core/modality/face/embed";
 import type { Latency } from "@tessera/core/protocol/report";
 import { measureInterleaved } from "@tessera/runtimes/measure";
-import { measureMemory } from "@tessera/runtimes/memory";
-import { batchOf, cropFeeds } from "./embed.ts";
-import type { OptimizeRequest } from "./request.ts";
+import type { RunFile } from "../io/runnable.ts";
+import { cardSession } from "./card-terms.ts";
+import { cropFeeds } from "./embed.ts";
+import type { OptimizeJob } from "./request.ts";
 import type { Variant } from "./variants.ts";
+import { weigh } from "./weigh.ts";
 
-/** Times variants and the original file against the first variant, interleaved on one real face, and weighs each in a process of its own. */
+/** A file that is timed beside the variants. */
+export interface TimedFile {
+  readonly name: string;
+  readonly file: RunFile;
+  readonly runtime: Runtime;
+}
+
+/** What a file took, by its name. */
+export type NamedLatency = Latency & { readonly name: string };
+
+/** Times variants and further files against the first variant, interleaved on one real face, and weighs each in a process of its own. */
 export async function timeVariants(
   variants: readonly Variant[],
-  request: OptimizeRequest,
-  rows: readonly number[],
-): Promise<readonly (Latency & { readonly name: string })[]> {
-  const { runtime, file, card, progress, signal } = request;
-  const [feeds] = [...cropFeeds(card, request.calibration.crops, rows.slice(0, 1), batchOf(file.model, card))];
-  if (feeds === undefined) throw fail("CALIBRATION_EMPTY", "Cannot time: there is no sample");
+  job: OptimizeJob,
+  options: { readonly rows: readonly number[]; readonly others: readonly TimedFile[] },
+): Promise<readonly NamedLatency[]> {
+  const { runtime, modelCard, progress, signal } = job;
+  const none = new Map<string, Uint8Array>();
   // The baseline first: speed-ups refer to it.
-  const timed = [
-    ...variants.map((v) => ({ name: v.id, bytes: v.bytes, load: { threads: 1 } })),
-    { name: "original", bytes: file.bytes, load: { threads: 1, externalData: file.externalData } },
+  const timed: readonly TimedFile[] = [
+    ...variants.map((v) => ({ name: v.id, file: { bytes: v.bytes, externalData: none }, runtime })),
+    ...options.others,
   ];
   const sessions = [];
   try {
-    for (const { name, bytes, load } of timed) sessions.push({ name, session: await runtime.load(bytes, load), feeds });
-    progress.stage("timing, interleaved", request.timing.rounds);
+    for (const { name, file, runtime: own } of timed) {
+      const { externalData } = file;
+      const raw = await own.load(file.bytes, { threads: 1, ...(externalData.size > 0 ? { externalData } : {}) });
+      const session = cardSession(raw, modelCard);
+      const batch = fixedBatch(session, modelCard.input.tensor) ?? 1;
+      const [feeds] = [...cropFeeds(modelCard, job.calibration.crops, options.rows.slice(0, 1), batch)];
+      if (feeds === undefined) throw fail("CALIBRATION_EMPTY", "Cannot time: there is no sample");
+      sessions.push({ name, session, feeds, runtime: own, file });
+    }
+    progress.stage("timing, interleaved", job.timing.rounds);
     const report = await measureInterleaved(sessions, {
-      ...request.timing,
-      seed: request.seed,
+      ...job.timing,
+      seed: job.seed,
       onRound: (done) => progress.at(done),
       signal,
     });
     progress.stage("weighing memory", timed.length);
-    const rowsOut: (Latency & { name: string })[] = [];
+    const rowsOut: NamedLatency[] = [];
     for (const [i, row] of report.rows.entries()) {
       signal.throwIfAborted();
-      const { bytes, load } = at(timed, i);
-      const memory = await measureMemory(bytes, feeds, { flavour: runtime.id === "ort-web" ? "web" : "node", load });
+      const own = at(sessions, i);
+      const memory = await weigh(own.file, { ...own, threads: 1 });
       progress.at(i + 1);
       const inverse = row.speedup;
       rowsOut.push({
@@ -45,8 +66,8 @@ export async function timeVariants(
         p90Ms: row.p90Ms,
         p99Ms: row.p99Ms,
         cpuMs: row.cpuMs,
-        loadMs: memory.loadMs,
-        peakRssBytes: memory.growthBytes,
+        loadMs: memory?.loadMs ?? 0,
+        ...(memory === undefined ? {} : { peakRssBytes: memory.growthBytes }),
         ratioToBaseline: { median: 1 / inverse.value, low: 1 / inverse.high, high: 1 / inverse.low },
         runs: row.runs,
         threads: 1,

@@ -1,4 +1,3 @@
-import { applyPlan } from "@tessera/core/convert/onnx/apply-plan";
 import { modelToOnnx } from "@tessera/core/convert/onnx/bytes";
 import type { Model } from "@tessera/core/graph/model";
 import type { CalibrationEvidence, QuantPlan } from "@tessera/core/graph/plan";
@@ -6,22 +5,22 @@ import { channelPlaces, scaleChannels } from "@tessera/core/graph/quantize-chann
 import type { Feeds, Session } from "@tessera/core/graph/runtime";
 import { inferTypes } from "@tessera/core/ops/infer-types";
 import type { Candidate } from "@tessera/core/protocol/report";
-import { quantizeDynamic } from "@tessera/core/quant/dynamic";
 import { equalizingScales } from "@tessera/core/quant/equalize";
-import { storeHalf } from "@tessera/core/quant/half-storage";
 import { type Observations, observeLargest, observeTensors } from "@tessera/core/quant/observe";
 import { type Placement, placeIntegers, unshareWeights } from "@tessera/core/quant/placement";
 import { planFromJson, planToJson } from "@tessera/core/quant/plan-json";
 import type { RangeMethod } from "@tessera/core/quant/range";
 import { staticPlan } from "@tessera/core/quant/static-plan";
-import { quantizeWeights } from "@tessera/core/quant/weight-only";
+import { type SchemeName, schemeOf } from "@tessera/core/targets/scheme";
 import type { Target } from "@tessera/core/targets/target";
+import type { Border, VariantWriter } from "./variant-writer.ts";
 
 /** A model variant, built and ready to be judged. */
 export interface Variant {
   readonly id: string;
   readonly says: string;
   readonly scheme: Candidate["scheme"];
+  readonly format: Target["format"];
   readonly bytes: Uint8Array;
   readonly plan?: QuantPlan;
   readonly notes: readonly string[];
@@ -68,38 +67,31 @@ export async function calibrate(
 }
 
 /** The float model as it is. */
-export function floatVariant(model: Model, says: string): Variant {
-  return { id: "fp32", says, scheme: "float32", bytes: modelToOnnx(model), notes: [] };
+export function floatVariant(model: Model, says: string, writer: VariantWriter): Variant {
+  return { id: "fp32", says, scheme: "float32", format: writer.format, ...writer.float(model) };
 }
 
 /** Weights stored as float16. */
-export function halfVariant(model: Model): Variant {
-  const { model: half, report } = storeHalf(model);
-  const notes = [`${report.stored} weights stored as float16, computed in float32`];
-  if (report.kept.length > 0) notes.push(`${report.kept.length} weights left in float32: values beyond 65,504`);
-  if (report.underflowed > 0) notes.push(`${report.underflowed} weights below float16's smallest number became zero`);
-  return { id: "fp16", says: "FP16 weights", scheme: "float16", bytes: modelToOnnx(half), notes };
+export function halfVariant(model: Model, writer: VariantWriter): Variant {
+  return { id: "fp16", says: "FP16 weights", scheme: "float16", format: writer.format, ...writer.half(model) };
 }
 
-/** Weights stored as int8, computed in float. */
-export function weightOnlyVariant(model: Model): Variant {
-  const { model: stored, report } = quantizeWeights(model);
-  return {
-    id: "int8-weights",
-    says: "INT8 weights only",
-    scheme: "weight-only-int8",
-    bytes: modelToOnnx(stored),
-    notes: [`${report.quantized.length} layers store int8 weights`],
-  };
+/** Weights stored as int8, computed in float; `undefined` where the format has no such thing. */
+export function weightOnlyVariant(model: Model, writer: VariantWriter): Variant | undefined {
+  const written = writer.weightOnly?.(model);
+  if (written === undefined) return undefined;
+  return { id: "int8-weights", says: "INT8 weights only", scheme: "weight-only-int8", format: writer.format, ...written };
 }
 
 /** Integer products with ranges taken at run time. */
-export function dynamicVariant(model: Model): Variant {
-  const { model: dynamic, report } = quantizeDynamic(model);
-  const notes = [`${report.quantized.length} layers multiply in integers, ranges taken at run time, no calibration`];
-  if (report.left.length > 0) notes.push(`${report.left.length} layers left in float: ${report.left[0]?.why ?? ""}`);
-  return { id: "int8-dynamic", says: "INT8 dynamic", scheme: "dynamic-int8", bytes: modelToOnnx(dynamic), notes };
+export function dynamicVariant(model: Model, writer: VariantWriter): Variant {
+  return { id: "int8-dynamic", says: "INT8 dynamic", scheme: "dynamic-int8", format: writer.format, ...writer.dynamic(model) };
 }
+
+const STATIC_SCHEMES = {
+  int8: { id: "int8", says: "INT8 static", scheme: "static-int8" },
+  int16x8: { id: "int16x8", says: "INT16x8 static", scheme: "static-int16x8" },
+} as const satisfies Readonly<Record<SchemeName, Pick<Variant, "id" | "says" | "scheme">>>;
 
 /** Calibrated integers under the target's rules. */
 export function staticVariant(
@@ -109,6 +101,9 @@ export function staticVariant(
     readonly method: RangeMethod;
     readonly percentile?: number;
     readonly reducedRange: boolean;
+    readonly writer: VariantWriter;
+    /** Of the file's inputs and outputs; floats unless given. */
+    readonly border?: Border;
     readonly evidence: Omit<CalibrationEvidence, "method">;
   },
 ): Variant {
@@ -122,17 +117,20 @@ export function staticVariant(
   });
   // The plan as its file will say it, order of entries included: whoever applies that file gets these very bytes.
   const plan = planFromJson(planToJson(made));
-  const integer = [...plan.nodes.values()].filter((c) => c.precision === "int8").length;
+  const integer = [...plan.nodes.values()].filter((c) => c.precision !== "float32").length;
   const notes = [`${integer} of ${plan.nodes.size} nodes in integers by the rules of ${target.id}`];
   if (channelScales.size > 0)
     notes.push(`${channelScales.size} values had their channels equalized before depthwise convolutions`);
   if (reducedRange) notes.push("weights use 7 bits: this processor has no VNNI, and 16-bit sums would saturate");
+  const written = options.writer.planned(model, plan, options.border ?? "float");
+  const { id, says, scheme } = STATIC_SCHEMES[schemeOf(target)];
   return {
-    id: `int8-${method}`,
-    says: `INT8 static, ${method} ranges`,
-    scheme: "static-int8",
-    bytes: modelToOnnx(applyPlan(model, plan)),
+    id: `${id}-${method}`,
+    says: `${says}, ${method} ranges`,
+    scheme,
+    format: options.writer.format,
+    bytes: written.bytes,
     plan,
-    notes,
+    notes: [...notes, ...written.notes],
   };
 }

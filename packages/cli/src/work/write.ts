@@ -3,10 +3,13 @@ import { at } from "@tessera/core/base/assert";
 import { printCard } from "@tessera/core/modality/read-card";
 import type { Artefact, Candidate, CompatibilityMatrix } from "@tessera/core/protocol/report";
 import { planToJson } from "@tessera/core/quant/plan-json";
+import { fileInputs } from "../io/file-inputs.ts";
 import { sha256, writeFile } from "../io/files.ts";
+import { stemOf } from "../io/formats.ts";
+import { cardFor } from "./card-terms.ts";
 import type { Judged } from "./judge.ts";
 import { sharesSpace } from "./matrix.ts";
-import type { OptimizeRequest } from "./request.ts";
+import type { OptimizeJob } from "./request.ts";
 import type { Variant } from "./variants.ts";
 
 /** Writes each variant with its plan and its card, whose thresholds were fitted to it. */
@@ -24,7 +27,7 @@ export function writeArtefacts(
     judged: readonly Judged[];
     matrix: CompatibilityMatrix;
   },
-  request: OptimizeRequest,
+  request: OptimizeJob,
 ): readonly Artefact[] {
   const artefacts: Artefact[] = [];
   const baseline = at(candidates, 0);
@@ -36,7 +39,7 @@ export function writeArtefacts(
   };
   for (const [i, variant] of variants.entries()) {
     const candidate = at(candidates, i);
-    const stem = candidate.file.replace(/\.onnx$/, "");
+    const stem = stemOf(candidate.file);
     write(candidate.file, variant.bytes, candidate.id === picked?.id ? `${variant.says} (the pick)` : variant.says);
     if (variant.plan !== undefined) write(`${stem}.plan.json`, planToJson(variant.plan), `quantization plan of ${variant.says}`);
     const thresholds = at(judged, i).evaluated.accuracy.tarAtFar.flatMap((p) =>
@@ -58,7 +61,8 @@ export function writeArtefacts(
           ],
     );
     const card = {
-      ...request.card,
+      // Names and types are those of the network; the layout is that of the very file.
+      ...cardFor(request.modelCard, fileInputs(variant.format, variant.bytes)),
       name: stem,
       modelSha256: candidate.sha256,
       // Another space unless templates were shown to mix: a device that refuses a template is a nuisance, one that takes a wrong one is a hole.

@@ -22,6 +22,14 @@ export interface OptimizeReport {
   /** TAR at the first FAR for each enrol model x probe model, by candidate id. */
   readonly matrix?: CompatibilityMatrix;
   readonly layers?: LayerComparison;
+  /** The same float network on other runtimes of this machine, for comparison; never a candidate. */
+  readonly elsewhere?: readonly ElsewhereRow[];
+  /** Other reports of the same run, for other targets. */
+  readonly companions?: readonly Companion[];
+  /** Where the figures come from, when the target is not simply this machine. */
+  readonly basis?: FigureBasis;
+  /** Variants that could not be built, and why. */
+  readonly skipped?: readonly { readonly says: string; readonly why: string }[];
   readonly preprocessing?: PreprocessingCheck;
   readonly artefacts: readonly Artefact[];
   /** What the tool would do next, in sentences. */
@@ -33,6 +41,9 @@ export interface ModelSummary {
   readonly file: string;
   readonly sha256: string;
   readonly sizeBytes: number;
+  /** Absent in reports from before there were others than ONNX. */
+  readonly format?: "onnx" | "tflite";
+  /** 0 for a file that has none. */
   readonly opset: number;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
@@ -134,6 +145,53 @@ export interface FusionSummary {
   readonly transposes: number;
   readonly quantizeNodes: number;
   readonly islands: readonly { readonly node: string; readonly op: string; readonly why: string }[];
+  /** TFLite: what the accelerated delegate took over, and what is left to slower kernels. */
+  readonly delegation?: Delegation;
+}
+
+/** How much of a TFLite file a delegate computes. */
+export interface Delegation {
+  /** Operators of the file that the delegate took, of all. */
+  readonly delegated: number;
+  readonly total: number;
+  /** Operators left to the runtime's own kernels, by name. */
+  readonly fallback: readonly { readonly op: string; readonly count: number }[];
+  /** What told so. */
+  readonly runtime: string;
+}
+
+/** A file of the same network on another runtime of this machine. */
+export interface ElsewhereRow {
+  readonly says: string;
+  readonly runtime: string;
+  /** Cosine between its embeddings and those of the baseline, over the faces of the evaluation. */
+  readonly cosineMean: number;
+  readonly cosineMin: number;
+  /** Interleaved with the candidates; ratios refer to the baseline. */
+  readonly latency: Latency;
+}
+
+/** The same network for another target, in a report of its own. */
+export interface Companion {
+  readonly target: string;
+  /** Path of its page from this one's folder, with slashes. */
+  readonly page: string;
+  /** What was picked there, in a sentence. */
+  readonly says: string;
+  /** The picked file, from this report's folder; absent when none was picked. */
+  readonly file?: string;
+}
+
+/** What was measured, and what is only expected: the two are never mixed in one figure. */
+export interface FigureBasis {
+  /** On what every time, size and rate of this report was measured, in a sentence. */
+  readonly measured: string;
+  /** Whether the target's device is another than this machine. */
+  readonly deviceIsElsewhere: boolean;
+  /** What is expected of the device, each with what it is derived from. Nothing of it was measured. */
+  readonly predicted: readonly { readonly says: string; readonly from: string }[];
+  /** What is not known of the device. */
+  readonly unknown: readonly string[];
 }
 
 /** A decision that differs between the baseline and a candidate at one threshold each. */
@@ -202,9 +260,11 @@ export interface Candidate {
   readonly id: string;
   /** "FP32 simplified", "INT8 static, mse ranges" ... */
   readonly says: string;
-  readonly scheme: "float32" | "float16" | "dynamic-int8" | "weight-only-int8" | "static-int8";
+  readonly scheme: "float32" | "float16" | "dynamic-int8" | "weight-only-int8" | "static-int8" | "static-int16x8";
   readonly file: string;
   readonly sha256: string;
+  /** What judged and timed it, and in which version. */
+  readonly runtime?: string;
   readonly sizeBytes: number;
   /** File size divided by the baseline's. */
   readonly sizeRatio: number;
@@ -261,6 +321,8 @@ export interface LayerComparison {
     readonly sqnrDb: number;
     readonly cosine: number;
   }[];
+  /** What timed the operators, when it is not the candidates' runtime. */
+  readonly timesRuntime?: string;
   readonly times: readonly { readonly name: string; readonly op: string; readonly timeUs: number }[];
   readonly baselineTimes: readonly { readonly name: string; readonly op: string; readonly timeUs: number }[];
 }
