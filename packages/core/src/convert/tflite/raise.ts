@@ -8,6 +8,7 @@ import { inferTypes } from "../../ops/infer-types.ts";
 import { ALLOW_ALL } from "../../passes/pass.ts";
 import { removeDead } from "../../passes/remove-dead.ts";
 import { graphBuilder } from "./raise/builder.ts";
+import { foldDilations } from "./raise/fold-dilation.ts";
 import { assignLayout } from "./raise/layout/assign.ts";
 import { mergeRewrites, spreadEncodings } from "./raise/merge-rewrites.ts";
 import { namedOperators } from "./raise/operators.ts";
@@ -31,6 +32,8 @@ export interface RaisedTflite {
   readonly model: Model;
   /** The encodings of the file; `undefined` when nothing in it is quantized. */
   readonly plan: QuantPlan | undefined;
+  /** Inputs and outputs of rank 4 that are [N, C, H, W] here and [N, H, W, C] in the file. */
+  readonly moved: readonly string[];
   /** What had to be changed or could not be kept, a sentence each. */
   readonly notes: readonly string[];
 }
@@ -54,7 +57,8 @@ export function raiseTflite(records: TfliteModel, options: RaiseTfliteOptions = 
   if (others.length > 0) builder.notes.push(`Only the first of ${others.length + 1} subgraphs is read`);
   const raising = startRaising(records, graph, builder);
   const choices = new Map<string, NodeChoice>();
-  for (const operator of operators) for (const [value, choice] of raiseOperator(raising, operator)) choices.set(value, choice);
+  for (const operator of foldDilations(operators, graph, raising.tensors))
+    for (const [value, choice] of raiseOperator(raising, operator)) choices.set(value, choice);
   const outputs = Array.from(graph.outputs ?? [], (index) => outputName(raising, index));
   if (new Set(outputs).size !== outputs.length)
     throw fail("GRAPH_INVALID", "Cannot raise the model: two of its outputs are one tensor");
@@ -76,7 +80,7 @@ export function raiseTflite(records: TfliteModel, options: RaiseTfliteOptions = 
   const model = inferTypes(removeDead().run(withGraph(live, mergeRewrites(laidOut, encodings)), ALLOW_ALL).model);
   verifyModel(model);
   spreadEncodings(model.graph, encodings);
-  return { model, plan: planOf(model, { encodings, choices }), notes: builder.notes };
+  return { model, plan: planOf(model, { encodings, choices }), moved, notes: builder.notes };
 }
 
 /** How many names a note lists. */

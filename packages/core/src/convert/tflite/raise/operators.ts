@@ -1,6 +1,7 @@
 import { fail } from "../../../base/error.ts";
 import { type BuiltinOperator, builtinOperatorName } from "../../../formats/tflite/builtin-operators.ts";
 import type { Operator, SubGraph, TfliteModel } from "../../../formats/tflite/schema.ts";
+import type { GivenWindow } from "./fold-dilation.ts";
 import { RAISE_ROWS } from "./table.ts";
 
 /** An operator of the file with its name. */
@@ -8,6 +9,8 @@ export interface NamedOperator {
   readonly index: number;
   readonly name: BuiltinOperator;
   readonly record: Operator;
+  /** Of a convolution that stands for a whole group of operators. */
+  readonly window?: GivenWindow;
 }
 
 /** What helps with operators that have no row. */

@@ -97,6 +97,7 @@ function siteOf(raising: Raising, operator: NamedOperator): Site {
     operator: name,
     index,
     record,
+    window: operator.window,
     inputs: inputs.length,
     outputs: record.outputs?.length ?? 0,
     has: (i) => (inputs[i] ?? -1) >= 0,

@@ -6,6 +6,7 @@ import type { Operator } from "../../../formats/tflite/schema.ts";
 import type { Encoding } from "../../../graph/plan.ts";
 import { countOf, f32, reshaped, type Tensor, toInts } from "../../../graph/tensor.ts";
 import type { GraphBuilder } from "./builder.ts";
+import type { GivenWindow } from "./fold-dilation.ts";
 import { channelsFirst, channelsLast, permuted } from "./permute.ts";
 import type { SourceTensor } from "./source-tensor.ts";
 
@@ -15,6 +16,8 @@ export interface Site {
   readonly operator: BuiltinOperator;
   readonly index: number;
   readonly record: Operator;
+  /** Dilations and pads that stand for those of the options. */
+  readonly window: GivenWindow | undefined;
   /** Number of inputs, absent ones at the end not counted. */
   readonly inputs: number;
   readonly outputs: number;

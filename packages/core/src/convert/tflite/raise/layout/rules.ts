@@ -8,6 +8,13 @@ import type { Label, LayoutEdit, LayoutRule, LayoutSite } from "./rule.ts";
 /** Smallest rank at which there are two layouts. */
 export const LEAST_RANK = 3;
 
+const ELEMENTWISE = [
+  ...["Abs", "Neg", "Exp", "Log", "Sqrt", "Reciprocal", "Sin", "Cos", "Floor", "Ceil", "Round", "Sign", "Not", "Erf", "IsNaN"],
+  ...["Relu", "LeakyRelu", "Elu", "Gelu", "HardSwish", "Sigmoid", "Tanh", "PRelu", "Clip", "Identity", "Cast"],
+  ...["Add", "Sub", "Mul", "Div", "Max", "Min", "Pow", "Mod", "Sum", "And", "Or", "Xor", "BitwiseXor", "Where"],
+  ...["Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual"],
+];
+
 type RuleOf = (site: LayoutSite) => LayoutRule | undefined;
 
 /** The permutations of channels and whether two are the same. */
@@ -259,15 +266,50 @@ const transpose: RuleOf = (site) => {
   };
 };
 
-/** The node that alone reads a row of flattened channels and multiplies it with constant weights. */
-function weightsBehind(site: LayoutSite): { readonly reader: Node; readonly weight: string } | undefined {
-  const value = site.node.outputs[0] as string;
-  const readers = site.readers(value);
-  const reader = readers[0];
-  if (readers.length !== 1 || reader === undefined || site.isOutput(value) || !isOp(reader, "Gemm")) return undefined;
-  const weight = reader.inputs[1] as string;
-  if (reader.inputs[0] !== value || reader.inputs.indexOf(value, 1) >= 0 || site.constant(weight) === undefined) return undefined;
-  return attrInt(reader, "transB", 0) === 1 && attrInt(reader, "transA", 0) === 0 ? { reader, weight } : undefined;
+/** A constant that takes up the order of a flattening: input `input` of `reader`. */
+interface Absorber {
+  readonly reader: Node;
+  readonly input: number;
+  readonly kind: "weights" | "operand";
+}
+
+/** Most nodes between a flattening and the products behind it. */
+const MAX_BETWEEN = 16;
+
+/**
+ * The constants behind a row of flattened channels that can take up its order: weights of the products that read it, and constant operands of
+ * element-wise nodes on the way to them. `undefined` when something else reads it.
+ */
+function absorbersBehind(site: LayoutSite): readonly Absorber[] | undefined {
+  const found: Absorber[] = [];
+  const seen = new Set<string>();
+  const width = site.shape(site.node.outputs[0] as string)?.[1];
+  const visit = (value: string): boolean => {
+    if (site.isOutput(value) || seen.size > MAX_BETWEEN) return false;
+    return site.readers(value).every((reader) => {
+      if (isOp(reader, "Gemm")) {
+        const isOurs =
+          reader.inputs[0] === value &&
+          reader.inputs.indexOf(value, 1) < 0 &&
+          site.constant(reader.inputs[1] as string) !== undefined;
+        if (!isOurs || attrInt(reader, "transB", 0) !== 1 || attrInt(reader, "transA", 0) !== 0) return false;
+        found.push({ reader, input: 1, kind: "weights" });
+        return true;
+      }
+      if (reader.domain !== "" || !ELEMENTWISE.includes(reader.op) || reader.outputs.length !== 1) return false;
+      if (seen.has(reader.name)) return true;
+      seen.add(reader.name);
+      if (site.shape(reader.outputs[0] as string)?.[1] !== width) return false;
+      for (const [input, name] of reader.inputs.entries()) {
+        const constant = site.constant(name);
+        if (name === value || name === "" || (constant !== undefined && countOf(constant.shape) === 1)) continue;
+        if (constant === undefined || constant.shape.at(-1) !== width || countOf(constant.shape) !== width) return false;
+        found.push({ reader, input, kind: "operand" });
+      }
+      return visit(reader.outputs[0] as string);
+    });
+  };
+  return visit(site.node.outputs[0] as string) && found.some((a) => a.kind === "weights") ? found : undefined;
 }
 
 const reshape: RuleOf = (site) => {
@@ -281,11 +323,9 @@ const reshape: RuleOf = (site) => {
     label === 1 ? { ...node, inputs: [input, edit.list(channelsFirst(to.length).map((a) => to[a] as number))] } : node;
   const freeIn = from.length >= LEAST_RANK && isSame(from);
   const freeOut = to.length >= LEAST_RANK && isSame(to);
-  const behind =
-    from.length >= LEAST_RANK && !freeIn && to.length === 2 && to[0] === from[0] && countOf(from) > 0
-      ? weightsBehind(site)
-      : undefined;
-  if (behind !== undefined) {
+  const canAbsorb = from.length >= LEAST_RANK && !freeIn && to.length === 2 && to[0] === from[0] && countOf(from) > 0;
+  const absorbers = canAbsorb ? absorbersBehind(site) : undefined;
+  if (absorbers !== undefined) {
     return {
       inputs: [0, -1],
       outputs: [-1],
@@ -293,10 +333,13 @@ const reshape: RuleOf = (site) => {
       write: ([label], edit) => {
         if (label !== 1) return node;
         const turn = [0, ...channelsFirst(from.length).slice(1)];
-        const name = edit.replaced(behind.weight, (w) =>
-          reshaped(permuted(reshaped(w, [w.shape[0] as number, ...from.slice(1)]), turn), w.shape),
-        );
-        edit.override(behind.reader, 1, name);
+        for (const { reader, input, kind } of absorbers) {
+          const name = edit.replaced(reader.inputs[input] as string, (t) => {
+            const rows = kind === "weights" ? (t.shape[0] as number) : 1;
+            return reshaped(permuted(reshaped(t, [rows, ...from.slice(1)]), turn), t.shape);
+          });
+          edit.override(reader, input, name);
+        }
         return node;
       },
     };
@@ -311,12 +354,6 @@ const reshape: RuleOf = (site) => {
   };
 };
 
-const ELEMENTWISE = [
-  ...["Abs", "Neg", "Exp", "Log", "Sqrt", "Reciprocal", "Sin", "Cos", "Floor", "Ceil", "Round", "Sign", "Not", "Erf", "IsNaN"],
-  ...["Relu", "LeakyRelu", "Elu", "Gelu", "HardSwish", "Sigmoid", "Tanh", "PRelu", "Clip", "Identity", "Cast"],
-  ...["Add", "Sub", "Mul", "Div", "Max", "Min", "Pow", "Mod", "Sum", "And", "Or", "Xor", "BitwiseXor", "Where"],
-  ...["Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual"],
-];
 const REDUCTIONS = ["ReduceMean", "ReduceSum", "ReduceProd", "ReduceMax", "ReduceMin", "ReduceL2"];
 
 const RULES: ReadonlyMap<string, RuleOf> = new Map<string, RuleOf>([

@@ -51,17 +51,19 @@ const conv2d: RaiseRow = (site) => {
   const [, height, width, channels] = requireRank(site, 0, 4) as readonly [number, number, number, number];
   const [, kh, kw, own] = requireRank(site, 1, 4) as readonly [number, number, number, number];
   const strides = [options.strideH ?? 0, options.strideW ?? 0] as const;
-  const dilations = [options.dilationHFactor ?? 1, options.dilationWFactor ?? 1] as const;
+  const dilations = site.window?.dilations ?? ([options.dilationHFactor ?? 1, options.dilationWFactor ?? 1] as const);
   const y = convolve(site, site.value(0), {
     op: "Conv",
     weight: parameter(site, 1, { perm: [0, 3, 1, 2], axis: 0 }),
     bias: bias(site, 2),
     strides,
     dilations,
-    pads: padsOf(site, options.padding, [
-      { size: height, kernel: kh, stride: strides[0], dilation: dilations[0] },
-      { size: width, kernel: kw, stride: strides[1], dilation: dilations[1] },
-    ]),
+    pads:
+      site.window?.pads ??
+      padsOf(site, options.padding, [
+        { size: height, kernel: kh, stride: strides[0], dilation: dilations[0] },
+        { size: width, kernel: kw, stride: strides[1], dilation: dilations[1] },
+      ]),
     group: groupsOf(site, channels, own),
   });
   return [activated(site, y, options.fusedActivationFunction)];
@@ -75,17 +77,19 @@ const depthwiseConv2d: RaiseRow = (site) => {
   if (one !== 1 || channels === 0 || outputs % channels !== 0)
     throw site.refuse(`its weights are [${[one, kh, kw, outputs]}] for ${channels} channels`);
   const strides = [options.strideH ?? 0, options.strideW ?? 0] as const;
-  const dilations = [options.dilationHFactor ?? 1, options.dilationWFactor ?? 1] as const;
+  const dilations = site.window?.dilations ?? ([options.dilationHFactor ?? 1, options.dilationWFactor ?? 1] as const);
   const y = convolve(site, site.value(0), {
     op: "Conv",
     weight: parameter(site, 1, { perm: [3, 0, 1, 2], axis: 0 }),
     bias: bias(site, 2),
     strides,
     dilations,
-    pads: padsOf(site, options.padding, [
-      { size: height, kernel: kh, stride: strides[0], dilation: dilations[0] },
-      { size: width, kernel: kw, stride: strides[1], dilation: dilations[1] },
-    ]),
+    pads:
+      site.window?.pads ??
+      padsOf(site, options.padding, [
+        { size: height, kernel: kh, stride: strides[0], dilation: dilations[0] },
+        { size: width, kernel: kw, stride: strides[1], dilation: dilations[1] },
+      ]),
     group: channels,
   });
   return [activated(site, y, options.fusedActivationFunction)];
