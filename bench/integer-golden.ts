@@ -3,6 +3,7 @@
  * Usage: tsx --conditions=source bench/integer-golden.ts write DIR    then    $PEERS bench/peers/tflm_golden.py DIR
  *        tsx --conditions=source bench/integer-golden.ts compare DIR [PROFILE]
  *        tsx --conditions=source bench/integer-golden.ts collect DIR
+ *        tsx --conditions=source bench/integer-golden.ts litert|tfjs DIR    records into DIR what these runtimes compute
  */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -11,6 +12,9 @@ import type { ProfileName } from "@tessera/core/interp/integer/profile";
 import { caseInput, tensorOf } from "@tessera/testkit/integer/case-builder";
 import { CASES_PER_FAMILY, FAMILIES, type FamilyName, integerCase, RUNS_PER_CASE } from "@tessera/testkit/integer/cases";
 import { caseBytes } from "@tessera/testkit/integer/run-case";
+import { openLitert } from "@tessera/testkit/tflite/litert";
+import { openTfjsTflite } from "@tessera/testkit/tflite/tfjs-tflite";
+import type { TfliteRunner } from "@tessera/testkit/tflite/tflite-runner";
 
 const families = Object.keys(FAMILIES) as FamilyName[];
 
@@ -96,11 +100,36 @@ function collect(dir: string): void {
   writeFileSync(target, `${JSON.stringify({ recordedWith: version, runs: RUNS_PER_CASE, sha256: cases }, null, 1)}\n`);
 }
 
+/** Runs every case on a runtime in this process; a case that it refuses has no recording. */
+async function record(dir: string, runner: TfliteRunner): Promise<void> {
+  mkdirSync(dir, { recursive: true });
+  for (const family of families) {
+    for (let i = 0; i < CASES_PER_FAMILY; i++) {
+      const test = integerCase(family, i);
+      const file = test.file();
+      const parts: Uint8Array[] = [];
+      try {
+        for (let run = 0; run < RUNS_PER_CASE; run++) {
+          const [output] = await runner.run(file, (k) => caseInput(test, test.spec.feeds[k] as string, run).bytes);
+          if (output !== undefined) parts.push(output);
+        }
+        writeFileSync(join(dir, `${test.id}.out`), Buffer.concat(parts));
+      } catch (error) {
+        writeFileSync(join(dir, `${test.id}.error`), String(error));
+      }
+    }
+  }
+}
+
 const [verb, dir, profile] = process.argv.slice(2);
 if (dir !== undefined && verb === "write") write(dir);
 else if (dir !== undefined && verb === "compare") compare(dir, (profile ?? "tflm-double") as ProfileName);
 else if (dir !== undefined && verb === "collect") collect(dir);
+else if (dir !== undefined && verb === "litert") await record(dir, await openLitert());
+else if (dir !== undefined && verb === "tfjs") await record(dir, await openTfjsTflite());
 else {
-  process.stderr.write("Usage: tsx --conditions=source bench/integer-golden.ts write|compare|collect DIR [PROFILE]\n");
+  process.stderr.write(
+    "Usage: tsx --conditions=source bench/integer-golden.ts write|compare|collect|litert|tfjs DIR [PROFILE]\n",
+  );
   process.exitCode = 2;
 }

@@ -1,3 +1,4 @@
+import { roundHalfEven } from "../../graph/quantize.ts";
 import type { AveragePoolStep, MaxPoolStep, MeanStep, ResizeStep, WindowSizes } from "./program.ts";
 import { type Integers, rescaleRun, sumsFor } from "./rescale.ts";
 
@@ -112,8 +113,40 @@ function positions(size: number, outSize: number, step: ResizeStep): readonly Be
   });
 }
 
+/** Positions in float32 with weights of 11 bits. */
+function finePositions(size: number, outSize: number, step: ResizeStep): readonly Between[] {
+  const cut = step.alignCorners && outSize > 1 ? 1 : 0;
+  const ratio = Math.fround((size - cut) / (outSize - cut));
+  const offset = step.halfPixel ? Math.fround(Math.fround(0.5 * ratio) - 0.5) : 0;
+  return Array.from({ length: outSize }, (_, i) => {
+    const at = Math.min(Math.max(Math.fround(Math.fround(i * ratio) + offset), 0), size - 1);
+    const lower = Math.trunc(at);
+    return { at: roundHalfEven(Math.fround(Math.fround(at - lower) * 2048)), lower, upper: Math.min(lower + 1, size - 1) };
+  });
+}
+
+function runFineResize(step: ResizeStep, input: Integers, out: Integers): void {
+  const ys = finePositions(step.height, step.outHeight, step);
+  const xs = finePositions(step.width, step.outWidth, step);
+  for (let plane = 0, o = 0; plane < step.planes; plane++) {
+    const base = plane * step.height * step.width;
+    for (const y of ys) {
+      const upper = base + y.lower * step.width;
+      const lower = base + y.upper * step.width;
+      for (const x of xs) {
+        const topLeft = input[upper + x.lower] as number;
+        const bottomLeft = input[lower + x.lower] as number;
+        const top = topLeft * 2048 + ((input[upper + x.upper] as number) - topLeft) * x.at;
+        const bottom = bottomLeft * 2048 + ((input[lower + x.upper] as number) - bottomLeft) * x.at;
+        out[o++] = (top * 2048 + (bottom - top) * y.at + 2097152) >> 22;
+      }
+    }
+  }
+}
+
 /** Bilinear resizing. Outside the centres of the first and the last pixel, these go on. */
 export function runResize(step: ResizeStep, input: Integers, out: Integers): void {
+  if (step.fine) return runFineResize(step, input, out);
   const ys = positions(step.height, step.outHeight, step);
   const xs = positions(step.width, step.outWidth, step);
   for (let plane = 0, o = 0; plane < step.planes; plane++) {

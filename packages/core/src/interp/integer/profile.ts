@@ -92,6 +92,20 @@ export const PROFILES = {
       lstm: "single",
     },
   },
+  xnnpack: {
+    says: "LiteRT on a processor: XNNPACK's 8-bit kernels, and the reference kernels where it has none",
+    rules: {
+      ...TFLM,
+      conv: "float",
+      depthwise: "float",
+      fullyConnected: "float",
+      mul: "float",
+      mean: "float",
+      leakyRelu: "xnn",
+      requantize: "xnn",
+      resizeBilinear: "xnn",
+    },
+  },
   "ort-float": {
     says: "integer sums brought to scale in float32 and rounded half to even; every other operator in float between integers",
     rules: {

@@ -154,6 +154,8 @@ export type UnaryFunction =
   | { readonly kind: "requantize"; readonly multiplier: Multiplier; readonly rounding: Rounding }
   | { readonly kind: "relu"; readonly multiplier: Multiplier; readonly rounding: Rounding }
   | { readonly kind: "leakyRelu"; readonly positive: Multiplier; readonly negative: Multiplier; readonly rounding: Rounding }
+  /** floor((x * multiplier + 128) / 256), a multiplier for each side of zero. */
+  | { readonly kind: "byteScaled"; readonly positive: number; readonly negative: number }
   | {
       readonly kind: "logistic" | "tanh";
       /** To four integer bits. */
@@ -201,9 +203,13 @@ export interface L2NormalizationStep extends StepBase {
   readonly rounding: Rounding;
 }
 
-/** Bilinear resizing of the last two axes with 10 fraction bits. */
+/**
+ * Bilinear resizing of the last two axes. Positions have 10 fraction bits and weights 20 in all, rounded half away from zero; with `fine`, positions are
+ * float32, weights have 11 bits in each direction, and ties go up.
+ */
 export interface ResizeStep extends StepBase {
   readonly kind: "resizeBilinear";
+  readonly fine: boolean;
   readonly planes: number;
   readonly height: number;
   readonly width: number;

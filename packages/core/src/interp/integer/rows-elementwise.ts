@@ -1,5 +1,5 @@
 import { attrFloat } from "../../graph/node.ts";
-import { LEVELS } from "../../graph/quantize.ts";
+import { LEVELS, roundHalfEven } from "../../graph/quantize.ts";
 import { roundAway } from "./border.ts";
 import { quantizeMultiplier } from "./multiplier.ts";
 import type { RuleKind } from "./profile.ts";
@@ -61,7 +61,9 @@ const mul: CompileRow = (site) => {
   const grids = binaryGrids(site);
   if (grids === undefined) return undefined;
   const { a, b, out } = grids;
-  const rescale = rescaleBy(site.at, "mul", [(a.scale * b.scale) / out.scale]);
+  const float = site.at.profile.rules.mul === "float" && out.dtype !== "int16";
+  const ratio = float ? Math.fround(Math.fround(a.scale * b.scale) / out.scale) : (a.scale * b.scale) / out.scale;
+  const rescale = rescaleBy(site.at, "mul", [ratio]);
   if (rescale === undefined) return undefined;
   return [
     {
@@ -187,13 +189,27 @@ const relu = unary((site, input, output) => {
 });
 
 const identity = unary((site, input, output) => {
+  if (site.at.profile.rules.requantize === "xnn" && input.dtype !== "int16") {
+    const factor = inBytes(Math.fround(input.scale / output.scale));
+    return { f: { kind: "byteScaled", positive: factor, negative: factor } };
+  }
   const rounding = roundingOf(site.at, "requantize");
   return rounding === undefined
     ? undefined
     : { f: { kind: "requantize", multiplier: quantizeMultiplier(input.scale / output.scale), rounding } };
 });
 
+/** A factor in 1/256, as XNNPACK has it. */
+function inBytes(factor: number): number {
+  return roundHalfEven(Math.fround(256 * factor));
+}
+
 const leakyRelu = unary((site, input, output) => {
+  if (site.at.profile.rules.leakyRelu === "xnn" && input.dtype !== "int16") {
+    const ratio = Math.fround(input.scale / output.scale);
+    const slope = Math.fround(attrFloat(site.node, "alpha", 0.01));
+    return { f: { kind: "byteScaled", positive: inBytes(ratio), negative: inBytes(Math.fround(ratio * slope)) } };
+  }
   const rounding = roundingOf(site.at, "leakyRelu");
   const alpha = Math.fround(attrFloat(site.node, "alpha", 0.01));
   if (rounding === undefined || alpha < 0) return undefined;

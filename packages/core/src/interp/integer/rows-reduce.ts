@@ -58,7 +58,8 @@ function averagePool(global: boolean): CompileRow {
 }
 
 /** The multiplier of a mean: that of the scales, divided by the count with as many bits kept as fit. */
-function meanRescale(ratio: number, count: number, rule: "double" | "single"): Rescale {
+function meanRescale(ratio: number, count: number, rule: "double" | "single" | "float"): Rescale {
+  if (rule === "float") return { rule, scales: Float32Array.of(Math.fround(Math.fround(ratio) / count)) };
   const { value, shift } = quantizeMultiplier(ratio);
   const room = Math.min(Math.floor(Math.log2(count)), 32, 31 + shift);
   const divided = Number((BigInt(value) << BigInt(room)) / BigInt(count));
@@ -71,8 +72,8 @@ function meanStep(
   how: { readonly axes: readonly number[]; readonly sum: boolean },
 ): readonly IntegerStep[] | undefined {
   const { at, node, output } = site;
-  const rule = roundingOf(at, "mean");
-  if (rule === undefined) return undefined;
+  const { mean: rule } = at.profile.rules;
+  if (rule !== "double" && rule !== "single" && rule !== "float") return undefined;
   const name = node.inputs[0] as string;
   const sizes = shapeOf(at, name);
   const axes = how.axes.map((axis) => (axis < 0 ? axis + sizes.length : axis));
@@ -157,7 +158,8 @@ const l2Normalization: CompileRow = (site) => {
 const resize: CompileRow = (site) => {
   const { at, node, output } = site;
   const g = grids(site);
-  if (g === undefined || roundingOf(at, "resizeBilinear") === undefined || !sameGrid(g.input, g.out)) return undefined;
+  const rule = at.profile.rules.resizeBilinear;
+  if (g === undefined || rule === "real" || !sameGrid(g.input, g.out)) return undefined;
   const name = node.inputs[0] as string;
   const shape = shapeOf(at, name);
   const outShape = shapeOf(at, output);
@@ -174,6 +176,7 @@ const resize: CompileRow = (site) => {
   return [
     {
       kind: "resizeBilinear",
+      fine: rule === "xnn" && g.input.dtype !== "int16",
       node: node.name,
       inputs: [name],
       output,

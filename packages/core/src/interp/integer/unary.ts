@@ -15,6 +15,8 @@ export function applyUnary(f: Exclude<UnaryFunction, { readonly kind: "table" }>
       return multiply(x, f.multiplier, f.rounding);
     case "leakyRelu":
       return multiply(x, x >= 0 ? f.positive : f.negative, f.rounding);
+    case "byteScaled":
+      return Math.floor((x * (x >= 0 ? f.positive : f.negative) + 128) / 256);
     case "logistic":
       if (x <= -f.radius || x >= f.radius) return x < 0 ? 0 : clamp[1] - clamp[0];
       return roundingShift(logisticOf(multiply(x, f.multiplier, "double"), ARGUMENT_BITS), 23);
