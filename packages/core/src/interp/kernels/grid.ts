@@ -1,9 +1,9 @@
 import { fail } from "../../base/error.ts";
 import { attrInt, attrString } from "../../graph/node.ts";
 import { countOf, toInts } from "../../graph/tensor.ts";
+import { cubicWeights } from "../../ops/cubic-weights.ts";
 import type { Kernel } from "../kernel.ts";
 import { fromReals, reals, realsFor } from "../reals.ts";
-import { cubicWeights } from "./cubic.ts";
 import { needed } from "./needed.ts";
 import { roundHalfEven } from "./quantized.ts";
 

@@ -114,7 +114,11 @@ describe("recurrent layers for TFLite", () => {
         );
         const left = after.graph.nodes.filter((n) => n.op === "LSTM");
         sequences += left.length;
-        expect(left.every((n) => n.inputs.slice(4, 7).every((name) => name === "") && n.outputs.filter((name) => name !== "").length === 1)).toBe(true);
+        expect(
+          left.every(
+            (n) => n.inputs.slice(4, 7).every((name) => name === "") && n.outputs.filter((name) => name !== "").length === 1,
+          ),
+        ).toBe(true);
         expect(left.every((n) => attrString(n, "direction", "forward") === "forward")).toBe(true);
       }),
       { numRuns: 100 },

@@ -9,6 +9,7 @@ import { JOINING } from "./joining.ts";
 import { MOVING } from "./moving.ts";
 import { POOL } from "./pool.ts";
 import { REDUCE } from "./reduce.ts";
+import { PICTURE } from "./resize.ts";
 import type { Emission } from "./row.ts";
 import { SHAPE } from "./shape.ts";
 
@@ -25,6 +26,7 @@ export const EMISSIONS: Readonly<Record<string, Emission>> = {
   ...REDUCE,
   ...CHOICE,
   ...MOVING,
+  ...PICTURE,
 };
 
 /** The row of a node's operator; `undefined` for one that TFLite has no form of. */

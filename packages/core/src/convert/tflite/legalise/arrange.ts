@@ -124,6 +124,16 @@ function localResponse(site: LegaliseSite): Verdict {
   return site.finish(site.op("Div", [x, site.op("Pow", [base, site.scalar(attrFloat(node, "beta", 0.75))])]));
 }
 
+/** The smallest are the largest of the negatives. */
+function topSmallest(site: LegaliseSite): Verdict {
+  const { node } = site;
+  if (attrInt(node, "largest", 1) !== 0) return "keep";
+  const attributes = { ...Object.fromEntries(node.attributes), largest: 1 };
+  const negative = site.op("Neg", [site.input(0)]);
+  const [values, indices] = site.ops("TopK", [negative, site.input(1)], { count: 2, attributes }) as [string, string];
+  return site.finish(site.isUsed(0) ? site.op("Neg", [values]) : undefined, site.isUsed(1) ? indices : undefined);
+}
+
 /** Operators that are others with their operands arranged. */
 export const ARRANGE_ROWS: readonly LegaliseRow[] = [
   {
@@ -146,6 +156,13 @@ export const ARRANGE_ROWS: readonly LegaliseRow[] = [
     rewrite: mod,
   },
   { name: "clip-computed", ops: ["Clip"], says: "MAXIMUM and MINIMUM", costs: "Two operators", rewrite: clip },
+  {
+    name: "top-smallest",
+    ops: ["TopK"],
+    says: "TOPK_V2 of the negatives",
+    costs: "Two NEG",
+    rewrite: topSmallest,
+  },
   {
     name: "even-local-response",
     ops: ["LRN"],

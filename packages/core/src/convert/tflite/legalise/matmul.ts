@@ -133,6 +133,8 @@ function matMul(site: LegaliseSite): Verdict {
     // The Add takes this product in, later in the same round.
     if (bias !== undefined && isRow(bias, right[1] as number) && bias.shape.length <= left.length) return "keep";
   }
+  // Over more axes FULLY_CONNECTED keeps them by itself.
+  if (left.length > 2) return "keep";
   return site.finish(fullyConnected(site, { a, b }));
 }
 

@@ -36,10 +36,6 @@ function row(op: string, says: string, make: (site: LegaliseSite, x: string) => 
   };
 }
 
-function spatialAxes(site: LegaliseSite): readonly number[] {
-  return Array.from({ length: site.shape(site.input(0)).length - 2 }, (_, i) => i + 2);
-}
-
 /** Reductions that are another one beside an element-wise operator. */
 export const REDUCE_ROWS: readonly LegaliseRow[] = [
   row("ReduceL1", "sum of magnitudes", (site, x) => over(site, "ReduceSum", site.op("Abs", [x]))),
@@ -52,12 +48,5 @@ export const REDUCE_ROWS: readonly LegaliseRow[] = [
     says: "logarithm of a sum of exponentials, the maximum taken out",
     costs: "Six operators",
     rewrite: logSumExp,
-  },
-  {
-    name: "global-max-pool",
-    ops: ["GlobalMaxPool"],
-    says: "maximum over the spatial axes",
-    costs: "Nothing: one REDUCE_MAX",
-    rewrite: (site) => site.finish(site.op("ReduceMax", [site.input(0), site.list("axes", spatialAxes(site))], { keepdims: 1 })),
   },
 ];

@@ -6,6 +6,7 @@ import { ONE_DIM_ROWS } from "./one-dim.ts";
 import { RECURRENT_ROWS } from "./recurrent/rows.ts";
 import { REDUCE_ROWS } from "./reduce.ts";
 import { REFUSAL_ROWS } from "./refusals.ts";
+import { RESIZE_ROWS } from "./resize.ts";
 import type { LegaliseRow } from "./row.ts";
 
 /** Every rewrite, asked in this order; the first that has something to do with a node wins. */
@@ -17,5 +18,6 @@ export const LEGALISE_ROWS: readonly LegaliseRow[] = [
   ...MATMUL_ROWS,
   ...ONE_DIM_ROWS,
   ...ARRANGE_ROWS,
+  ...RESIZE_ROWS,
   ...REFUSAL_ROWS,
 ];
