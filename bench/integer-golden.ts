@@ -30,7 +30,7 @@ function write(dir: string): void {
         writeFileSync(join(dir, `${test.id}.in${k}`), Buffer.concat(parts));
         return tensorOf(test.spec, name).dtype;
       });
-      cases.push({ id: test.id, inputs, runs: RUNS_PER_CASE });
+      cases.push({ id: test.id, inputs, runs: RUNS_PER_CASE, reset: true });
     }
   }
   writeFileSync(join(dir, "manifest.json"), JSON.stringify(cases));

@@ -1,7 +1,7 @@
 """Converts a face embedding network to .tflite with the usual tools and judges every result alike, on LiteRT.
 
     python tflite.py --model FP32.onnx --crops DIR --lfw DIR --out tflite.json \\
-        [--table tflite.txt] [--keep DIR] [--tools a,b] [--also "tessera=COMMAND {in} {out}"] [--rounds 3]
+        [--table tflite.txt] [--keep DIR] [--tools a,b] [--also "tessera=COMMAND {in} {calib} {out}"] [--rounds 3]
 
 `--model` is ONNX or a float .tflite; it is the reference. `--crops` is what Tessera exports (see crops.py). `--also`
 measures a further command in the same rounds, or judges a file that is there already (`NAME=FILE.tflite`).
@@ -33,10 +33,15 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def calibration_file(crops: Crops, folder: Path) -> Path:
-    file = folder / "calib-nhwc.npy"
-    np.save(file, np.ascontiguousarray(crops.tensors[crops.rows("calib")].transpose(0, 2, 3, 1)))
-    return file
+def calibration_files(crops: Crops, folder: Path) -> dict[str, Path]:
+    """The crops of role `calib` for tools that want the channels last, and in a folder for those that want them first."""
+    nchw = np.ascontiguousarray(crops.tensors[crops.rows("calib")])
+    inner = folder / "calib"
+    inner.mkdir(exist_ok=True)
+    np.save(inner / "crops.npy", nchw)
+    last = folder / "calib-nhwc.npy"
+    np.save(last, np.ascontiguousarray(nchw.transpose(0, 2, 3, 1)))
+    return {"calibration": last, "calibration_folder": inner}
 
 
 def input_name_of(path: Path) -> str:
@@ -152,6 +157,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True, help="the FP32 reference, .onnx or .tflite")
     parser.add_argument("--onnx", type=Path, help="the same network as ONNX, for tools that read no .tflite")
+    parser.add_argument("--float", type=Path, help="the same network as float .tflite, for quantisers of such files")
     parser.add_argument("--crops", type=Path, required=True)
     parser.add_argument("--lfw", type=Path, required=True, help="folder with pairs.csv and aliases.csv")
     parser.add_argument("--out", type=Path, required=True)
@@ -159,7 +165,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--keep", type=Path, help="keep built files, measurements and embeddings here, and use them again")
     parser.add_argument("--rebuild", action="store_true", help="measure the tools anew though --keep has them")
     parser.add_argument("--tools", default=",".join(USUAL), help=f"of {', '.join(TOOLS)}; or nothing for none")
-    parser.add_argument("--also", action="append", default=[], metavar="NAME=COMMAND {in} {out} or FILE")
+    parser.add_argument("--also", action="append", default=[], metavar="NAME=COMMAND {in} {calib} {out} or FILE")
     parser.add_argument("--rounds", type=int, default=1, help="rounds of conversion, the first not counted when more")
     parser.add_argument("--budget", type=float, default=150, help="seconds after which a tool sits out later rounds")
     parser.add_argument("--timing", type=int, default=0, help="timed rounds of inference; 0 for none")
@@ -173,13 +179,14 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     crops = read_crops(options.crops)
     onnx_file = options.onnx or (options.model if options.model.suffix == ".onnx" else None)
-    floats = options.model if options.model.suffix == ".tflite" else folder / "float.tflite"
+    given = options.float or (options.model if options.model.suffix == ".tflite" else None)
+    floats = given or folder / "float.tflite"
     job = Job(
         model=options.model.resolve(),
         onnx=onnx_file and onnx_file.resolve(),
         floats=floats.resolve(),
         input_name=input_name_of(onnx_file) if onnx_file else "",
-        calibration=calibration_file(crops, folder),
+        **calibration_files(crops, folder),
     )
 
     tools = {name: TOOLS[name] for name in filter(None, options.tools.split(","))}
@@ -190,8 +197,8 @@ def main() -> None:
             files[name] = {"file": Path(value)}
         else:
             tools[name] = command_tool(name, value)
-    # Quantisers of .tflite files start from the float file that onnx2tf writes, so that one comes first, by itself.
-    first = {name: tool for name, tool in tools.items() if name == "onnx2tf-float" and floats != options.model}
+    # Where no float .tflite is given, its quantisers start from what onnx2tf writes, so that comes first, by itself.
+    first = {name: tool for name, tool in tools.items() if name == "onnx2tf-float" and given is None}
     builds = build_all(first, job, folder, options)
     for row in rows_of(first, builds, folder).values():
         if "file" in row:

@@ -26,6 +26,7 @@ class Job:
     floats: Path
     input_name: str
     calibration: Path  # npy f32[count, H, W, 3], normalised as the network wants it
+    calibration_folder: Path  # with one npy f32[count, 3, H, W], the same crops
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,6 @@ TOOLS = {
         {
             "onnx2tf-tf-float": "*_float32.tflite",
             "onnx2tf-tf-int8": "*_full_integer_quant.tflite",
-            "onnx2tf-tf-int16x8": "*_full_integer_quant_with_int16_act.tflite",
         },
         _onnx2tf("-tb", "tf_converter", "-qt", "per-channel"),
     ),
@@ -91,10 +91,15 @@ USUAL = ("onnx2tf-float", "onnx2tf-direct", "onnx2tf-direct-pertensor", "onnx2tf
 
 
 def command_tool(name: str, line: str) -> Tool:
-    """`COMMAND {in} {out}` as a tool; `{onnx}` is the network as ONNX. A relative path is from where the user stands."""
+    """`COMMAND {in} {out}` as a tool, `{calib}` being the folder of crops to calibrate on and `{onnx}` the network as ONNX."""
 
     def command(job: Job, folder: Path) -> list[str]:
-        places = {"{in}": job.model, "{onnx}": job.onnx, "{out}": folder / "out.tflite"}
+        places = {
+            "{in}": job.model,
+            "{onnx}": job.onnx,
+            "{calib}": job.calibration_folder,
+            "{out}": folder / "out.tflite",
+        }
         words = shlex.split(line)
         for mark, place in places.items():
             words = [word.replace(mark, str(place)) for word in words]
