@@ -216,7 +216,7 @@ async function ownInteger() {
     return found.map((t) =>
       f32(
         t.shape,
-        toNumbers(t).map((q) => (q - at(scale.zeroPoint, 0)) * at(scale.scale, 0)),
+        Array.from(toNumbers(t), (q) => (q - at(scale.zeroPoint, 0)) * at(scale.scale, 0)),
       ),
     );
   };
