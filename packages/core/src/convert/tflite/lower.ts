@@ -17,6 +17,8 @@ import { type FloatIsland, LOWER_TFLITE_DEFAULTS, type LowerReport, type LowerTf
 import { bindDims } from "./prepare/bind-dims.ts";
 import { denseForms } from "./prepare/dense-forms.ts";
 import { fuseActivations } from "./prepare/fuse-activations.ts";
+import { countOperators } from "./storage/records.ts";
+import { storeTflite } from "./storage/store.ts";
 
 /** A node that cannot be lowered. */
 interface Problem {
@@ -41,7 +43,7 @@ export function lowerTflite(
   const settings = { ...LOWER_TFLITE_DEFAULTS, ...options };
   const bound = bindDims(model, settings.dims);
   const scaled = scaleChannels(bound, settings.plan?.channelScales ?? new Map());
-  const legal = legaliseModel(scaled, { plan: settings.plan });
+  const legal = legaliseModel(scaled, { plan: settings.plan, recurrent: settings.recurrent });
   const dense = denseForms({ model: inferTypes(legal.model), plan: legal.plan });
   const ready = inferTypes(fuseActivations(dense.model, dense.plan));
   const problems: Problem[] = legal.refused.map((r) => ({ ...r, code: "UNSUPPORTED_OP" as const }));
@@ -112,19 +114,21 @@ function emitModel(
   if (problems.length > 0) throw refusal(problems);
   const inner = values.conversions;
   const outputs = layout.outputs.map(({ name, order }) => ({ name, tensor: values.output({ name, order, domain }) }));
-  const records = builder.finish({ inputs, outputs, description: `${graph.name}, converted by Tessera` });
+  const whole = builder.finish({ inputs, outputs, description: `${graph.name}, converted by Tessera` });
+  const { records, report: storage } = storeTflite(whole, settings);
   return {
     records,
     report: {
       inputs: layout.inputs,
       outputs: layout.outputs,
-      operators: builder.operatorCounts(),
+      operators: countOperators(records),
       transposes: values.transposes,
       padding,
       floatIslands: islands,
       borders: values.conversions - inner,
       decomposed,
       layoutExact: exact,
+      ...(storage !== undefined && { storage }),
     },
   };
 }

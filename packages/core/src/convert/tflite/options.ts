@@ -1,4 +1,6 @@
 import type { QuantPlan } from "../../graph/plan.ts";
+import type { RecurrentForm } from "./legalise/row.ts";
+import type { StorageReport } from "./storage/float16.ts";
 
 /** Options of `lowerTflite`. */
 export interface LowerTfliteOptions {
@@ -12,6 +14,11 @@ export interface LowerTfliteOptions {
   readonly weights?: "float32" | "float16" | "dynamic-int8";
   /** Leave out what no runtime reads: names, and zero points that are all the same. */
   readonly slim?: boolean;
+  /**
+   * LSTM layers step by step (runs everywhere), or as UNIDIRECTIONAL_SEQUENCE_LSTM: smaller, for TFLite Micro, refused by LiteRT for the web, and
+   * its state lives on from call to call until the host resets it.
+   */
+  readonly recurrent?: RecurrentForm;
   /** Sizes of symbolic dimensions by name. A first size that is not given is 1. */
   readonly dims?: ReadonlyMap<string, number>;
 }
@@ -22,6 +29,7 @@ export const LOWER_TFLITE_DEFAULTS = {
   layout: "nhwc",
   weights: "float32",
   slim: false,
+  recurrent: "unrolled",
 } as const satisfies LowerTfliteOptions;
 
 /** A TRANSPOSE that the two worlds' layouts made necessary. */
@@ -63,4 +71,6 @@ export interface LowerReport {
   readonly decomposed: readonly string[];
   /** Whether the assignment of layouts is known to need the fewest TRANSPOSEs. */
   readonly layoutExact: boolean;
+  /** What the option `weights` changed. */
+  readonly storage?: StorageReport;
 }

@@ -1,14 +1,14 @@
 import type { Draft } from "../../formats/flatbuffer/table.ts";
 import type { BuiltinOperator } from "../../formats/tflite/builtin-operators.ts";
 import { TENSOR_TYPES, type TensorTypeName } from "../../formats/tflite/enums.ts";
-import type { BuiltinOptions } from "../../formats/tflite/options.ts";
+import type { Operator } from "../../formats/tflite/schema.ts";
 import type { Tensor } from "../../formats/tflite/tensor-tables.ts";
 
 /** One call of an operator as far as its version depends on it. Inputs left out are `undefined`. */
 export interface VersionedCall {
   readonly inputs: readonly (Draft<Tensor> | undefined)[];
   readonly outputs: readonly (Draft<Tensor> | undefined)[];
-  readonly options?: Draft<BuiltinOptions> | undefined;
+  readonly options?: Draft<Operator>["builtinOptions"];
 }
 
 /** A version that a call needs under a condition. */
