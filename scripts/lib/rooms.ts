@@ -52,7 +52,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   runtimes: {
     says: "adapters to real runtimes behind the Runtime interface",
     may: coreRooms("base", "graph", "formats", "convert", "targets"),
-    outside: ["onnxruntime-node", "onnxruntime-web"],
+    outside: ["@litertjs/core", "@tensorflow/tfjs-tflite", "onnxruntime-node", "onnxruntime-web"],
     node: true,
   },
   web: {
@@ -70,7 +70,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   testkit: {
     says: "private: builders, arbitraries, one suite per interface",
     may: [...ALL_CORE, "runtimes"],
-    outside: ["@litertjs/core", "fast-check", "flatbuffers", "vitest"],
+    outside: ["fast-check", "flatbuffers", "vitest"],
     node: true,
   },
 };

@@ -27,10 +27,15 @@ export interface LitertRun extends WasmRun<LitertWasm> {
   end(): Promise<void>;
 }
 
+/** The folder of the package. */
+function folder(): string {
+  return dirname(dirname(require.resolve("@litertjs/core")));
+}
+
 /** Version of the package. @throws RUNTIME_MISSING */
 export function litertVersion(): string {
   try {
-    const path = join(dirname(require.resolve(PACKAGE)), "../package.json");
+    const path = join(folder(), "package.json");
     return (JSON.parse(readFileSync(path, "utf8")) as { version: string }).version;
   } catch (error) {
     throw packageMissing(PACKAGE, error);
@@ -53,7 +58,7 @@ async function compile(name: keyof typeof FILES): Promise<WasmProgram> {
 
 /** Path of a build without ending. */
 function pathOf(name: keyof typeof FILES): string {
-  return join(dirname(require.resolve(PACKAGE)), "../wasm", FILES[name]);
+  return join(folder(), "wasm", FILES[name]);
 }
 
 /** The compiled program of a build; read once per thread. @throws RUNTIME_MISSING */

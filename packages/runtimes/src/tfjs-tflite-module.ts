@@ -61,7 +61,7 @@ let program: Promise<WasmProgram> | undefined;
 
 function folder(): string {
   // Its main file is for tfjs, which it wants besides; the WebAssembly stands alone.
-  return dirname(require.resolve(`${PACKAGE}/package.json`));
+  return dirname(require.resolve("@tensorflow/tfjs-tflite/package.json"));
 }
 
 /** Version of the package. @throws RUNTIME_MISSING */
