@@ -7,8 +7,10 @@ import { f32, toNumbers } from "./tensor.ts";
 
 /** A value between convolutions whose channels may be scaled against each other. */
 export interface ChannelPlace {
-  /** The value that is quantized: behind the Relu or Clip, where there is one. */
+  /** The value that is quantized: behind the activation, where there is one. */
   readonly tensor: string;
+  /** The value in front of a PRelu or LeakyRelu, which is quantized too and takes the same factors. */
+  readonly before: string | undefined;
   readonly channels: number;
   /** The Conv that makes it. */
   readonly maker: Node;
@@ -18,18 +20,24 @@ export interface ChannelPlace {
   readonly readers: readonly Node[];
 }
 
+/** Options of {@link channelPlaces}. */
+export interface ChannelPlacesOptions {
+  /** Look through PRelu and LeakyRelu too, whatever their slopes: f * x with f > 0 stays on its side of zero. */
+  readonly slopes?: boolean;
+}
+
 /**
  * Values `Conv -> [Relu | Clip from 0] -> Conv...` whose channels can be scaled up in the first Conv and down in the readers without changing what
  * the network computes, because these activations are positively homogeneous channel by channel. Weights must be float32 constants that one Conv
  * alone reads.
  */
-export function channelPlaces(model: Model): readonly ChannelPlace[] {
+export function channelPlaces(model: Model, { slopes = false }: ChannelPlacesOptions = {}): readonly ChannelPlace[] {
   const draft = new GraphDraft(model.graph);
   const places: ChannelPlace[] = [];
   for (const maker of model.graph.nodes) {
     if (!isOwnConv(maker, draft)) continue;
     const channels = draft.constant(maker.inputs[1] as string)?.shape[0] as number;
-    const behind = behindActivation(maker.outputs[0] as string, draft);
+    const behind = behindActivation(maker.outputs[0] as string, { draft, slopes });
     if (behind === undefined || draft.isOutput(behind.tensor)) continue;
     const readers = draft.consumers(behind.tensor);
     if (readers.length === 0 || !readers.every((r) => isOwnConv(r, draft) && r.inputs.indexOf(behind.tensor, 1) < 0)) continue;
@@ -45,18 +53,22 @@ function isOwnConv(node: Node, draft: GraphDraft): boolean {
   return own(weight ?? "") && (!bias || (bias !== weight && own(bias)));
 }
 
-/** The value behind the Relu or Clip that alone reads a value, or the value itself; `undefined` behind a Clip that is not homogeneous below its bound. */
+/** The value behind the activation that alone reads a value, or the value itself; `undefined` behind a Clip that is not homogeneous below its bound. */
 function behindActivation(
   value: string,
-  draft: GraphDraft,
-): { readonly tensor: string; readonly bound: number | undefined } | undefined {
+  { draft, slopes }: { readonly draft: GraphDraft; readonly slopes: boolean },
+): Pick<ChannelPlace, "tensor" | "before" | "bound"> | undefined {
   const next = draft.onlyConsumer(value);
-  if (next === undefined || !(isOp(next, "Relu") || isOp(next, "Clip"))) return { tensor: value, bound: undefined };
+  const plain = { tensor: value, before: undefined, bound: undefined };
+  if (next === undefined) return plain;
   const tensor = next.outputs[0] as string;
-  if (isOp(next, "Relu")) return { tensor, bound: undefined };
+  if (isOp(next, "Relu")) return { ...plain, tensor };
+  if (slopes && (isOp(next, "PRelu") || isOp(next, "LeakyRelu")) && next.inputs.indexOf(value, 1) < 0)
+    return { tensor, before: value, bound: undefined };
+  if (!isOp(next, "Clip")) return plain;
   const [low, high] = [1, 2].map((i) => (next.inputs[i] ? draft.constant(next.inputs[i] as string) : undefined));
   if (low === undefined || toNumbers(low)[0] !== 0 || (next.inputs[2] && high === undefined)) return undefined;
-  return { tensor, bound: high === undefined ? undefined : toNumbers(high)[0] };
+  return { ...plain, tensor, bound: high === undefined ? undefined : toNumbers(high)[0] };
 }
 
 /**
@@ -67,7 +79,7 @@ function behindActivation(
  */
 export function scaleChannels(model: Model, scales: ReadonlyMap<string, readonly number[]>): Model {
   if (scales.size === 0) return model;
-  const places = new Map(channelPlaces(model).map((p) => [p.tensor, p]));
+  const places = new Map(channelPlaces(model, { slopes: true }).map((p) => [p.tensor, p]));
   const draft = new GraphDraft(model.graph);
   for (const [tensor, factors] of scales) {
     const place = places.get(tensor);

@@ -1,6 +1,7 @@
 import type { Model } from "../graph/model.ts";
 import { attrInt } from "../graph/node.ts";
-import { channelPlaces } from "../graph/quantize-channels.ts";
+import { type ChannelPlace, channelPlaces } from "../graph/quantize-channels.ts";
+import type { Target } from "../targets/target.ts";
 
 /** Options of {@link equalizingScales}. */
 export interface EqualizeOptions {
@@ -32,13 +33,19 @@ export function equalizingScales(
 ): ReadonlyMap<string, readonly number[]> {
   const { strength, limit, headroom } = { ...EQUALIZE_DEFAULTS, ...options };
   const scales = new Map<string, readonly number[]>();
-  for (const place of channelPlaces(model)) {
+  for (const place of channelPlaces(model, { slopes: true })) {
     const seen = largest.get(place.tensor);
     if (seen === undefined || seen.length !== place.channels) continue;
-    const whole = place.bound ?? Array.from(seen).reduce((a, b) => Math.max(a, b), 0);
+    const whole = place.bound ?? greatest(seen);
+    const before = place.before === undefined ? undefined : largest.get(place.before);
+    const wholeBefore = before === undefined ? 0 : greatest(before);
     const alone = place.readers.every((r) => attrInt(r, "group", 1) === place.channels);
-    const factors = Array.from(seen, (m) => {
-      const ratio = m > 0 ? whole / m : 1;
+    const factors = Array.from(seen, (m, c) => {
+      // In front of a slope as behind it, no channel may outgrow the one that sets the range.
+      const ratio = Math.min(
+        ratioOf(whole, m),
+        before === undefined ? Number.POSITIVE_INFINITY : ratioOf(wholeBefore, before[c] as number),
+      );
       const scale = Math.min(limit, alone ? ratio : ratio ** strength);
       // Under a Clip a scaled channel must still stay below the bound; without one there is nothing to hit.
       return Math.fround(Math.max(1, place.bound === undefined ? scale : Math.min(scale, ratio / headroom)));
@@ -46,4 +53,21 @@ export function equalizingScales(
     if (factors.some((f) => f !== 1)) scales.set(place.tensor, factors);
   }
   return scales;
+}
+
+function greatest(values: ArrayLike<number>): number {
+  return Array.from(values).reduce((a, b) => Math.max(a, b), 0);
+}
+
+function ratioOf(whole: number, largest: number): number {
+  return largest > 0 ? whole / largest : 1;
+}
+
+/**
+ * The values whose channels may be equalized for a target: those behind PRelu and LeakyRelu where the target has integer kernels for them, which is
+ * where the value in front of the slope is quantized by its side.
+ */
+export function equalizablePlaces(model: Model, target: Target): readonly ChannelPlace[] {
+  const rule = Object.hasOwn(target.operators, "PRelu") ? target.operators["PRelu"] : undefined;
+  return channelPlaces(model, { slopes: rule?.kind === "integer" });
 }

@@ -35,11 +35,15 @@ export function exposeValues(model: Model, names: readonly string[]): Model {
  */
 export async function observeLargest(
   model: Model,
-  places: readonly { readonly tensor: string; readonly channels: number }[],
+  places: readonly { readonly tensor: string; readonly before?: string | undefined; readonly channels: number }[],
   samples: Samples,
   options: ObserveOptions,
 ): Promise<ReadonlyMap<string, Float64Array>> {
-  const largest = new Map(places.map(({ tensor, channels }) => [tensor, new Float64Array(channels)] as const));
+  const largest = new Map(
+    places.flatMap(({ tensor, before, channels }) =>
+      [tensor, ...(before === undefined ? [] : [before])].map((name) => [name, new Float64Array(channels)] as const),
+    ),
+  );
   await eachSample(model, [...largest.keys()], samples, options, (name, value) => {
     const channels = largest.get(name) as Float64Array;
     if (value.shape[1] !== channels.length)
