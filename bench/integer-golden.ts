@@ -4,6 +4,7 @@
  *        tsx --conditions=source bench/integer-golden.ts compare DIR [PROFILE]
  *        tsx --conditions=source bench/integer-golden.ts collect DIR
  *        tsx --conditions=source bench/integer-golden.ts litert|tfjs DIR    records into DIR what these runtimes compute
+ * TESSERA_CASES=200 before any of them takes other than the 40 cases of a family that the repository has.
  */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -18,11 +19,14 @@ import type { TfliteRunner } from "@tessera/testkit/tflite/tflite-runner";
 
 const families = Object.keys(FAMILIES) as FamilyName[];
 
+/** Cases of each family: those of the repository, or as many as the environment asks for. */
+const count = Number(process.env["TESSERA_CASES"] ?? CASES_PER_FAMILY);
+
 function write(dir: string): void {
   mkdirSync(dir, { recursive: true });
   const cases: object[] = [];
   for (const family of families) {
-    for (let i = 0; i < CASES_PER_FAMILY; i++) {
+    for (let i = 0; i < count; i++) {
       const test = integerCase(family, i);
       writeFileSync(join(dir, `${test.id}.tflite`), test.file());
       const inputs = test.spec.feeds.map((name, k) => {
@@ -46,7 +50,7 @@ interface Difference {
 
 function difference(dir: string, family: FamilyName, profile: ProfileName): Difference {
   const total = { equal: 0, values: 0, largest: 0, failed: 0, worst: "" };
-  for (let i = 0; i < CASES_PER_FAMILY; i++) {
+  for (let i = 0; i < count; i++) {
     const test = integerCase(family, i);
     const path = join(dir, `${test.id}.out`);
     if (!existsSync(path)) {
@@ -88,7 +92,7 @@ function collect(dir: string): void {
   const { version } = JSON.parse(readFileSync(join(dir, "recorded.json"), "utf8")) as { readonly version: string };
   const cases: Record<string, string> = {};
   for (const family of families) {
-    for (let i = 0; i < CASES_PER_FAMILY; i++) {
+    for (let i = 0; i < count; i++) {
       const path = join(dir, `${family}-${i}.out`);
       if (!existsSync(path)) continue;
       const bytes = readFileSync(path);
@@ -104,7 +108,7 @@ function collect(dir: string): void {
 async function record(dir: string, runner: TfliteRunner): Promise<void> {
   mkdirSync(dir, { recursive: true });
   for (const family of families) {
-    for (let i = 0; i < CASES_PER_FAMILY; i++) {
+    for (let i = 0; i < count; i++) {
       const test = integerCase(family, i);
       const file = test.file();
       const parts: Uint8Array[] = [];

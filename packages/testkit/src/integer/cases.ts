@@ -1,6 +1,7 @@
 import { type Random, seededRandom } from "@tessera/core/base/random";
 import { buildCase, type CaseSpec, type IntegerCase } from "./case-builder.ts";
 import { binaryCase, extremumCase, preluCase, unaryCase } from "./cases-elementwise.ts";
+import { lstmCase } from "./cases-lstm.ts";
 import { l2Case, moveCase, poolCase, reduceCase, resizeCase, softmaxCase } from "./cases-reduce.ts";
 import { convCase, fullyConnectedCase } from "./cases-sums.ts";
 
@@ -44,6 +45,7 @@ export const FAMILIES = {
   TRANSPOSE: (r, id) => moveCase(r, id, "TRANSPOSE"),
   RESHAPE: (r, id) => moveCase(r, id, "RESHAPE"),
   SLICE: (r, id) => moveCase(r, id, "SLICE"),
+  UNIDIRECTIONAL_SEQUENCE_LSTM: lstmCase,
   CONV_2D_16x8: (r, id) => convCase(r, id, { depthwise: false, width: "int16" }),
   DEPTHWISE_CONV_2D_16x8: (r, id) => convCase(r, id, { depthwise: true, width: "int16" }),
   FULLY_CONNECTED_16x8: (r, id) => fullyConnectedCase(r, id, { perChannel: false, width: "int16" }),

@@ -1,8 +1,8 @@
-import { attrFloat, attrInt, attrString } from "../../graph/node.ts";
+import { attrInt, attrString } from "../../graph/node.ts";
 import { toNumbers, view } from "../../graph/tensor.ts";
 import { quantizeMultiplier } from "./multiplier.ts";
 import type { LstmGate, LstmStep } from "./program.ts";
-import { type CompileRow, constantOf, gridOf, quantizedConstant, roundingOf, type Site, shapeOf } from "./site.ts";
+import { type CompileRow, constantOf, giveGrid, gridOf, quantizedConstant, roundingOf, type Site, shapeOf } from "./site.ts";
 
 /** Scale of the sums before logistic and tanh, Q3.12, and of what these give, Q0.15. */
 const SUM_SCALE = 2 ** -12;
@@ -22,18 +22,23 @@ export const lstmRow: CompileRow = (site) => {
   const plain =
     attrString(node, "direction", "forward") === "forward" &&
     attrInt(node, "input_forget", 0) === 0 &&
-    !node.attributes.has("activations");
+    hasUsualFunctions(site) &&
+    !node.attributes.has("clip");
   const outName = node.outputs[0];
   if (rounding === undefined || !plain || lengths || peep || !isZero(site, h0) || !isZero(site, c0) || !outName) return undefined;
   const input = gridOf(at, x);
-  const hidden = gridOf(at, outName);
+  // All hidden states have the encoding of the last one.
+  const hidden = gridOf(at, outName) ?? gridOf(at, node.outputs[1]);
   const cell = gridOf(at, node.outputs[2]);
   const weights = quantizedConstant(at, w ?? "");
   const recurrent = quantizedConstant(at, r ?? "");
   const bias = b ? quantizedConstant(at, b) : undefined;
   if (input === undefined || hidden === undefined || cell === undefined || weights === undefined || recurrent === undefined)
     return undefined;
-  if (b && bias === undefined) return undefined;
+  if (b && bias?.tensor.dtype !== "int32") return undefined;
+  const biases = bias === undefined ? undefined : view(bias.tensor, "int32");
+  // The sums of the recurrent part have another scale and start at zero in the kernel.
+  if (biases?.subarray(biases.length / 2).some((v) => v !== 0)) return undefined;
   const exponent = Math.log2(cell.scale);
   if (
     weights.tensor.dtype !== "int8" ||
@@ -51,12 +56,14 @@ export const lstmRow: CompileRow = (site) => {
   const times = (a: number, s: number): number => Math.fround(a * s) / SUM_SCALE;
   const gateOf = (gate: number): LstmGate => ({
     weights: view(weights.tensor, "int8").slice(gate * hiddenSize * inputSize, (gate + 1) * hiddenSize * inputSize),
-    bias: biasOf(bias === undefined ? undefined : view(bias.tensor, "int32"), gate, hiddenSize),
+    bias: biasOf(biases, gate, hiddenSize),
     multiplier: quantizeMultiplier(times(input.scale, scaleOf(weights.encoding.scale, gate))),
     recurrent: view(recurrent.tensor, "int8").slice(gate * hiddenSize * hiddenSize, (gate + 1) * hiddenSize * hiddenSize),
     recurrentMultiplier: quantizeMultiplier(times(hidden.scale, scaleOf(recurrent.encoding.scale, gate))),
   });
-  const clip = attrFloat(node, "clip", 0);
+  // ONNX has no word for it, so raising keeps it beside the node.
+  const clip = Number(node.metadata?.get("tflite.cellClip") ?? 0);
+  giveGrid(at, outName, hidden);
   const step: LstmStep = {
     kind: "lstm",
     node: node.name,
@@ -86,17 +93,22 @@ export const lstmRow: CompileRow = (site) => {
   return [step];
 };
 
+/** The functions that an LSTM has when it names none. */
+const USUAL = ["Sigmoid", "Tanh", "Tanh"];
+
+function hasUsualFunctions(site: Site): boolean {
+  const attribute = site.node.attributes.get("activations");
+  if (attribute === undefined) return true;
+  return attribute.kind === "strings" && attribute.value.length === 3 && attribute.value.every((name, i) => name === USUAL[i]);
+}
+
 function isZero(site: Site, name: string | undefined): boolean {
   if (name === undefined || name === "") return true;
   const constant = constantOf(site.at, name);
   return constant !== undefined && toNumbers(constant).every((v) => v === 0);
 }
 
-/** The biases of both parts in one sum; they have the same scale only when the recurrent part is zero, which converters see to. */
+/** The bias of one gate. */
 function biasOf(all: Int32Array | undefined, gate: number, hiddenSize: number): Int32Array {
-  if (all === undefined) return new Int32Array(hiddenSize);
-  return Int32Array.from(
-    { length: hiddenSize },
-    (_, i) => (all[gate * hiddenSize + i] as number) + (all[(gate + 4) * hiddenSize + i] as number),
-  );
+  return all === undefined ? new Int32Array(hiddenSize) : all.slice(gate * hiddenSize, (gate + 1) * hiddenSize);
 }

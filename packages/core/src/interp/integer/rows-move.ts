@@ -3,7 +3,7 @@ import { toIntegers } from "./border.ts";
 import type { IntegerStep } from "./program.ts";
 import { requantizeStep } from "./rows-elementwise.ts";
 import { isNearest } from "./rows-reduce.ts";
-import { type CompileRow, constantOf, type Grid, gridOf, operandGrid, type Site, sameGrid, shapeOf } from "./site.ts";
+import { type CompileRow, constantOf, type Grid, giveGrid, gridOf, operandGrid, type Site, sameGrid, shapeOf } from "./site.ts";
 
 /** Which inputs of an operator are data that moves, the others being indices and sizes. */
 const MOVED_INPUTS: Readonly<Record<string, (node: Node) => readonly number[]>> = {
@@ -35,11 +35,11 @@ export const moveRow: CompileRow = (site) => {
   const { at, node } = site;
   const which = Object.hasOwn(MOVED_INPUTS, node.op) ? MOVED_INPUTS[node.op]?.(node) : undefined;
   if (which === undefined || (node.op === "Resize" && !isNearest(site))) return undefined;
-  const out = gridOf(at, site.output);
+  const out = gridOf(at, site.output) ?? inherited(site, which);
   if (out === undefined || site.bounds !== undefined) return undefined;
   for (const name of node.outputs) {
-    const grid = name === "" ? out : gridOf(at, name);
-    if (grid === undefined || !sameGrid(grid, out)) return undefined;
+    const grid = name === "" ? out : (gridOf(at, name) ?? out);
+    if (!sameGrid(grid, out)) return undefined;
   }
   const steps: IntegerStep[] = [];
   const inputs = [...node.inputs];
@@ -50,11 +50,21 @@ export const moveRow: CompileRow = (site) => {
     if (moved === undefined) return undefined;
     inputs[i] = moved;
   }
+  for (const name of node.outputs) if (name !== "" && gridOf(at, name) === undefined) giveGrid(at, name, out);
   if (node.op === "Pad" && !inputs[2]) inputs[2] = zeroConstant(site, out);
   for (const [i, name] of inputs.entries()) if (!which.includes(i) && name !== "") keepConstant(site, name);
   const operator = { ...node, inputs };
   return [...steps, { kind: "move", node: node.name, inputs, outputs: node.outputs, operator }];
 };
+
+/** The encoding that outputs without one in the plan have when all that moves has the same; none for outputs of the graph, which stay float. */
+function inherited(site: Site, which: readonly number[]): Grid | undefined {
+  const { at, node } = site;
+  if (node.outputs.some((name) => at.graph.outputs.some((output) => output.name === name))) return undefined;
+  const grids = which.flatMap((i) => (node.inputs[i] ? [gridOf(at, node.inputs[i])] : []));
+  const [first] = grids;
+  return first !== undefined && grids.every((grid) => grid !== undefined && sameGrid(grid, first)) ? first : undefined;
+}
 
 function keepConstant(site: Site, name: string): void {
   const constant = constantOf(site.at, name);

@@ -62,6 +62,11 @@ export function gridOf(at: Compilation, name: string | undefined): Grid | undefi
   return { dtype: encoding.dtype, scale: Math.fround(scale), zeroPoint: encoding.zeroPoint[0] ?? 0 };
 }
 
+/** Gives a value of the program an encoding that the plan does not name: integers that pass through keep theirs. */
+export function giveGrid(at: Compilation, name: string, grid: Grid): void {
+  at.values.set(name, { name, dtype: grid.dtype, shape: shapeOf(at, name), scale: grid.scale, zeroPoint: grid.zeroPoint });
+}
+
 /** Shape of a value. @throws SHAPE_MISMATCH when it is not known */
 export function shapeOf(at: Compilation, name: string): readonly number[] {
   const type = at.types.get(name);
