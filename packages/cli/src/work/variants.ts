@@ -1,12 +1,13 @@
 import { modelToOnnx } from "@tessera/core/convert/onnx/bytes";
 import type { Model } from "@tessera/core/graph/model";
 import type { CalibrationEvidence, QuantPlan } from "@tessera/core/graph/plan";
-import { channelPlaces, scaleChannels } from "@tessera/core/graph/quantize-channels";
+import { scaleChannels } from "@tessera/core/graph/quantize-channels";
 import type { Feeds, Session } from "@tessera/core/graph/runtime";
 import { inferTypes } from "@tessera/core/ops/infer-types";
 import type { Candidate } from "@tessera/core/protocol/report";
-import { equalizingScales } from "@tessera/core/quant/equalize";
-import { type Observations, observeLargest, observeTensors } from "@tessera/core/quant/observe";
+import { equalizablePlaces, equalizingScales } from "@tessera/core/quant/equalize";
+import { type Observations, observeTensors } from "@tessera/core/quant/observe";
+import { observeLargest } from "@tessera/core/quant/observe-largest";
 import { type Placement, placeIntegers, unshareWeights } from "@tessera/core/quant/placement";
 import { planFromJson, planToJson } from "@tessera/core/quant/plan-json";
 import type { RangeMethod } from "@tessera/core/quant/range";
@@ -57,7 +58,7 @@ export async function calibrate(
     ...(options.onSample === undefined ? {} : { onSample: options.onSample }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   };
-  const places = channelPlaces(ready);
+  const places = equalizablePlaces(ready, target);
   const channelScales: ReadonlyMap<string, readonly number[]> =
     places.length === 0 ? new Map() : equalizingScales(ready, await observeLargest(ready, places, options.samples(), observing));
   const scaled = scaleChannels(ready, channelScales);

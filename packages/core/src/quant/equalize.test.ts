@@ -8,7 +8,8 @@ import { f32, type Tensor, toNumbers, view } from "../graph/tensor.ts";
 import { interpret } from "../interp/run.ts";
 import { inferTypes } from "../ops/infer-types.ts";
 import { equalizingScales } from "./equalize.ts";
-import { exposeValues, observeLargest } from "./observe.ts";
+import { exposeValues } from "./observe.ts";
+import { observeLargest } from "./observe-largest.ts";
 
 const random = seededRandom(3);
 const noise = (shape: readonly number[], size = 1): Tensor =>

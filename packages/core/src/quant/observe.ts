@@ -27,51 +27,11 @@ export function exposeValues(model: Model, names: readonly string[]): Model {
   return withGraph(model, { ...model.graph, outputs: [...model.graph.outputs, ...outputs] });
 }
 
-/**
- * The largest magnitude seen in each channel (axis 1) of some values, over all samples. Streams. Values whose second axis is not `channels` long
- * are refused.
- *
- * @throws CALIBRATION_EMPTY without samples, CALIBRATION_NONFINITE naming the tensor, SHAPE_MISMATCH
- */
-export async function observeLargest(
-  model: Model,
-  places: readonly { readonly tensor: string; readonly before?: string | undefined; readonly channels: number }[],
-  samples: Samples,
-  options: ObserveOptions,
-): Promise<ReadonlyMap<string, Float64Array>> {
-  const largest = new Map(
-    places.flatMap(({ tensor, before, channels }) =>
-      [tensor, ...(before === undefined ? [] : [before])].map((name) => [name, new Float64Array(channels)] as const),
-    ),
-  );
-  await eachSample(model, [...largest.keys()], samples, options, (name, value) => {
-    const channels = largest.get(name) as Float64Array;
-    if (value.shape[1] !== channels.length)
-      throw fail("SHAPE_MISMATCH", `Cannot observe ${name}: it has shape [${value.shape}], not ${channels.length} channels`);
-    widen(channels, view(value, "float32"), value.shape[0] as number);
-    if (!channels.every(Number.isFinite)) throw nonFinite(name);
-  });
-  return largest;
-}
-
-function widen(largest: Float64Array, values: Float32Array, batch: number): void {
-  const inner = values.length / (batch * largest.length);
-  for (let i = 0, row = 0; row < batch * largest.length; row++) {
-    const c = row % largest.length;
-    let most = largest[c] as number;
-    for (const end = i + inner; i < end; i++) {
-      const v = Math.abs(values[i] as number);
-      // Written so that NaN gets in, and is found.
-      if (!(v <= most)) most = v;
-    }
-    largest[c] = most;
-  }
-}
-
 /** Samples one after the other. */
 export type Samples = AsyncIterable<Feeds> | Iterable<Feeds>;
 
-function nonFinite(name: string, cause?: unknown): Error {
+/** The error for a tensor with NaN or infinity in it. */
+export function nonFinite(name: string, cause?: unknown): Error {
   return fail("CALIBRATION_NONFINITE", `Cannot calibrate ${name}: NaN or infinity among its values`, {
     at: { tensor: name },
     cause,
@@ -91,25 +51,29 @@ export async function observeTensors(
   options: ObserveOptions,
 ): Promise<Observations> {
   const histograms = new Map(names.map((name) => [name, createHistogram()] as const));
-  const count = await eachSample(model, names, samples, options, (name, value) => {
+  const visit = (name: string, value: Tensor): void => {
     try {
       observe(histograms.get(name) as Histogram, view(value, "float32"));
     } catch (error) {
       throw nonFinite(name, error);
     }
-  });
+  };
+  const count = await eachSample(exposeValues(model, names), names, samples, { ...options, visit });
   return { samples: count, histograms };
 }
 
-/** Runs samples and hands out the named values, one sample in memory at a time. Gives the number of samples. */
-async function eachSample(
+/**
+ * Runs samples through a model and hands out the named values, one sample in memory at a time. Gives the number of samples.
+ *
+ * @throws CALIBRATION_EMPTY without samples, DATA_MISSING for a value that neither model nor sample has
+ */
+export async function eachSample(
   model: Model,
   names: readonly string[],
   samples: Samples,
-  options: ObserveOptions,
-  visit: (name: string, value: Tensor) => void,
+  options: ObserveOptions & { readonly visit: (name: string, value: Tensor, feeds: Feeds) => void | Promise<void> },
 ): Promise<number> {
-  const session = await options.open(exposeValues(model, names));
+  const session = await options.open(model);
   let count = 0;
   try {
     for await (const feeds of samples) {
@@ -118,7 +82,7 @@ async function eachSample(
       for (const name of names) {
         const value = values.get(name) ?? feeds.get(name);
         if (value === undefined) throw fail("DATA_MISSING", `Cannot observe ${name}: the runtime did not return it`);
-        visit(name, value);
+        await options.visit(name, value, feeds);
       }
       count++;
       options.onSample?.(count);
