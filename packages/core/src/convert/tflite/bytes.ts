@@ -31,5 +31,5 @@ export function modelFromTflite(bytes: Uint8Array, options: FromTfliteOptions = 
  * const file = modelToTflite(model, { plan, io: "integer" });
  */
 export function modelToTflite(model: Model, options: LowerTfliteOptions = {}): Uint8Array<ArrayBuffer> {
-  return writeTflite(lowerTflite(model, options).records);
+  return writeTflite(lowerTflite(model, options).records, { share: options.slim ?? false });
 }

@@ -11,13 +11,18 @@ export interface EncodeOptions {
   readonly identifier?: string;
   /** Leave out what a newer schema put there and cannot be kept, instead of refusing. */
   readonly dropUnknown?: boolean;
+  /** Write equal vectors once and point to them from all places, which the format allows and few writers do: smaller, and read by every reader. */
+  readonly share?: boolean;
 }
 
 /** The defaults of {@link EncodeOptions}. */
-export const ENCODE_DEFAULTS = { dropUnknown: false } as const satisfies EncodeOptions;
+export const ENCODE_DEFAULTS = { dropUnknown: false, share: false } as const satisfies EncodeOptions;
 
 /** Offsets are signed 32-bit numbers in the usual implementations. */
 const MAX_BYTES = 2 ** 31 - 1;
+
+/** Larger vectors are not compared with others. */
+const SHARED_MAX_BYTES = 65536;
 
 /** Byte vectors of at least this size are put behind everything else and are not copied. */
 const TAIL_BYTES = 1024;
@@ -30,6 +35,20 @@ interface Tail {
   readonly data: Uint8Array;
 }
 
+/** Equal vectors, to be written once behind all that points to them: offsets only lead forward. */
+interface Shared {
+  readonly offsetsAt: number[];
+  readonly vector: VectorBytes;
+}
+
+/** A vector of scalars as it stands in the file. */
+interface VectorBytes {
+  readonly data: Uint8Array;
+  /** Number of elements. */
+  readonly length: number;
+  readonly align: number;
+}
+
 interface Writing {
   bytes: Uint8Array;
   view: DataView;
@@ -37,6 +56,8 @@ interface Writing {
   /** Positions of the vtables written so far, by content. */
   readonly vtables: Map<string, number>;
   readonly tails: Tail[];
+  /** By content; absent when vectors are not shared. */
+  readonly shared: Map<string, Shared> | undefined;
   readonly dropUnknown: boolean;
 }
 
@@ -49,14 +70,20 @@ interface Writing {
  * something of a newer schema that was not kept (unless `dropUnknown`)
  */
 export function encodeChunks<R>(type: TableType<R>, record: Draft<R>, options: EncodeOptions = {}): Uint8Array[] {
-  const { identifier, dropUnknown } = { ...ENCODE_DEFAULTS, ...options };
+  const { identifier, dropUnknown, share } = { ...ENCODE_DEFAULTS, ...options };
   const bytes = new Uint8Array(4096);
-  const out: Writing = { bytes, view: new DataView(bytes.buffer), pos: 4, vtables: new Map(), tails: [], dropUnknown };
+  const view = new DataView(bytes.buffer);
+  const shared = share ? new Map<string, Shared>() : undefined;
+  const out: Writing = { bytes, view, pos: 4, vtables: new Map(), tails: [], shared, dropUnknown };
   if (identifier !== undefined) {
     invariant(/^[\x20-\x7e]{4}$/.test(identifier), `${identifier} has four printable characters`);
     for (let i = 0; i < 4; i++) out.bytes[out.pos++] = identifier.charCodeAt(i);
   }
   pointTo(out, 0, writeTable(out, type, record as object));
+  for (const { offsetsAt, vector } of out.shared?.values() ?? []) {
+    const start = writeVector(out, vector);
+    for (const offsetAt of offsetsAt) pointTo(out, offsetAt, start);
+  }
   return [out.bytes.subarray(0, out.pos), ...writeTails(out)];
 }
 
@@ -166,7 +193,7 @@ function writeTarget(out: Writing, inline: Inline, at: number): void {
       invariant(list instanceof SCALAR_ARRAYS[shape.type], `a vector of ${shape.type} is in its array`);
       const data = new Uint8Array(list.buffer, list.byteOffset, list.byteLength);
       if (data.length >= TAIL_BYTES && data.length === list.length) out.tails.push({ offsetAt: at, align: shape.align, data });
-      else pointTo(out, at, writeVector(out, { data, length: list.length, align: shape.align }));
+      else placeVector(out, at, { data, length: list.length, align: shape.align });
       return;
     }
     case "table":
@@ -205,10 +232,18 @@ function writeString(out: Writing, text: string): number {
   return start;
 }
 
-function writeVector(
-  out: Writing,
-  vector: { readonly data: Uint8Array; readonly length: number; readonly align: number },
-): number {
+function placeVector(out: Writing, at: number, vector: VectorBytes): void {
+  if (out.shared === undefined || vector.data.length > SHARED_MAX_BYTES) {
+    pointTo(out, at, writeVector(out, vector));
+    return;
+  }
+  const key = `${vector.align} ${vector.length} ${vector.data.join()}`;
+  const known = out.shared.get(key);
+  if (known !== undefined) known.offsetsAt.push(at);
+  else out.shared.set(key, { offsetsAt: [at], vector });
+}
+
+function writeVector(out: Writing, vector: VectorBytes): number {
   const start = reserve(out, 4 + vector.data.length, { align: vector.align, before: 4 });
   out.view.setUint32(start, vector.length, true);
   out.bytes.set(vector.data, start + 4);

@@ -11,10 +11,12 @@ export interface WriteTfliteOptions {
   readonly data?: "inside" | "outside" | "auto";
   /** Leave out what a newer schema put into the records and cannot be kept, instead of refusing. */
   readonly dropUnknown?: boolean;
+  /** Write equal lists once. Smaller, above all where many tensors have zero points that are all 0. */
+  readonly share?: boolean;
 }
 
 /** The defaults of {@link WriteTfliteOptions}. */
-export const WRITE_TFLITE_DEFAULTS = { data: "auto", dropUnknown: false } as const satisfies WriteTfliteOptions;
+export const WRITE_TFLITE_DEFAULTS = { data: "auto", dropUnknown: false, share: false } as const satisfies WriteTfliteOptions;
 
 /**
  * Writes a `.tflite` file. Operator codes are put in both fields, a draft without a version gets 3, one without buffers gets the empty
@@ -34,14 +36,15 @@ export function writeTflite(model: TfliteDraft, options: WriteTfliteOptions = {}
  * @throws TOO_LARGE, MALFORMED, UNSUPPORTED_FORMAT as {@link writeTflite}
  */
 export function writeTfliteChunks(model: TfliteDraft, options: WriteTfliteOptions = {}): Uint8Array[] {
-  const { data, dropUnknown } = { ...WRITE_TFLITE_DEFAULTS, ...options };
+  const { data, dropUnknown, share } = { ...WRITE_TFLITE_DEFAULTS, ...options };
   const whole: TfliteDraft = {
     ...model,
     version: model.version ?? 3,
     buffers: model.buffers ?? [{}],
     ...(model.operatorCodes && { operatorCodes: model.operatorCodes.map(withBothCodes) }),
   };
-  const encode = (draft: TfliteDraft): Uint8Array[] => encodeChunks(MODEL, draft, { identifier: TFLITE_IDENTIFIER, dropUnknown });
+  const encode = (draft: TfliteDraft): Uint8Array[] =>
+    encodeChunks(MODEL, draft, { identifier: TFLITE_IDENTIFIER, dropUnknown, share });
   const encodeOutside = (): Uint8Array[] => {
     const flatBytes = encode(planOutside(whole, 2).model).reduce((sum, chunk) => sum + chunk.length, 0);
     const plan = planOutside(whole, flatBytes);

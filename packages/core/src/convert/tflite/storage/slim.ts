@@ -3,8 +3,10 @@ import type { TfliteDraft } from "../../../formats/tflite/schema.ts";
 import { closeFile, dataOf, namedOperators, openFile, type TensorDraft } from "./records.ts";
 
 /**
- * Leaves out of a file what no runtime reads: the description, the name of the graph, names of tensors that are no inputs or outputs, and constants that are
- * there twice (the same bytes, type, shape and quantization). Inputs, outputs and the signature keep their names.
+ * Leaves out of a file what no runtime reads: the description, the name of the graph, names of tensors that are no inputs or outputs, ranges seen in
+ * calibration, and constants that are there twice (the same bytes, type, shape and quantization). Inputs, outputs and the signature keep their names.
+ * Zero points of channels stay, one for each scale: LiteRT and its predecessor refuse a list of another length, and none at all. Write the result with
+ * `writeTflite(records, { share: true })`, which stores equal lists of them once.
  */
 export function slimTflite(records: TfliteDraft): TfliteDraft {
   const file = openFile(records);
@@ -25,9 +27,10 @@ export function slimTflite(records: TfliteDraft): TfliteDraft {
     }
     place.set(index, tensors.length);
     if (isConstant) byKey.set(key, tensors.length);
-    const { name, hasRank, ...rest } = tensor;
+    const { name, hasRank, quantization, ...rest } = tensor;
     tensors.push({
       ...rest,
+      ...(quantization && { quantization: essential(quantization) }),
       buffer,
       ...(io.has(index) && name !== undefined && { name }),
       // An empty shape without this flag may be of any rank.
@@ -62,6 +65,12 @@ export function slimTflite(records: TfliteDraft): TfliteDraft {
     outputs: signature.outputs?.map((m) => ({ ...m, tensorIndex: place.get(m.tensorIndex ?? 0) ?? 0 })) ?? [],
   }));
   return { ...closed, ...(signatureDefs !== undefined && { signatureDefs }) };
+}
+
+/** Without the ranges seen in calibration. */
+function essential(quantization: NonNullable<TensorDraft["quantization"]>): NonNullable<TensorDraft["quantization"]> {
+  const { min: _min, max: _max, ...rest } = quantization;
+  return rest;
 }
 
 function moves<K extends string>(key: K, list: Int32Array | undefined): Partial<Record<K, Int32Array>> {
