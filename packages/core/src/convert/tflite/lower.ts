@@ -112,7 +112,6 @@ function emitModel(
     }
   }
   if (problems.length > 0) throw refusal(problems);
-  const inner = values.conversions;
   const outputs = layout.outputs.map(({ name, order }) => ({ name, tensor: values.output({ name, order, domain }) }));
   const whole = builder.finish({ inputs, outputs, description: `${graph.name}, converted by Tessera` });
   const { records, report: storage } = storeTflite(whole, settings);
@@ -125,7 +124,8 @@ function emitModel(
       transposes: values.transposes,
       padding,
       floatIslands: islands,
-      borders: values.conversions - inner,
+      borders: values.borders,
+      conversions: values.conversions,
       decomposed,
       layoutExact: exact,
       ...(storage !== undefined && { storage }),

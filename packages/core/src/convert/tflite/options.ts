@@ -67,6 +67,8 @@ export interface LowerReport {
   readonly floatIslands: readonly FloatIsland[];
   /** QUANTIZE and DEQUANTIZE operators at inputs and outputs. */
   readonly borders: number;
+  /** Those between nodes, where one computes in float and another in integers. */
+  readonly conversions: number;
   /** Nodes that became others before they were emitted, in words. */
   readonly decomposed: readonly string[];
   /** Whether the assignment of layouts is known to need the fewest TRANSPOSEs. */

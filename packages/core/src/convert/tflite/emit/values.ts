@@ -55,13 +55,16 @@ export function fileDType(dtype: DType, name: string): TfliteDType {
  */
 export class FileValues {
   readonly transposes: InsertedTranspose[] = [];
-  /** QUANTIZE and DEQUANTIZE operators so far. */
+  /** QUANTIZE and DEQUANTIZE operators between nodes. */
   conversions = 0;
+  /** Those at inputs and outputs. */
+  borders = 0;
   private readonly builder: TfliteBuilder;
   private readonly facts: ValueFacts;
   private readonly outputs: readonly OutputPlace[];
   private readonly made = new Map<string, Form>();
   private readonly converted = new Map<string, TensorRef>();
+  private readonly given = new Set<string>();
   private readonly outputRefs = new Map<string, TensorRef>();
   private readonly pending: (readonly [TensorRef, TensorRef])[] = [];
 
@@ -115,6 +118,7 @@ export class FileValues {
     const encoded = this.facts.encoding(name) !== undefined;
     const ref = this.builder.addNamed({ name, shape, ...this.typed(name, encoded ? domain : "float") });
     this.made.set(name, { ref, order, domain: encoded ? domain : "float" });
+    this.given.add(name);
     return ref;
   }
 
@@ -233,7 +237,8 @@ export class FileValues {
       if (want.domain === "integer")
         this.builder.operator("QUANTIZE", { inputs: [ref], outputs: [next], options: { kind: "QuantizeOptions" } });
       else this.builder.operator("DEQUANTIZE", { inputs: [ref], outputs: [next], options: { kind: "DequantizeOptions" } });
-      this.conversions++;
+      if (as !== undefined || this.given.has(data)) this.borders++;
+      else this.conversions++;
       this.converted.set(key, next);
       return next;
     }

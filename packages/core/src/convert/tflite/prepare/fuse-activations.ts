@@ -1,5 +1,6 @@
 import type { ActivationName } from "../../../formats/tflite/enums.ts";
 import { GraphDraft } from "../../../graph/draft.ts";
+import { dropAbsorbed } from "../../../graph/drop-absorbed.ts";
 import { withAttributes, withGraph } from "../../../graph/edit.ts";
 import type { Model, Node } from "../../../graph/model.ts";
 import type { QuantPlan } from "../../../graph/plan.ts";
@@ -30,8 +31,8 @@ function toNumbersOf(t: Tensor | undefined): Float64Array | undefined {
 }
 
 /**
- * Takes activations into the node before them, as attribute {@link FUSED_ACTIVATION}, where that node alone reads nothing else and the value between has no encoding
- * of its own.
+ * Takes activations into the node before them, as attribute {@link FUSED_ACTIVATION}, where nobody else reads the value between and it has no encoding
+ * of its own. Under a plan, bounds that no kernel knows are dropped where the integers saturate at just these.
  */
 export function fuseActivations(model: Model, plan: QuantPlan | undefined): Model {
   const draft = new GraphDraft(model.graph);
@@ -49,6 +50,10 @@ export function fuseActivations(model: Model, plan: QuantPlan | undefined): Mode
     const fused = withAttributes(maker, { [FUSED_ACTIVATION]: { kind: "string", value: activation } });
     draft.remove(node);
     draft.replace(maker, { ...fused, outputs: node.outputs });
+  }
+  for (const [name, encoding] of plan?.tensors ?? []) {
+    // The saturation of the integers stands for the bounds, so the node before must make those integers itself.
+    while (!plan?.tensors.has(draft.producer(name)?.inputs[0] ?? "") && dropAbsorbed(draft, name, encoding));
   }
   return withGraph(model, draft.finish());
 }
