@@ -189,6 +189,7 @@ def main() -> None:
         **calibration_files(crops, folder),
     )
 
+    before = {file: digest(file) for file in {job.model, job.onnx} if file is not None}
     tools = {name: TOOLS[name] for name in filter(None, options.tools.split(","))}
     files: dict[str, dict] = {"fp32": {"file": options.model}}
     for pair in options.also:
@@ -204,6 +205,9 @@ def main() -> None:
         if "file" in row:
             floats.write_bytes(row["file"].read_bytes())
     builds |= build_all({name: tool for name, tool in tools.items() if name not in first}, job, folder, options)
+    for file, was in before.items():
+        if digest(file) != was:
+            raise SystemExit(f"A tool changed its input {file}: nothing after that can be trusted")
     rows = files | rows_of(tools, builds, folder)
 
     eval_rows = crops.rows("eval")

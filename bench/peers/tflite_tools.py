@@ -51,9 +51,13 @@ def _onnx2tf(*arguments: str, integer: bool = True) -> Callable[[Job, Path], lis
             raise ValueError("onnx2tf reads ONNX alone: give the network as ONNX too, with --onnx")
         # The crops are normalised already, so the mean taken off is 0 and the deviation divided by is 1.
         data = ["-oiqt", "-cind", job.input_name, str(job.calibration), "[[[[0,0,0]]]]", "[[[[1,1,1]]]]"]
+        # It writes the simplified network over the file that it is given, read-only or not: never give it the original.
+        # The copy is outside the folder whose files are judged, and new for every run.
+        source = Path(f"{folder}.{job.onnx.name}")
+        shutil.copyfile(job.onnx, source)
         # It calls onnxsim by name, which is in the same environment.
         path = f"PATH={onnx2tf_bin()}{os.pathsep}{os.environ.get('PATH', '')}"
-        line = ["env", path, "TF_CPP_MIN_LOG_LEVEL=2", str(tool), "-i", str(job.onnx), "-o", str(folder), "-v", "info"]
+        line = ["env", path, "TF_CPP_MIN_LOG_LEVEL=2", str(tool), "-i", str(source), "-o", str(folder), "-v", "info"]
         return [*line, *arguments, *(data if integer else [])]
 
     return command
