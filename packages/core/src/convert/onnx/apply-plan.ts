@@ -5,7 +5,7 @@ import { withGraph } from "../../graph/edit.ts";
 import { type Model, type Node, tensorType } from "../../graph/model.ts";
 import { makeNode } from "../../graph/node.ts";
 import type { Encoding, QuantPlan } from "../../graph/plan.ts";
-import { dequantizeTensor, LEVELS, quantizeNumber, quantizeTensor } from "../../graph/quantize.ts";
+import { dequantizeTensor, quantizeTensor } from "../../graph/quantize.ts";
 import { scaleChannels } from "../../graph/quantize-channels.ts";
 import { f32, fromNumbers } from "../../graph/tensor.ts";
 
