@@ -62,7 +62,7 @@ export function raiseTflite(records: TfliteModel, options: RaiseTfliteOptions = 
   const outputs = Array.from(graph.outputs ?? [], (index) => outputName(raising, index));
   if (new Set(outputs).size !== outputs.length)
     throw fail("GRAPH_INVALID", "Cannot raise the model: two of its outputs are one tensor");
-  noteRepairs(raising);
+  noteRepairs(raising, outputs);
 
   const literal: Model = {
     kind: "model",
@@ -86,10 +86,16 @@ export function raiseTflite(records: TfliteModel, options: RaiseTfliteOptions = 
 /** How many names a note lists. */
 const NOTED = 8;
 
-function noteRepairs({ builder, misdeclared, widened }: Raising): void {
-  if (misdeclared.length > 0) {
-    const more = misdeclared.length > NOTED ? ` and ${misdeclared.length - NOTED} more` : "";
-    builder.notes.push(`Wrong declared shapes are put right: ${misdeclared.slice(0, NOTED).join(", ")}${more}`);
+function noteRepairs({ builder, misdeclared, widened }: Raising, outputs: readonly string[]): void {
+  if (misdeclared.size > 0) {
+    // What the caller sees comes first.
+    const names = [
+      ...outputs.filter((name) => misdeclared.has(name)),
+      ...[...misdeclared.keys()].filter((name) => !outputs.includes(name)),
+    ];
+    const list = names.slice(0, NOTED).map((name) => `${name} ${misdeclared.get(name)}`);
+    const more = names.length > NOTED ? ` and ${names.length - NOTED} more` : "";
+    builder.notes.push(`Wrong declared shapes are put right: ${list.join(", ")}${more}`);
   }
   if (widened.count > 0) builder.notes.push(`${widened.count} float16 constants became float32`);
 }

@@ -43,14 +43,12 @@ describe("element-wise operators of TFLite, raised", () => {
   ] as const)("%s with an activation", (op, kind, values) =>
     holds(
       runtimes,
-      fc
-        .tuple(pairs(values), activation)
-        .map(([inputs, fusedActivationFunction]) => ({
-          op,
-          inputs,
-          options: { kind, fusedActivationFunction },
-          outputs: ["float32"],
-        })),
+      fc.tuple(pairs(values), activation).map(([inputs, fusedActivationFunction]) => ({
+        op,
+        inputs,
+        options: { kind, fusedActivationFunction },
+        outputs: ["float32"],
+      })),
     ),
   );
 
@@ -109,16 +107,14 @@ describe("element-wise operators of TFLite, raised", () => {
   ] as const)("%s", (op, kind, values) =>
     holds(
       runtimes,
-      fc
-        .tuple(shapes, seed)
-        .map(
-          ([shape, from]): OneOperator => ({
-            op,
-            inputs: [fed(shape, from, values)],
-            options: kind && { kind },
-            outputs: ["float32"],
-          }),
-        ),
+      fc.tuple(shapes, seed).map(
+        ([shape, from]): OneOperator => ({
+          op,
+          inputs: [fed(shape, from, values)],
+          options: kind && { kind },
+          outputs: ["float32"],
+        }),
+      ),
       { files: 1 },
     ),
   );
@@ -140,32 +136,28 @@ describe("element-wise operators of TFLite, raised", () => {
   it("GELU, exact and approximate", () =>
     holds(
       runtimes,
-      fc
-        .tuple(shapes, seed, fc.boolean())
-        .map(
-          ([shape, from, approximate]): OneOperator => ({
-            op: "GELU",
-            inputs: [fed(shape, from)],
-            options: { kind: "GeluOptions", approximate },
-            outputs: ["float32"],
-          }),
-        ),
+      fc.tuple(shapes, seed, fc.boolean()).map(
+        ([shape, from, approximate]): OneOperator => ({
+          op: "GELU",
+          inputs: [fed(shape, from)],
+          options: { kind: "GeluOptions", approximate },
+          outputs: ["float32"],
+        }),
+      ),
       { files: 2, tolerance: { relative: 1e-4, absolute: 2e-6 } },
     ));
 
   it("LEAKY_RELU", () =>
     holds(
       runtimes,
-      fc
-        .tuple(shapes, seed, fc.double({ min: -2, max: 2, noNaN: true }))
-        .map(
-          ([shape, from, alpha]): OneOperator => ({
-            op: "LEAKY_RELU",
-            inputs: [fed(shape, from)],
-            options: { kind: "LeakyReluOptions", alpha: Math.fround(alpha) },
-            outputs: ["float32"],
-          }),
-        ),
+      fc.tuple(shapes, seed, fc.double({ min: -2, max: 2, noNaN: true })).map(
+        ([shape, from, alpha]): OneOperator => ({
+          op: "LEAKY_RELU",
+          inputs: [fed(shape, from)],
+          options: { kind: "LeakyReluOptions", alpha: Math.fround(alpha) },
+          outputs: ["float32"],
+        }),
+      ),
       { files: 2 },
     ));
 
@@ -197,16 +189,14 @@ describe("element-wise operators of TFLite, raised", () => {
   it("ADD_N", () =>
     holds(
       runtimes,
-      fc
-        .tuple(shapes, seed, fc.integer({ min: 2, max: 4 }))
-        .map(
-          ([shape, from, count]): OneOperator => ({
-            op: "ADD_N",
-            inputs: Array.from({ length: count }, (_, i) => fed(shape, from + i)),
-            options: { kind: "AddNOptions" },
-            outputs: ["float32"],
-          }),
-        ),
+      fc.tuple(shapes, seed, fc.integer({ min: 2, max: 4 })).map(
+        ([shape, from, count]): OneOperator => ({
+          op: "ADD_N",
+          inputs: Array.from({ length: count }, (_, i) => fed(shape, from + i)),
+          options: { kind: "AddNOptions" },
+          outputs: ["float32"],
+        }),
+      ),
       { files: 1 },
     ));
 

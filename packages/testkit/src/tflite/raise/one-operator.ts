@@ -1,4 +1,4 @@
-import { type RaiseTfliteOptions, raiseTflite } from "@tessera/core/convert/tflite/raise";
+import { raiseTflite } from "@tessera/core/convert/tflite/raise";
 import type { BuiltinOperator } from "@tessera/core/formats/tflite/builtin-operators";
 import { TENSOR_TYPES } from "@tessera/core/formats/tflite/enums";
 import { makeOperatorCode } from "@tessera/core/formats/tflite/operator-code";

@@ -30,6 +30,8 @@ export interface GraphBuilder {
   readonly names: NameBook;
   readonly encodings: Map<string, Encoding>;
   readonly notes: string[];
+  /** What values are called after that nobody names: the output of the operator that is being raised. */
+  owner: string;
   addInput(name: string, type: TensorType): void;
   /** Adds a node and gives the name of its output. @throws SHAPE_MISMATCH and others where its inputs do not fit */
   emit(op: string, inputs: readonly string[], options?: EmitOptions): string;
@@ -138,6 +140,7 @@ export function graphBuilder(): GraphBuilder {
     names,
     encodings,
     notes,
+    owner: "",
     addInput(name, type) {
       inputs.push({ name, type });
       types.set(name, type);
@@ -146,7 +149,7 @@ export function graphBuilder(): GraphBuilder {
       return this.emitMany(op, from, { ...options, outputs: 1 })[0] as string;
     },
     emitMany(op, from, options) {
-      const outputs = Array.from({ length: options.outputs }, () => names.fresh(options.hint ?? op.toLowerCase()));
+      const outputs = Array.from({ length: options.outputs }, () => names.fresh(options.hint ?? `${this.owner}/${op}`));
       const { attributes, domain, metadata } = options;
       const node = makeNode(
         op,

@@ -19,8 +19,8 @@ export interface Raising {
   readonly names: ReadonlyMap<number, string>;
   /** Values of tensors so far: names in the graph. */
   readonly values: Map<number, string>;
-  /** Tensors whose declared shape is not the real one. */
-  readonly misdeclared: string[];
+  /** Values whose declared shape is not the real one, and what is right. */
+  readonly misdeclared: Map<string, string>;
   /** float16 constants that became float32. */
   readonly widened: { count: number };
 }
@@ -46,7 +46,7 @@ export function startRaising(model: TfliteModel, graph: SubGraph, builder: Graph
   };
   // Inputs and outputs come first, so that theirs are the names that stay as they are.
   for (const index of [...inputs, ...Array.from(graph.outputs ?? []), ...made]) nameFor(index);
-  const raising: Raising = { builder, tensors, names, values: new Map(), misdeclared: [], widened: { count: 0 } };
+  const raising: Raising = { builder, tensors, names, values: new Map(), misdeclared: new Map(), widened: { count: 0 } };
   for (const index of inputs) {
     const source = tensors.get(index);
     if (raising.values.has(index)) throw fail("GRAPH_INVALID", `Cannot raise the model: tensor ${index} is an input twice`);
@@ -131,6 +131,7 @@ export function raiseOperator(raising: Raising, operator: NamedOperator): Readon
   const { builder, values, names } = raising;
   const start = builder.size;
   const site = siteOf(raising, operator);
+  builder.owner = names.get(operator.record.outputs?.[0] ?? -1) ?? operator.name.toLowerCase();
   const row = RAISE_ROWS[operator.name];
   const results = row === undefined ? [] : placedRow(operator, () => row(site));
   const outputs = Array.from(operator.record.outputs ?? []);
@@ -173,7 +174,7 @@ function placedRow<T>(operator: NamedOperator, run: () => T): T {
 function noteShape(raising: Raising, source: SourceTensor, name: string): void {
   const type = raising.builder.type(name);
   if (type.shape === undefined || type.shape.join() === source.shape.join()) return;
-  raising.misdeclared.push(`${name} [${source.shape}] is [${type.shape}]`);
+  raising.misdeclared.set(name, `[${source.shape}] is [${type.shape}]`);
 }
 
 /** What an operator computes in, from the types of what it reads and makes. */

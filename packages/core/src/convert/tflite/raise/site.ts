@@ -105,7 +105,7 @@ export function toChannelsFirst(site: Site, value: string): string {
 /** The value with its channels moved from axis 1 to the last axis. */
 export function toChannelsLast(site: Site, value: string): string {
   const perm = channelsLast(site.builder.shape(value).length);
-  return site.builder.emit("Transpose", [value], { attributes: { perm } });
+  return site.builder.emit("Transpose", [value], { attributes: { perm }, hint: `${site.builder.owner}/linear` });
 }
 
 /** What becomes of the axes of a parameter: transposed, then seen under another shape. */
