@@ -101,6 +101,7 @@ export function emitContext(
     constantTensor(hint, tensor, encoding) {
       return builder.add({ name: hint, shape: tensor.shape, dtype: fileDType(tensor.dtype, hint), encoding, data: tensor.bytes });
     },
+    variable: (hint, tensor) => builder.add({ name: hint, ...tensor, isVariable: true }),
     ints: (hint, list) => values.ints(hint, list),
     pairs: (hint, list) => values.pairs(hint, list),
     operator: (op, draft) => builder.operator(op, draft),

@@ -78,6 +78,11 @@ export interface EmitContext extends Site {
   ): TensorRef;
   /** A constant of the file, as it is. */
   constantTensor(hint: string, tensor: Tensor, encoding?: Encoding): TensorRef;
+  /** A tensor that keeps its value from step to step, zeros at first. */
+  variable(
+    hint: string,
+    tensor: { readonly shape: readonly number[]; readonly dtype: TfliteDType; readonly encoding?: Encoding | undefined },
+  ): TensorRef;
   /** An int32 constant: sizes, axes, pads. A scalar when `values` is a number. */
   ints(hint: string, values: readonly number[] | number): TensorRef;
   /** An int32 constant of shape [n, 2]: cells before and behind each axis. */

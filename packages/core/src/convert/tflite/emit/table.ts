@@ -11,6 +11,7 @@ import { POOL } from "./pool.ts";
 import { REDUCE } from "./reduce.ts";
 import { PICTURE } from "./resize.ts";
 import type { Emission } from "./row.ts";
+import { SEQUENCE } from "./sequence-lstm.ts";
 import { SHAPE } from "./shape.ts";
 
 /** Every operator that can be emitted: standard ones by name, those that legalisation makes as "tflite:NAME". One family a file. */
@@ -27,6 +28,7 @@ export const EMISSIONS: Readonly<Record<string, Emission>> = {
   ...CHOICE,
   ...MOVING,
   ...PICTURE,
+  ...SEQUENCE,
 };
 
 /** The row of a node's operator; `undefined` for one that TFLite has no form of. */

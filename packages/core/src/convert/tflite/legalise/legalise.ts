@@ -13,6 +13,7 @@ import { removeDead } from "../../../passes/remove-dead.ts";
 import { resolveIfPass } from "../../../passes/resolve-if.ts";
 import { LEGALISE_DEFAULTS, type Legalised, type LegaliseOptions, type LegaliseRow, type Refused, type Verdict } from "./row.ts";
 import { NotStatic, type Round, siteOf } from "./site.ts";
+import { spreadEncodings } from "./spread-encodings.ts";
 import { LEGALISE_ROWS } from "./table.ts";
 
 /** Rewrites make nodes that others rewrite; more rounds than this would be two rows that undo each other. */
@@ -77,10 +78,11 @@ export function legaliseModel(
     if (changes.length === before) break;
     current = tidied(withGraph(current, draft.finish()));
   }
-  const grown = encodings.size !== (options.plan?.tensors.size ?? 0);
+  const { plan } = options;
+  const tensors = plan === undefined ? encodings : spreadEncodings(current.graph, encodings);
   return {
     model: current,
-    plan: options.plan !== undefined && grown ? { ...options.plan, tensors: encodings } : options.plan,
+    plan: plan !== undefined && tensors.size !== plan.tensors.size ? { ...plan, tensors } : plan,
     changes,
     refused,
   };
