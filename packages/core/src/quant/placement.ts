@@ -171,6 +171,8 @@ function wantedValues(
     if (rule === undefined || kept.has(node.name) || floatReason(node, rule, draft) !== undefined) continue;
     if (rule.kind === "integer" || node.outputs.some((name) => wanted.has(name)))
       for (const index of dataInputs(node, rule)) wanted.add(node.inputs[index] as string);
+    // A computed factor is quantized like the other one.
+    if (rule.kind === "integer" && rule.weight !== undefined) wanted.add(node.inputs[rule.weight] ?? "");
   }
   return wanted;
 }
@@ -312,7 +314,8 @@ function placeInteger(node: Node, rule: OperatorRule & { readonly kind: "integer
   const { target, draft, encoded, shared, operands, weights, groups } = walk;
   const output = node.outputs[0] as string;
   node.inputs.forEach((name, index) => {
-    if (name === "" || index === rule.bias || (node.op === "Where" && index === 0)) return;
+    const isArgument = (rule.over === "first" && index > 0) || (node.op === "Where" && index === 0);
+    if (name === "" || index === rule.bias || isArgument) return;
     if (draft.constant(name) !== undefined) {
       if (index !== rule.weight) operands.add(name);
     } else if (!shared.has(name)) encoded.add(name);

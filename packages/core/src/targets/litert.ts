@@ -26,7 +26,7 @@ const INT8_OPERATORS: Readonly<Record<string, OperatorRule>> = {
   Add: INTEGER,
   Sub: INTEGER,
   Mul: INTEGER,
-  ReduceMean: INTEGER,
+  ReduceMean: { kind: "integer", over: "first" },
   GlobalAveragePool: INTEGER,
   Sigmoid: { kind: "integer", fixedOutput: { scale: 1 / 256, zeroPoint: 0 } },
   Softmax: { kind: "integer", fixedOutput: { scale: 1 / 256, zeroPoint: 0 } },
@@ -64,14 +64,22 @@ const INT8_OPERATORS: Readonly<Record<string, OperatorRule>> = {
   GRU: { kind: "float", why: "TFLite has no GRU operator with integer kernels" },
 };
 
+function noInt16(operator: string): OperatorRule {
+  return { kind: "float", why: `TFLite's ${operator} has no int16 kernel` };
+}
+
 /** Kernels with int16 activations (zero point 0 everywhere), int8 weights and int64 biases. */
 const INT16_OPERATORS: Readonly<Record<string, OperatorRule>> = {
   ...INT8_OPERATORS,
   Sigmoid: { kind: "integer", fixedOutput: { scale: 1 / 32768, zeroPoint: 0 } },
   Softmax: { kind: "integer", fixedOutput: { scale: 1 / 32768, zeroPoint: 0 } },
   Tanh: { kind: "integer", fixedOutput: { scale: 1 / 32768, zeroPoint: 0 } },
-  LpNormalization: { kind: "float", why: "TFLite's L2_NORMALIZATION has no int16 kernel" },
-  HardSwish: { kind: "float", why: "TFLite's HARD_SWISH has no int16 kernel" },
+  LpNormalization: noInt16("L2_NORMALIZATION"),
+  HardSwish: noInt16("HARD_SWISH"),
+  PRelu: noInt16("PRELU"),
+  // LiteRT runs these two all the same, and answers something else.
+  SpaceToDepth: noInt16("SPACE_TO_DEPTH"),
+  DepthToSpace: noInt16("DEPTH_TO_SPACE"),
 };
 
 const WIDE: IntegerScheme = {

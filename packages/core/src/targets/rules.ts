@@ -13,13 +13,14 @@ function isData(node: Node, index: number): boolean {
 
 /** Whether a rule reads all inputs as data, or the first alone. */
 function readsAll(rule: OperatorRule): boolean {
-  return (rule.kind === "integer" && rule.weight === undefined) || (rule.kind === "equal" && rule.over === "all");
+  return (rule.kind === "integer" || rule.kind === "equal") && rule.over !== "first";
 }
 
 /** Positions of the inputs that carry data under a rule, weights and biases apart; absent ones are left out. */
 export function dataInputs(node: Node, rule: OperatorRule): readonly number[] {
   const positions: number[] = [];
-  const end = readsAll(rule) ? node.inputs.length : 1;
+  const weighted = rule.kind === "integer" && rule.weight !== undefined;
+  const end = readsAll(rule) && !weighted ? node.inputs.length : 1;
   for (let i = 0; i < end; i++) if (node.inputs[i] && isData(node, i)) positions.push(i);
   return positions;
 }

@@ -15,6 +15,8 @@ export type OperatorRule =
       readonly kind: "integer";
       readonly weight?: number;
       readonly bias?: number;
+      /** Only the first input carries data, others say how (axes). */
+      readonly over?: "first";
       /** The one output grid of the kernel: zero point as for unsigned types; signed 8-bit ones subtract 128. */
       readonly fixedOutput?: { readonly scale: number; readonly zeroPoint: number };
       /** The runtime computes in float here when the result is what the model answers: why. */
