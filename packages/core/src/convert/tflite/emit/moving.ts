@@ -277,11 +277,6 @@ export const MOVING = {
   CumSum: { layout: sameOrderOnFirst(), emit: emitCumSum },
   TopK: { layout: TOPK_LAYOUT, integer: THROUGH, emit: emitTopK },
   OneHot: { layout: canonicalOnly([0]), emit: emitOneHot },
-  Identity: {
-    layout: sameOrderOnFirst(),
-    integer: THROUGH,
-    emit: (context) => appendReshape(context, context.input(0), context.output(0)),
-  },
   DepthToSpace: {
     layout: channelsLastOnly(),
     integer: THROUGH,
