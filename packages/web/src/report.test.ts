@@ -309,3 +309,67 @@ describe("names from outside", () => {
     );
   });
 });
+
+describe("a report for a device that is not this machine", () => {
+  const first = full.candidates[0] ?? expect.fail("a candidate");
+  const report: OptimizeReport = {
+    ...full,
+    target: { ...full.target, id: "rpi4" },
+    model: { ...full.model, format: "tflite", opset: 0 },
+    candidates: full.candidates.map((c) =>
+      c.fusion === undefined
+        ? c
+        : {
+            ...c,
+            fusion: {
+              ...c.fusion,
+              delegation: { delegated: 97, total: 98, fallback: [{ op: "PRELU", count: 1 }], runtime: "tfjs-tflite 0.0.1" },
+            },
+          },
+    ),
+    basis: {
+      measured: "Everything was measured on a desk",
+      deviceIsElsewhere: true,
+      predicted: [{ says: "One face takes at least 39 ms", from: "234 M multiply-accumulates" }],
+      unknown: ["The latency on rpi4"],
+    },
+    elsewhere: [
+      { says: "FP32 as ONNX", runtime: "ort-node 1.30.0", cosineMean: 0.99999991, cosineMin: 0.9999998, latency: first.latency },
+    ],
+    skipped: [{ says: "INT16x8 static", why: "no kernel for PRelu" }],
+    companions: [
+      { target: "ort-x64", page: "onnx/report.html", says: "INT8 as .onnx" },
+      { target: "elsewhere", page: "javascript:alert(1)", says: "no link" },
+    ],
+  };
+  const document = parse(renderReport(report));
+  const basis = document.querySelector("#basis") ?? expect.fail("a chapter on what the figures rest on");
+
+  it("says before all figures that nothing was measured there", () => {
+    expect(texts(document, ".cautions li").join()).toContain("Nothing here was measured on rpi4");
+    expect(texts(document, ".meta").join()).toContain("tflite");
+    expect(texts(document, ".meta").join()).not.toContain("opset");
+  });
+
+  it("keeps what was measured apart from what is expected", () => {
+    const rows = texts(basis, "tbody tr");
+    expect(rows.filter((r) => r.startsWith("measured"))).toHaveLength(1);
+    expect(rows.find((r) => r.includes("at least 39 ms"))).toMatch(/^expected of rpi4, not measured/);
+    expect(rows.find((r) => r.includes("The latency on rpi4"))).toMatch(/^not known/);
+    // What is expected stands in this chapter and in no other.
+    for (const chapter of document.querySelectorAll("section.chapter"))
+      if (chapter.id !== "basis") expect(chapter.textContent).not.toContain("at least 39 ms");
+  });
+
+  it("shows other runtimes, what was not built, what is delegated, and links neighbours only", () => {
+    expect(basis.textContent).toContain("ort-node 1.30.0");
+    expect(basis.textContent).toContain("no kernel for PRelu");
+    expect(document.querySelector("#runtime")?.textContent).toContain("1 PRELU");
+    expect(Array.from(basis.querySelectorAll("a"), (a) => a.getAttribute("href"))).toEqual(["onnx/report.html"]);
+    expect(unbalanced(renderReport(report))).toBeUndefined();
+  });
+
+  it("says nothing of it where there is nothing to say", () => {
+    expect(parse(page).querySelector("#basis")).toBeNull();
+  });
+});

@@ -3,6 +3,7 @@ import type { Section } from "./blocks.ts";
 import { baseName } from "./format.ts";
 import { type Html, html, trusted } from "./html.ts";
 import { accuracySection } from "./sections/accuracy.ts";
+import { basisSection } from "./sections/basis.ts";
 import { candidatesSection } from "./sections/candidates.ts";
 import { artefactsSection, dataSection, machineSection, nextSection, preprocessingSection } from "./sections/evidence.ts";
 import { flipsSection } from "./sections/flips.ts";
@@ -17,6 +18,7 @@ import { type ReportView, viewOf } from "./view.ts";
 /** Chapters in the order in which a reviewer asks; one that has nothing to say is left out. */
 const SECTIONS: readonly ((view: ReportView) => Section | undefined)[] = [
   candidatesSection,
+  basisSection,
   accuracySection,
   flipsSection,
   matrixSection,

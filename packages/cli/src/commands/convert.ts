@@ -94,7 +94,7 @@ export const convert = verb(
       default: "float",
     },
     slim: { type: "boolean", description: "For .tflite: leave out names and other things that no runtime reads", default: false },
-    simplify: { type: "boolean", description: "For .tflite: simplify first", default: true },
+    simplify: { type: "boolean", description: "From or to .tflite: simplify on the way", default: true },
     prove: { type: "boolean", description: "Compare with the original on random inputs", default: true },
     "side-by-side": {
       type: "boolean",

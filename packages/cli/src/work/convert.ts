@@ -21,7 +21,10 @@ export interface ConvertOptions {
   readonly opset?: number;
   readonly optimization: "basic" | "extended" | "all";
   readonly batch?: Dim;
-  /** Simplify before a TFLite file is made, whose operators want shapes that are known and affine layers folded. */
+  /**
+   * Simplify where a TFLite file is made, whose operators want shapes that are known and affine layers folded, and where one is left, whose files
+   * spell out what ONNX has a name for.
+   */
   readonly simplify: boolean;
   readonly tflite: Required<Pick<LowerTfliteOptions, "weights" | "layout" | "slim" | "io">>;
 }
@@ -97,8 +100,8 @@ async function sourceOf(file: ModelFile, to: FormatId, options: ConvertOptions):
   const lifted: Source = takesPlan || fromOwn ? liftedOf(file) : { model: file.model, plan: undefined, notes: file.notes };
   const { batch } = options;
   const batched = batch === undefined ? lifted.model : rebatch(lifted.model, { batch });
-  if (!takesPlan) return { ...lifted, model: batched };
-  const { model, dims } = closedSizes(batched);
+  if (!takesPlan && !fromOwn) return { ...lifted, model: batched };
+  const { model, dims } = takesPlan ? closedSizes(batched) : { model: batched, dims: new Map<string, number>() };
   const notes = [...lifted.notes];
   if (dims.size > 0)
     notes.push(`sizes that were free are fixed: ${[...dims].map(([name, size]) => `${name} = ${size}`).join(", ")}`);

@@ -55,7 +55,7 @@ function layerTimes(view: ReportView): HtmlPart {
   const slowest = [...layers.times].sort((a, b) => b.timeUs - a.timeUs).slice(0, 20);
   return html`<h3>Time</h3>${figure(
     operatorTimeChart(times, { baseline: baselineLook, candidate: candidateLook }),
-    html`Time of one inference by operator, from the runtime’s profiler: above ${candidateName(view, view.baseline?.id ?? "")}, below ${candidateName(view, layers.candidate)}. Profiling itself slows the runtime, so sums are larger than the latencies above.`,
+    html`Time of one inference by operator, from ${layers.timesRuntime === undefined ? "the runtime’s profiler" : `${layers.timesRuntime}, which can tell operators apart and is not what the latencies above were taken with`}: above ${candidateName(view, view.baseline?.id ?? "")}, below ${candidateName(view, layers.candidate)}. Profiling itself slows the runtime, so sums are larger than the latencies above.`,
   )}${fold(
     "Times as numbers",
     html`${table(

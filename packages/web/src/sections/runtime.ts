@@ -11,8 +11,10 @@ export function runtimeSection(view: ReportView): Section | undefined {
   return {
     id: "runtime",
     title: "What the runtime really runs",
-    lead: "Read from the optimised graph that the runtime itself saved, not from the file that was given to it: an 8-bit file is only fast where its operators became integer kernels.",
-    body: html`${coverageTable(view, fused)}${fused.map((c) => islands(view, c))}`,
+    lead: fused.some((c) => c.fusion?.delegation !== undefined)
+      ? "Counted in the files, operator by operator, and asked of a runtime that tells which operators its accelerated kernels took: an 8-bit file is only fast where both hold."
+      : "Read from the optimised graph that the runtime itself saved, not from the file that was given to it: an 8-bit file is only fast where its operators became integer kernels.",
+    body: html`${coverageTable(view, fused)}${delegation(view, fused)}${fused.map((c) => islands(view, c))}`,
   };
 }
 
@@ -41,6 +43,25 @@ function coverageTable(view: ReportView, fused: readonly Candidate[]): Html {
         count(c.fusion?.transposes ?? 0),
         count(c.fusion?.quantizeNodes ?? 0),
         count(c.fusion?.islands.length ?? 0),
+      ],
+    })),
+  );
+}
+
+/** What XNNPACK takes over, and what is left to slower kernels. */
+function delegation(view: ReportView, fused: readonly Candidate[]): HtmlPart {
+  const rows = fused.flatMap((c) => (c.fusion?.delegation === undefined ? [] : [{ c, found: c.fusion.delegation }]));
+  const [first] = rows;
+  if (first === undefined) return undefined;
+  return table(
+    `Operators that XNNPACK takes over, as ${first.found.runtime} has it`,
+    [{ title: "Candidate" }, { title: "Taken", number: true }, { title: "Left to slower kernels" }],
+    rows.map(({ c, found }) => ({
+      ...(c === view.pick ? { mark: "picked" } : {}),
+      cells: [
+        candidateName(view, c.id),
+        `${count(found.delegated)}/${count(found.total)}`,
+        found.fallback.length === 0 ? "none" : found.fallback.map((f) => `${f.count} ${f.op}`).join(", "),
       ],
     })),
   );

@@ -17,7 +17,7 @@ ${banner(report.illustration)}
     counted(model.nodes, "node"),
     `${count(model.parameters)} parameters`,
     bytes(model.sizeBytes),
-    `opset ${model.opset}`,
+    model.opset > 0 ? `opset ${model.opset}` : (model.format ?? "unknown format"),
   ].join(" · ")}</p>
 </header>
 ${verdict(view)}
@@ -126,6 +126,10 @@ function cautions(view: ReportView): HtmlPart {
       html`${badge("too few comparisons", "warn")} FAR ${smallRate(p.far)} needs ${count(p.needsMore)} more comparisons; no figure is given there.`,
     );
   for (const hazard of report.model.hazards) list.push(html`${badge("hazard", "warn")} ${hazard}`);
+  if (report.basis?.deviceIsElsewhere)
+    list.push(
+      html`${badge("other machine", "warn")} Nothing here was measured on ${report.target.id}: every figure is of this machine, <a href="#basis">what is expected of the device</a> stands apart.`,
+    );
   if (list.length === 0) return undefined;
   return html`<section class="cautions" aria-labelledby="cautions"><h2 id="cautions">Read before relying on this</h2><ul>${list.map((item) => html`<li>${item}</li>`)}</ul></section>`;
 }
