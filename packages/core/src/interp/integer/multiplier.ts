@@ -111,6 +111,7 @@ export function multiplyWide(x: number, value: number, shift: number): number {
   const short = shortMultiplier(value);
   const down = 15 - shift;
   const product = x * short;
-  if (Math.abs(product) < 2 ** 52 && down < 50) return Math.floor((product + 2 ** (down - 1)) / 2 ** down);
-  return Number((BigInt(x) * BigInt(short) + (1n << BigInt(down - 1))) >> BigInt(down));
+  // What does not fit 32 bits wraps around, as in the kernels.
+  if (Math.abs(product) < 2 ** 52 && down < 50) return Math.floor((product + 2 ** (down - 1)) / 2 ** down) | 0;
+  return Number(BigInt.asIntN(32, (BigInt(x) * BigInt(short) + (1n << BigInt(down - 1))) >> BigInt(down)));
 }

@@ -53,7 +53,7 @@ export const lstmRow: CompileRow = (site) => {
   const batchFirst = attrInt(node, "layout", 0) === 1;
   const scaleOf = (list: readonly number[], gate: number): number =>
     Math.fround(list[list.length === 1 ? 0 : gate * hiddenSize] as number);
-  const times = (a: number, s: number): number => Math.fround(a * s) / SUM_SCALE;
+  const times = (a: number, s: number): number => (a * s) / SUM_SCALE;
   const gateOf = (gate: number): LstmGate => ({
     weights: view(weights.tensor, "int8").slice(gate * hiddenSize * inputSize, (gate + 1) * hiddenSize * inputSize),
     bias: biasOf(biases, gate, hiddenSize),

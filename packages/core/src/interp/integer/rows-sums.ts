@@ -45,6 +45,7 @@ const conv: CompileRow = (site) => {
   const depthwise = group > 1 && group === shape[1];
   const kind = depthwise ? "depthwise" : "conv";
   const wide = bias.values instanceof BigInt64Array || (input.dtype === "int16" && bias.values === undefined);
+  // Convolutions of 16 bits have no float kernel.
   const rescale = rescaleBy(at, kind, ratiosOf(site, input.scale, weight.encoding.scale, out.scale), wide);
   if (rescale === undefined) return undefined;
   const step: ConvStep = {
@@ -85,12 +86,7 @@ function fullyConnected(
     return undefined;
   if (perChannel && (encoding.axis !== (names.transposed ? 0 : 1) || encoding.zeroPoint.some((z) => z !== 0))) return undefined;
   const wide = bias.values instanceof BigInt64Array || (input.dtype === "int16" && bias.values === undefined);
-  // With one scale, the product of the two is taken in float32 before the division.
-  const ratios = perChannel
-    ? ratiosOf(site, input.scale, encoding.scale, out.scale)
-    : at.profile.rules.fullyConnected === "float"
-      ? ratiosOf(site, input.scale, encoding.scale, out.scale)
-      : [Math.fround(input.scale * Math.fround(encoding.scale[0] as number)) / out.scale];
+  const ratios = ratiosOf(site, input.scale, encoding.scale, out.scale);
   const rescale = rescaleBy(at, "fullyConnected", ratios, wide);
   if (rescale === undefined) return undefined;
   const step: FullyConnectedStep = {
