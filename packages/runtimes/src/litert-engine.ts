@@ -33,10 +33,17 @@ function signatureOrder(io: TfliteIo, names: readonly string[], side: "inputs" |
   });
 }
 
-async function loadInto(
+/** A model in LiteRT's heap. */
+interface LitertHold extends TfliteHold {
+  /** Whether XNNPACK took all of it. */
+  readonly accelerated: boolean;
+}
+
+/** Loads a file into an instance. @throws Error in LiteRT's words */
+export async function loadLitert(
   wasm: LitertWasm,
   { bytes, io, threads }: { readonly bytes: Uint8Array; readonly io: TfliteIo; readonly threads: number },
-): Promise<TfliteHold> {
+): Promise<LitertHold> {
   const owned: Handle[] = [];
   const own = <T extends Handle>(handle: T): T => {
     owned.push(handle);
@@ -73,6 +80,7 @@ async function loadInto(
     results = [];
   }
   return {
+    accelerated: compiled.isFullyAccelerated(),
     write(feeds) {
       for (const { value, buffer } of inputs) {
         const at = buffer.lock(wasm.LiteRtTensorBufferLockMode.WRITE);
@@ -126,7 +134,7 @@ export async function openLitertEngine(bytes: Uint8Array, spec: EngineSpec): Pro
     threads,
     believesOutputs: true,
     takeLog,
-    load: (file, io) => loadInto(wasm, { bytes: file, io, threads }),
+    load: (file, io) => loadLitert(wasm, { bytes: file, io, threads }),
     close: end,
   });
 }

@@ -11,9 +11,12 @@ function wordsWithLog(error: unknown, log: readonly string[]): string {
   return [...new Set(words)].filter((line) => line !== "").join("; ");
 }
 
-/** C++ exceptions that are thrown back at us are plain errors; all else (traps, aborts, an exhausted stack) leaves a heap in ruins. */
-function isCrash(error: unknown): boolean {
-  return !(error instanceof Error) || error.name === "RuntimeError" || error.name === "RangeError";
+/**
+ * C++ exceptions that are thrown back at us are plain errors with words; all else (traps, aborts, an exhausted stack, words overwritten in a
+ * heap in ruins) leaves nothing to trust.
+ */
+function isCrash(error: unknown, words: string): boolean {
+  return !(error instanceof Error) || error.name === "RuntimeError" || error.name === "RangeError" || words === "";
 }
 
 /** Runs calls into WebAssembly and remembers a crash. */
@@ -37,8 +40,9 @@ export function makeGuard(takeLog: () => readonly string[]): WasmGuard {
         return await work();
       } catch (error) {
         if (isTesseraError(error)) throw error;
-        broken = isCrash(error);
-        throw fail("RUNTIME_FAILED", `Cannot ${doing}: ${wordsWithLog(error, takeLog()) || "unknown failure"}`, { cause: error });
+        const words = wordsWithLog(error, takeLog());
+        broken = isCrash(error, words);
+        throw fail("RUNTIME_FAILED", `Cannot ${doing}: ${words || "the runtime fell over without a word"}`, { cause: error });
       }
     },
   };

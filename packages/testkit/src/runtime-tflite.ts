@@ -10,12 +10,14 @@ import type { RuntimeFiles } from "./runtime-files.ts";
 import { convByHand, convInput, convWeights } from "./runtime-models.ts";
 
 /** A tensor of a small graph; the first size is open unless `fixed`. */
-interface Spec {
+export interface Spec {
   readonly type: TensorTypeName;
   readonly shape: readonly number[];
   readonly data?: Tensor;
   readonly open?: boolean;
   readonly encoding?: Encoding;
+  /** A state that lives from one run to the next. */
+  readonly variable?: boolean;
 }
 
 /** An operator of a small graph, with its options as the file has them. */
@@ -35,15 +37,17 @@ export interface TfliteSketch {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly calls: readonly Call[];
+  /** Names of a signature for inputs and outputs, in its own order. */
+  readonly signature?: Readonly<Record<"inputs" | "outputs", Readonly<Record<string, string>>>>;
 }
 
 /** The bytes of a small graph: every tensor with data has a buffer of its own, every call an operator code of its own. */
-export function sketchTflite({ tensors, inputs, outputs, calls }: TfliteSketch): Uint8Array {
+export function sketchTflite({ tensors, inputs, outputs, calls, signature }: TfliteSketch): Uint8Array {
   const names = Object.keys(tensors);
   const indices = (list: readonly string[]): Int32Array => Int32Array.from(list, (name) => names.indexOf(name));
   const buffers: { data?: Uint8Array }[] = [{}];
   const records = names.map((name) => {
-    const { type, shape, data, open, encoding } = tensors[name] as Spec;
+    const { type, shape, data, open, encoding, variable = false } = tensors[name] as Spec;
     if (data) buffers.push({ data: data.bytes });
     return {
       name,
@@ -51,6 +55,7 @@ export function sketchTflite({ tensors, inputs, outputs, calls }: TfliteSketch):
       shape: Int32Array.from(shape),
       ...(open && { shapeSignature: Int32Array.from(shape, (size, axis) => (axis === 0 ? -1 : size)) }),
       buffer: data ? buffers.length - 1 : 0,
+      isVariable: variable,
       ...(encoding && {
         quantization: {
           scale: Float32Array.from(encoding.scale),
@@ -59,7 +64,14 @@ export function sketchTflite({ tensors, inputs, outputs, calls }: TfliteSketch):
       }),
     };
   });
+  const mapped = (byName: Readonly<Record<string, string>>) =>
+    Object.entries(byName).map(([name, tensor]) => ({ name, tensorIndex: names.indexOf(tensor) }));
   return writeTflite({
+    ...(signature && {
+      signatureDefs: [
+        { signatureKey: "main", inputs: mapped(signature.inputs), outputs: mapped(signature.outputs), subgraphIndex: 0 },
+      ],
+    }),
     operatorCodes: calls.map(({ op, version = 1 }) => makeOperatorCode(op, version)),
     subgraphs: [
       {
