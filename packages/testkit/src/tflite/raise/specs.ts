@@ -39,6 +39,6 @@ export function grid(shape: readonly number[], values: readonly number[]): Opera
 }
 
 /** An operator that makes one float32 tensor. */
-export function spec(op: OneOperator["op"], inputs: readonly OperatorInput[], options?: OneOperator["options"]): OneOperator {
-  return { op, inputs, options, outputs: ["float32"] };
+export function spec(op: OneOperator["op"], inputs: readonly OperatorInput[], options?: OneOperator["options"], version = 1): OneOperator {
+  return { op, version, inputs, options, outputs: ["float32"] };
 }

@@ -67,7 +67,9 @@ export class FlowNetwork {
         at = this.targets[edge] as number;
       } else next[at] = (next[at] as number) + 1;
     }
-    const flow = Math.min(...path.map((edge) => this.room[edge] as number));
+    // A loop, because a path through a long chain has more edges than a call may have arguments.
+    let flow = Number.POSITIVE_INFINITY;
+    for (const edge of path) flow = Math.min(flow, this.room[edge] as number);
     for (const edge of path) {
       this.room[edge] = (this.room[edge] as number) - flow;
       this.room[edge ^ 1] = (this.room[edge ^ 1] as number) + flow;

@@ -4,8 +4,8 @@ import { makeNode } from "../../../../graph/node.ts";
 import type { Encoding } from "../../../../graph/plan.ts";
 import { countOf, i64, type Tensor } from "../../../../graph/tensor.ts";
 import { makeNameBook } from "../../../onnx/names.ts";
+import { FlowNetwork } from "../../layout/max-flow.ts";
 import { channelsFirst, channelsLast, permuted } from "../permute.ts";
-import { cutGraph } from "./min-cut.ts";
 import type { Label, LayoutEdit, LayoutRule, LayoutSite } from "./rule.ts";
 import { LEAST_RANK, layoutRule } from "./rules.ts";
 
@@ -18,6 +18,8 @@ export interface AssignOptions {
 
 /** What it costs to transpose a value once: a node each, and between equals the smaller ones. */
 const NODE_PRICE = 1 << 20;
+/** More than all Transposes together. */
+const NEVER = 2 ** 50;
 
 /**
  * Chooses for every value whether its channels stand last, as in the file, or in axis 1, so that the fewest Transposes are left: a minimum cut, exact.
@@ -248,24 +250,26 @@ function solve(
   },
 ): Chosen {
   const { rules, shapes, moveEnds } = given;
-  const cut = cutGraph();
+  // On the side of the source: channels first.
+  const network = new FlowNetwork();
+  const [source, sink] = [network.vertex(), network.vertex()];
   const hasLayout = (name: string): boolean => (shapes.get(name)?.length ?? 0) >= LEAST_RANK;
   const isEnd = (name: string): boolean => moveEnds && shapes.get(name)?.length === 4;
-  const fix = (variable: number, label: Label | undefined): void => {
-    if (label === 0) cut.edge(cut.source, variable, Number.POSITIVE_INFINITY);
-    if (label === 1) cut.edge(variable, cut.sink, Number.POSITIVE_INFINITY);
+  const fix = (vertex: number, label: Label | undefined): void => {
+    if (label === 0) network.edge(vertex, sink, NEVER);
+    if (label === 1) network.edge(source, vertex, NEVER);
   };
   const groups = rules.map((rule) =>
     rule.groups.map((label) => {
-      const variable = cut.node();
-      fix(variable, label);
-      return variable;
+      const vertex = network.vertex();
+      fix(vertex, label);
+      return vertex;
     }),
   );
   const inputs = graph.inputs.map(({ name }) => {
-    const variable = cut.node();
-    if (!isEnd(name)) fix(variable, 0);
-    return variable;
+    const vertex = network.vertex();
+    if (!isEnd(name)) fix(vertex, 0);
+    return vertex;
   });
   const makers = new Map<string, number>();
   graph.inputs.forEach(({ name }, i) => {
@@ -275,43 +279,43 @@ function solve(
   graph.nodes.forEach((node, n) => {
     const rule = rules[n] as LayoutRule;
     node.outputs.forEach((name, k) => {
-      const variable = groups[n]?.[rule.outputs[k] as number];
-      if (name !== "" && variable !== undefined) makers.set(name, variable);
+      const vertex = groups[n]?.[rule.outputs[k] as number];
+      if (name !== "" && vertex !== undefined) makers.set(name, vertex);
     });
     node.inputs.forEach((name, k) => {
-      const variable = groups[n]?.[rule.inputs[k] as number];
-      if (variable === undefined || !hasLayout(name)) return;
+      const vertex = groups[n]?.[rule.inputs[k] as number];
+      if (vertex === undefined || !hasLayout(name)) return;
       const set = readers.get(name);
-      if (set === undefined) readers.set(name, new Set([variable]));
-      else set.add(variable);
+      if (set === undefined) readers.set(name, new Set([vertex]));
+      else set.add(vertex);
     });
   });
   for (const { name } of graph.outputs) {
     if (!hasLayout(name) || isEnd(name)) continue;
-    readers.set(name, (readers.get(name) ?? new Set()).add(cut.source));
+    readers.set(name, (readers.get(name) ?? new Set()).add(sink));
   }
   let total = 1;
   for (const shape of shapes.values()) total += countOf(shape);
-  for (const [name, variables] of readers) {
+  for (const [name, vertexs] of readers) {
     const maker = makers.get(name);
     if (maker === undefined) continue;
     const price = NODE_PRICE + Math.floor((1024 * countOf(shapes.get(name) as readonly number[])) / total);
-    const [first, ...others] = variables;
+    const [first, ...others] = vertexs;
     if (first !== undefined && others.length === 0) {
-      cut.edge(maker, first, price);
-      cut.edge(first, maker, price);
+      network.edge(maker, first, price);
+      network.edge(first, maker, price);
       continue;
     }
     // However many readers want the other layout, the value is transposed once.
-    const [turned, back] = [cut.node(), cut.node()];
-    cut.edge(maker, turned, price);
-    cut.edge(back, maker, price);
-    for (const variable of variables) {
-      cut.edge(turned, variable, Number.POSITIVE_INFINITY);
-      cut.edge(variable, back, Number.POSITIVE_INFINITY);
+    const [turned, back] = [network.vertex(), network.vertex()];
+    network.edge(turned, maker, price);
+    network.edge(maker, back, price);
+    for (const vertex of vertexs) {
+      network.edge(vertex, turned, NEVER);
+      network.edge(back, vertex, NEVER);
     }
   }
-  const side = cut.sinkSide();
-  const label = (variable: number): Label => (side[variable] === 1 ? 1 : 0);
+  const cut = network.minimumCut(source, sink);
+  const label = (vertex: number): Label => (cut[vertex] ? 1 : 0);
   return { inputs: inputs.map(label), nodes: groups.map((list) => list.map(label)) };
 }
