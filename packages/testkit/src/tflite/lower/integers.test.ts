@@ -1,7 +1,7 @@
 import type { Model } from "@tessera/core/graph/model";
 import { float, makeNode } from "@tessera/core/graph/node";
 import type { Encoding } from "@tessera/core/graph/plan";
-import { f32, i64, type Tensor } from "@tessera/core/graph/tensor";
+import { i64, type Tensor } from "@tessera/core/graph/tensor";
 import type { SchemeName } from "@tessera/core/targets/scheme";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -130,15 +130,11 @@ const concat: fc.Arbitrary<LowerCase> = fc.tuple(picture, seed).map(
   }),
 );
 
-const pad: fc.Arbitrary<LowerCase> = fc.tuple(picture, fc.constantFrom(0, 1.5), seed).map(
-  ([shape, value, s]): LowerCase => ({
+const pad: fc.Arbitrary<LowerCase> = fc.tuple(picture, seed).map(
+  ([shape, s]): LowerCase => ({
     op: "Pad",
-    inputs: [
-      seededTensor("float32", shape, { seed: s, min: -2, max: 3 }),
-      i64([8], [0, 0, 1, 2, 0, 0, 2, 0]),
-      ...(value === 0 ? [] : [f32([], [value])]),
-    ],
-    constant: [1, 2],
+    inputs: [seededTensor("float32", shape, { seed: s, min: -2, max: 3 }), i64([8], [0, 0, 1, 2, 0, 0, 2, 0])],
+    constant: [1],
   }),
 );
 
@@ -154,7 +150,8 @@ function behindLeaky(c: LowerCase): Model {
 }
 
 const ONE_STEP = { int8: 1.01, int16x8: 1.01 };
-const EXACT = { int8: 0.01, int16x8: 0.01 };
+/** The tables of the 16-bit kernels are right to two steps. */
+const TABLES = { int8: 1.01, int16x8: 2.01 };
 const INT8: readonly SchemeName[] = ["int8"];
 
 const ROWS: Readonly<Record<string, Row>> = {
