@@ -75,8 +75,8 @@ describe.skipIf(shared === undefined)("real models as TFLite (skipped without th
 
   it("TinySV, batch 1 of a free one, no transposes inside", async () => {
     const feeds = [1, 2].map((seed) => new Map([["mfcc", seededTensor("float32", [1, 1, 49, 40], { seed })]]));
-    // Numbers up to 150 come out.
-    const report = await expectModel(load("voice/tinysv-dvector-256.onnx"), feeds, { absolute: 1e-4 });
+    // Numbers up to 150 come out: two millionths of that.
+    const report = await expectModel(load("voice/tinysv-dvector-256.onnx"), feeds, { absolute: 3e-4 });
     expect(report.transposes).toEqual([]);
   }, 120_000);
 
