@@ -63,7 +63,7 @@ describe("convolutions of TFLite, raised", () => {
 
   // The older runtime leaves out products where a stride is wider than the kernel.
   const isWide = ({ options, inputs }: OneOperator): boolean => {
-    const { strideH = 1, strideW = 1, strideD = 1 } = options as { readonly [stride: string]: number | undefined };
+    const { strideH = 1, strideW = 1, strideD = 1 } = options as unknown as Readonly<Record<string, number | undefined>>;
     const shape = inputs[1]?.tensor.shape ?? [];
     const [kd = 1, kh = 0, kw = 0] = shape.length === 5 ? shape : [1, ...shape.slice(1)];
     return kd >= strideD && kh >= strideH && kw >= strideW;

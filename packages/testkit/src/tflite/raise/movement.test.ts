@@ -328,7 +328,9 @@ describe("movements of TFLite, raised", () => {
               ),
               list(shape),
             ],
-            { kind: "BroadcastToOptions" }, 2);
+            { kind: "BroadcastToOptions" },
+            2,
+          );
         }),
     ));
 
@@ -354,16 +356,14 @@ describe("movements of TFLite, raised", () => {
   it("WHERE", () =>
     holds(
       runtimes,
-      fc
-        .tuple(shapes, seed)
-        .map(
-          ([shape, from]): OneOperator => ({
-            op: "WHERE",
-            inputs: [fed(shape, from, { dtype: "bool" })],
-            options: { kind: "WhereOptions" },
-            outputs: ["int64"],
-          }),
-        ),
+      fc.tuple(shapes, seed).map(
+        ([shape, from]): OneOperator => ({
+          op: "WHERE",
+          inputs: [fed(shape, from, { dtype: "bool" })],
+          options: { kind: "WhereOptions" },
+          outputs: ["int64"],
+        }),
+      ),
       // Neither shows int64 or sizes that depend on values.
       { files: 1, without: ["tfjs", "litert"] },
     ));
@@ -382,7 +382,7 @@ describe("movements of TFLite, raised", () => {
 
 /** Whether a slice of the file takes anything, worked out for itself. */
 function hasElements(shape: readonly number[], { inputs, options }: OneOperator): boolean {
-  const { beginMask = 0, endMask = 0, shrinkAxisMask = 0 } = options as { readonly [mask: string]: number | undefined };
+  const { beginMask = 0, endMask = 0, shrinkAxisMask = 0 } = options as unknown as Readonly<Record<string, number | undefined>>;
   const [begins, ends, strides] = [1, 2, 3].map(
     (i) => new Int32Array((inputs[i]?.tensor.bytes ?? new Uint8Array(0)).slice().buffer),
   ) as [Int32Array, Int32Array, Int32Array];

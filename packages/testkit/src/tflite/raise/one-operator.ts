@@ -13,7 +13,7 @@ import { describeTensor, difference, type Tolerance } from "../../compare-tensor
 import type { TfliteRunner } from "../tflite-runner.ts";
 
 /** An input of the operator: fed, or a constant of the file. `undefined` is an optional input left out. */
-export type OperatorInput = { readonly tensor: Tensor; readonly isConstant?: boolean } | undefined;
+export type OperatorInput = { readonly tensor: Tensor; readonly isConstant?: boolean; readonly isVariable?: boolean } | undefined;
 
 /** A file of one operator. */
 export interface OneOperator {
@@ -43,12 +43,14 @@ export function fileOf(ones: readonly OneOperator[], shapes: readonly (readonly 
     codes.push(makeOperatorCode(one.op, one.version ?? 1));
     const reads = one.inputs.map((input, i) => {
       if (input === undefined) return -1;
-      const { tensor, isConstant = false } = input;
+      const { tensor, isConstant = false, isVariable = false } = input;
       if (isConstant) buffers.push({ data: tensor.bytes });
-      else inputs.push(tensors.length);
+      else if (!isVariable) inputs.push(tensors.length);
       const buffer = isConstant ? buffers.length - 1 : 0;
       const type = TENSOR_TYPES[upper(tensor.dtype)];
-      return tensors.push({ name: inputName(k, i), shape: Int32Array.from(tensor.shape), type, buffer, hasRank: true }) - 1;
+      return (
+        tensors.push({ name: inputName(k, i), shape: Int32Array.from(tensor.shape), type, buffer, isVariable, hasRank: true }) - 1
+      );
     });
     const makes = one.outputs.map((dtype, i) => {
       const shape = Int32Array.from(shapes[outputs.length] ?? []);
@@ -128,7 +130,7 @@ export async function judged(
   const feeds = new Map<string, Tensor>();
   ones.forEach((one, k) => {
     one.inputs.forEach((input, i) => {
-      if (input !== undefined && input.isConstant !== true) feeds.set(inputName(k, i), input.tensor);
+      if (input !== undefined && input.isConstant !== true && input.isVariable !== true) feeds.set(inputName(k, i), input.tensor);
     });
   });
   const [keep, nchw] = (["keep", "nchw"] as const).map((inputLayout) =>

@@ -1,4 +1,5 @@
 import { ACTIVATIONS } from "@tessera/core/formats/tflite/enums";
+import type { DType } from "@tessera/core/graph/dtype";
 import fc from "fast-check";
 import { describe, it } from "vitest";
 import { arbAxes, arbAxis, arbShape } from "../../op-arbitraries.ts";
@@ -22,8 +23,9 @@ describe("reductions of TFLite, raised", () => {
     ["REDUCE_MIN", undefined],
     ["REDUCE_ANY", "bool"],
     ["REDUCE_ALL", "bool"],
-  ] as const)("%s over some axes", (op, dtype = "float32") =>
-    holds(
+  ] as const)("%s over some axes", (op, given) => {
+    const dtype: DType = given ?? "float32";
+    return holds(
       runtimes,
       shapes.chain((shape) =>
         fc.tuple(arbAxes(shape.length, { minLength: 1 }), fc.boolean(), seed).map(
@@ -36,8 +38,8 @@ describe("reductions of TFLite, raised", () => {
         ),
       ),
       { files: 2 },
-    ),
-  );
+    );
+  });
 
   it("SOFTMAX with any beta", () =>
     holds(

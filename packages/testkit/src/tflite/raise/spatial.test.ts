@@ -71,47 +71,41 @@ describe("spatial operators of TFLite, raised", () => {
   it("RESIZE_BILINEAR, all three meanings of a position", () =>
     holds(
       runtimes,
-      fc
-        .tuple(image, size, size, coordinates)
-        .map(([at, h, w, flags]) =>
-          spec("RESIZE_BILINEAR", [fed([at.n, at.h, at.w, at.c], at.seed), list([h, w])], {
-            kind: "ResizeBilinearOptions",
-            ...flags,
-          }),
-        ),
+      fc.tuple(image, size, size, coordinates).map(([at, h, w, flags]) =>
+        spec("RESIZE_BILINEAR", [fed([at.n, at.h, at.w, at.c], at.seed), list([h, w])], {
+          kind: "ResizeBilinearOptions",
+          ...flags,
+        }),
+      ),
       { files: 5 },
     ));
 
   it("RESIZE_NEAREST_NEIGHBOR, all three meanings of a position", () =>
     holds(
       runtimes,
-      fc
-        .tuple(image, size, size, coordinates)
-        .map(([at, h, w, flags]) =>
-          spec("RESIZE_NEAREST_NEIGHBOR", [fed([at.n, at.h, at.w, at.c], at.seed), list([h, w])], {
-            kind: "ResizeNearestNeighborOptions",
-            ...flags,
-          }),
-        ),
+      fc.tuple(image, size, size, coordinates).map(([at, h, w, flags]) =>
+        spec("RESIZE_NEAREST_NEIGHBOR", [fed([at.n, at.h, at.w, at.c], at.seed), list([h, w])], {
+          kind: "ResizeNearestNeighborOptions",
+          ...flags,
+        }),
+      ),
       { files: 5 },
     ));
 
   it("SPACE_TO_DEPTH and DEPTH_TO_SPACE", () =>
     holds(
       runtimes,
-      fc
-        .tuple(image, fc.integer({ min: 2, max: 3 }), fc.boolean())
-        .map(([at, blockSize, isDeep]) =>
-          isDeep
-            ? spec("DEPTH_TO_SPACE", [fed([at.n, at.h, at.w, at.c * blockSize ** 2], at.seed)], {
-                kind: "DepthToSpaceOptions",
-                blockSize,
-              })
-            : spec("SPACE_TO_DEPTH", [fed([at.n, at.h * blockSize, at.w * blockSize, at.c], at.seed)], {
-                kind: "SpaceToDepthOptions",
-                blockSize,
-              }),
-        ),
+      fc.tuple(image, fc.integer({ min: 2, max: 3 }), fc.boolean()).map(([at, blockSize, isDeep]) =>
+        isDeep
+          ? spec("DEPTH_TO_SPACE", [fed([at.n, at.h, at.w, at.c * blockSize ** 2], at.seed)], {
+              kind: "DepthToSpaceOptions",
+              blockSize,
+            })
+          : spec("SPACE_TO_DEPTH", [fed([at.n, at.h * blockSize, at.w * blockSize, at.c], at.seed)], {
+              kind: "SpaceToDepthOptions",
+              blockSize,
+            }),
+      ),
     ));
 
   const blocks = fc.record({

@@ -39,6 +39,16 @@ export function grid(shape: readonly number[], values: readonly number[]): Opera
 }
 
 /** An operator that makes one float32 tensor. */
-export function spec(op: OneOperator["op"], inputs: readonly OperatorInput[], options?: OneOperator["options"], version = 1): OneOperator {
+export function spec(
+  op: OneOperator["op"],
+  inputs: readonly OperatorInput[],
+  options?: OneOperator["options"],
+  version = 1,
+): OneOperator {
   return { op, version, inputs, options, outputs: ["float32"] };
+}
+
+/** A state that the operator keeps between runs: a variable without data, zeros at first. */
+export function state(shape: readonly number[]): OperatorInput {
+  return { tensor: fromNumbers("float32", shape, new Float32Array(shape.reduce((a, b) => a * b, 1))), isVariable: true };
 }

@@ -79,15 +79,16 @@ export function assignLayout(graph: Graph, options: AssignOptions): { readonly g
       lists.set(key, there);
       return there;
     },
-    turned(name, rank) {
+    turned(name, rank, whole = false) {
       const tensor = constants.get(name) as Tensor;
-      if (countOf(tensor.shape) === 1 || tensor.shape.length > rank) return name;
-      const key = `${name}:${rank}`;
+      if (!whole && (countOf(tensor.shape) === 1 || tensor.shape.length > rank)) return name;
+      const key = `${name}:${rank}:${whole}`;
       const there = turnedConstants.get(key);
       if (there !== undefined) return there;
       const wide = { ...tensor, shape: [...new Array<number>(rank - tensor.shape.length).fill(1), ...tensor.shape] };
       const turned = permuted(wide, channelsFirst(rank));
-      const drop = turned.shape.findIndex((size) => size !== 1);
+      // Ones in front say nothing where values broadcast: slopes of channels are [C, 1, 1].
+      const drop = whole ? 0 : turned.shape.findIndex((size) => size !== 1);
       const made = addConstant(name, { ...turned, shape: turned.shape.slice(drop) }, name);
       const encoding = encodings.get(name);
       if (encoding?.axis !== undefined) {

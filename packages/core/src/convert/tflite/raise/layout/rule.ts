@@ -19,8 +19,8 @@ export interface LayoutSite {
 export interface LayoutEdit {
   /** A constant list of int64. */
   list(values: readonly number[]): string;
-  /** A constant in the order of channels first, widened to `rank`; the encoding goes along. */
-  turned(name: string, rank: number): string;
+  /** A constant that broadcasts in the order of channels first; the encoding goes along. `whole`: of exactly `rank` axes. */
+  turned(name: string, rank: number, whole?: boolean): string;
   /** Changes a constant in place of the old one, for this use of it. */
   replaced(name: string, change: (tensor: Tensor) => Tensor): string;
   /** Asks for another constant operand in a node further down. */

@@ -97,7 +97,7 @@ const alongAxis: RuleOf = (site) => {
     write: ([label], edit) => {
       if (label === 0) return node;
       const inputs = isConcat
-        ? node.inputs.map((name) => (site.constant(name) === undefined ? name : edit.turned(name, rank)))
+        ? node.inputs.map((name) => (site.constant(name) === undefined ? name : edit.turned(name, rank, true)))
         : node.inputs;
       return { ...withAttributes(node, { axis: { kind: "int", value } }), inputs };
     },
