@@ -6,7 +6,8 @@ import { f32, fromNumbers, i64, type Tensor } from "../graph/tensor.ts";
 import { inferTypes } from "../ops/infer-types.ts";
 import { ORT_ARM, ORT_X64 } from "../targets/ort.ts";
 import { createHistogram, observe } from "./histogram.ts";
-import { type Placement, placeIntegers, unshareWeights } from "./placement.ts";
+import { type Placement, placeIntegers } from "./placement.ts";
+import { unshareWeights } from "./prepare.ts";
 import { staticPlan } from "./static-plan.ts";
 
 const ones = (...shape: number[]): Tensor => f32(shape, Array(shape.reduce((a, b) => a * b, 1)).fill(1));

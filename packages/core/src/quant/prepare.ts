@@ -2,8 +2,36 @@ import { GraphDraft } from "../graph/draft.ts";
 import { withGraph } from "../graph/edit.ts";
 import type { Model, Node } from "../graph/model.ts";
 import { makeNode, REGRID_KEY } from "../graph/node.ts";
+import { usedNames } from "../graph/walk.ts";
+import { ruleOf } from "../targets/rules.ts";
 import type { Target } from "../targets/target.ts";
-import { type GridConflict, placeIntegers, unshareWeights } from "./placement.ts";
+import { type GridConflict, placeIntegers } from "./placement.ts";
+
+/**
+ * The model with weights and biases that are read in several places cut apart, because each node needs scales of its own, and whoever computes in
+ * float must not read rounded weights.
+ */
+export function unshareWeights(model: Model, target: Target): Model {
+  const draft = new GraphDraft(model.graph);
+  const taken = new Set<string>(model.graph.outputs.map((o) => o.name));
+  const owners = new Map<string, number>();
+  for (const node of draft.nodes()) for (const name of usedNames(node)) owners.set(name, (owners.get(name) ?? 0) + 1);
+  for (const node of draft.nodes()) {
+    const rule = ruleOf(node, target);
+    if (rule?.kind !== "integer" || rule.weight === undefined) continue;
+    const inputs = [...node.inputs];
+    for (const index of [rule.weight, rule.bias]) {
+      const name = index === undefined ? undefined : inputs[index];
+      const constant = name ? draft.constant(name) : undefined;
+      if (index === undefined || name === undefined || constant === undefined) continue;
+      const others = (owners.get(name) ?? 1) > 1 || inputs.some((other, i) => i !== index && other === name);
+      if (!others && !taken.has(name)) continue;
+      inputs[index] = draft.addConstant(name, constant);
+    }
+    if (inputs.some((name, i) => name !== node.inputs[i])) draft.replace(node, { ...node, inputs });
+  }
+  return withGraph(model, draft.finish());
+}
 
 /**
  * The model as {@link placeIntegers} wants it: weights that are read in several places cut apart, and where a kernel needs one grid for values whose

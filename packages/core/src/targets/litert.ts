@@ -89,6 +89,58 @@ const WIDE: IntegerScheme = {
   operators: INT16_OPERATORS,
 };
 
+/** Operators of the file that count as integer, by the ONNX operator they stand for. */
+const INTEGER_KERNELS: Readonly<Record<string, readonly string[]>> = {
+  Conv: ["CONV_2D", "DEPTHWISE_CONV_2D"],
+  ConvTranspose: ["TRANSPOSE_CONV"],
+  Gemm: ["FULLY_CONNECTED"],
+  MatMul: ["FULLY_CONNECTED", "BATCH_MATMUL"],
+  PRelu: ["PRELU"],
+  LeakyRelu: ["LEAKY_RELU"],
+  HardSwish: ["HARD_SWISH"],
+  Add: ["ADD"],
+  Sub: ["SUB"],
+  Mul: ["MUL"],
+  ReduceMean: ["MEAN"],
+  GlobalAveragePool: ["MEAN"],
+  AveragePool: ["AVERAGE_POOL_2D"],
+  MaxPool: ["MAX_POOL_2D"],
+  Sigmoid: ["LOGISTIC"],
+  Softmax: ["SOFTMAX"],
+  Tanh: ["TANH"],
+  Concat: ["CONCATENATION"],
+  Max: ["MAXIMUM"],
+  Min: ["MINIMUM"],
+  Where: ["SELECT_V2"],
+  Resize: ["RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"],
+};
+
+/** Measured by its profile, an operator at a time, on the TensorFlow Lite of 2023 inside tfjs-tflite; see the tests of packages/testkit. */
+const NOT_IN_XNNPACK = "XNNPACK (measured on TensorFlow Lite of 2023) leaves its int8 form to TensorFlow Lite's own kernel";
+
+const SLOW_KERNELS: Readonly<Record<string, string>> = {
+  PRelu: `${NOT_IN_XNNPACK}; it takes PRELU in float only`,
+  HardSwish: NOT_IN_XNNPACK,
+  Softmax: NOT_IN_XNNPACK,
+  Tanh: NOT_IN_XNNPACK,
+  LpNormalization: NOT_IN_XNNPACK,
+  ConvTranspose: NOT_IN_XNNPACK,
+  Gemm: `${NOT_IN_XNNPACK} when its weights have a scale per channel; newer ones take it`,
+  MatMul: `${NOT_IN_XNNPACK} when its weights have a scale per channel, and between two computed matrices`,
+  AveragePool: NOT_IN_XNNPACK,
+  Max: NOT_IN_XNNPACK,
+  Min: NOT_IN_XNNPACK,
+  Where: NOT_IN_XNNPACK,
+  Relu: `${NOT_IN_XNNPACK} where it does not vanish into the operator before it`,
+  Clip: `${NOT_IN_XNNPACK} where it does not vanish into the operator before it`,
+};
+
+const NOTES: readonly string[] = [
+  "Weights of fully connected layers have a scale per channel: LiteRT and the TensorFlow Lite of 2023 both compute it right, XNNPACK of 2023 does not accelerate it.",
+  "With 16-bit activations nothing is accelerated: every operator runs in TensorFlow Lite's own kernels.",
+  "A final normalisation to unit length stays in float: 8 bits at a step of 1/128 lose cosine.",
+];
+
 /** LiteRT (TensorFlow Lite) with the XNNPACK delegate, on this machine. */
 export const LITERT: Target = {
   id: "litert",
@@ -114,9 +166,10 @@ export const LITERT: Target = {
   },
   quantizesInputs: true,
   requantize: "Identity",
-  integerKernels: {},
+  integerKernels: INTEGER_KERNELS,
+  slowKernels: SLOW_KERNELS,
   floatRewrites: [],
-  notes: [],
+  notes: NOTES,
 };
 
 /** Raspberry Pi 4: LiteRT with XNNPACK on four Cortex-A72 cores. */
@@ -124,4 +177,10 @@ export const RPI4: Target = {
   ...LITERT,
   id: "rpi4",
   says: "Raspberry Pi 4: LiteRT with XNNPACK on Cortex-A72, int8 activations, int8 weights per channel",
+  notes: [
+    ...NOTES,
+    "Accuracy is measured: LiteRT computes the same integers here, as far as its kernels for x64 and Arm agree to a last bit or two.",
+    "Times are predicted, not measured: what runs here is LiteRT in WebAssembly on x64. Cortex-A72 has no dot-product instructions, so its int8 kernels gain less over float than those of newer cores.",
+    "Which operators XNNPACK accelerates was measured on x64; the delegate decides by type and shape, alike on all processors.",
+  ],
 };

@@ -14,8 +14,9 @@ import { quantizeDynamic } from "@tessera/core/quant/dynamic";
 import { equalizingScales } from "@tessera/core/quant/equalize";
 import { observeTensors } from "@tessera/core/quant/observe";
 import { observeLargest } from "@tessera/core/quant/observe-largest";
-import { placeIntegers, unshareWeights } from "@tessera/core/quant/placement";
+import { placeIntegers } from "@tessera/core/quant/placement";
 import { planFromJson, planToJson } from "@tessera/core/quant/plan-json";
+import { prepareForIntegers } from "@tessera/core/quant/prepare";
 import { staticPlan } from "@tessera/core/quant/static-plan";
 import { quantizeWeights } from "@tessera/core/quant/weight-only";
 import { ORT_X64 } from "@tessera/core/targets/ort";
@@ -78,7 +79,7 @@ describe.skipIf(shared === undefined)("the shared models, quantized (skipped whe
     const ready = async (): Promise<Model> => {
       const source = modelFromOnnx(new Uint8Array(readFileSync(path)));
       const { model } = await simplifyModel(source, { target: ORT_X64 });
-      return unshareWeights(inferTypes(model), ORT_X64);
+      return prepareForIntegers(inferTypes(model), ORT_X64);
     };
 
     test.skipIf(!existsSync(path))(`${file} runs in integers where the plan says so, and keeps names and types`, async () => {
