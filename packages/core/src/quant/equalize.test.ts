@@ -7,7 +7,9 @@ import type { Feeds } from "../graph/runtime.ts";
 import { f32, type Tensor, toNumbers, view } from "../graph/tensor.ts";
 import { interpret } from "../interp/run.ts";
 import { inferTypes } from "../ops/infer-types.ts";
-import { equalizingScales } from "./equalize.ts";
+import { LITERT } from "../targets/litert.ts";
+import { ORT_X64 } from "../targets/ort.ts";
+import { equalizablePlaces, equalizingScales } from "./equalize.ts";
 import { exposeValues } from "./observe.ts";
 import { observeLargest } from "./observe-largest.ts";
 
@@ -62,6 +64,10 @@ const clip = network([makeNode("Clip", { inputs: ["a", "lo", "hi"], outputs: ["h
   lo: f32([], [0]),
   hi: f32([], [2]),
 });
+/** Slopes of every sign and size, one a channel. */
+const prelu = network([makeNode("PRelu", { inputs: ["a", "s"], outputs: ["h"] }, { name: "act" })], {
+  s: f32([6, 1, 1], [0.25, -0.5, 0, 1.5, -2, 1]),
+});
 const samples: readonly Feeds[] = Array.from({ length: 5 }, () => new Map([["x", noise([2, 2, 5, 5])]]));
 const open = async (model: Model) => ({
   inputs: [],
@@ -72,7 +78,8 @@ const open = async (model: Model) => ({
 });
 
 async function scalesOf(model: Model, options = {}): Promise<ReadonlyMap<string, readonly number[]>> {
-  return equalizingScales(model, await observeLargest(model, channelPlaces(model), samples, { open }), options);
+  const places = channelPlaces(model, { slopes: true });
+  return equalizingScales(model, await observeLargest(model, places, samples, { open }), options);
 }
 
 async function values(model: Model, name: string): Promise<number[]> {
@@ -109,7 +116,7 @@ describe("equalizing channels", () => {
     expect([...(largest.get("h") as Float64Array)]).toEqual(seen);
   });
 
-  for (const [what, model] of Object.entries({ relu, clip })) {
+  for (const [what, model] of Object.entries({ relu, clip, prelu })) {
     test(`leaves what the network computes as it is (${what}), and fills the range with each channel`, async () => {
       const scales = await scalesOf(model, { strength: 1, limit: 1e6, headroom: 1 });
       const scaled = scaleChannels(model, scales);
@@ -119,11 +126,25 @@ describe("equalizing channels", () => {
       before.forEach((v, i) => {
         expect(Math.abs(v - (after[i] as number))).toBeLessThan(2e-6 * size);
       });
-      const largest = await observeLargest(scaled, channelPlaces(scaled), samples, { open });
-      const seen = [...(largest.get("h") as Float64Array)].filter((v) => v > 0);
-      expect(Math.max(...seen) / Math.min(...seen)).toBeLessThan(1.0001);
+      const largest = await observeLargest(scaled, channelPlaces(scaled, { slopes: true }), samples, { open });
+      // Of the two values around a slope, each channel fills the range of one, and overruns that of neither.
+      const filled = ["h", ...(largest.has("a") ? ["a"] : [])].map((name) => {
+        const seen = [...(largest.get(name) as Float64Array)];
+        // A channel that is always zero fills nothing, and needs nothing.
+        return seen.map((v) => (v === 0 ? 1 : v / Math.max(...seen)));
+      });
+      for (let c = 0; c < 6; c++) expect(Math.max(...filled.map((f) => f[c] as number))).toBeGreaterThan(0.9999);
     });
   }
+
+  test("looks behind slopes only for targets that compute them in integers", () => {
+    expect(equalizablePlaces(prelu, ORT_X64).map((p) => [p.tensor, p.before])).toEqual([["e", undefined]]);
+    expect(equalizablePlaces(prelu, LITERT).map((p) => [p.tensor, p.before])).toEqual([
+      ["h", "a"],
+      ["e", undefined],
+    ]);
+    expect(equalizablePlaces(relu, LITERT)).toEqual(equalizablePlaces(relu, ORT_X64));
+  });
 
   test("by default touches only what depthwise convolutions read, within its limit, and never shrinks a channel", async () => {
     const scales = await scalesOf(relu);

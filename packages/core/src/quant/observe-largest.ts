@@ -149,10 +149,9 @@ function widen(name: string, all: ReadonlyMap<string, Float64Array>, value: Tens
     let most = largest[c] as number;
     for (const end = i + inner; i < end; i++) {
       const v = Math.abs(values[i] as number);
-      // Written so that NaN gets in, and is found.
-      if (!(v <= most)) most = v;
+      if (!(v < Number.POSITIVE_INFINITY)) throw nonFinite(name);
+      if (v > most) most = v;
     }
     largest[c] = most;
   }
-  if (!largest.every(Number.isFinite)) throw nonFinite(name);
 }

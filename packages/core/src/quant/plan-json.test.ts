@@ -7,7 +7,11 @@ import { planFromJson, planToJson } from "./plan-json.ts";
 const name = fc.oneof(fc.string(), fc.constantFrom("__proto__", "constructor", "toString", "0", "10", "9", ""));
 const scale = fc.float({ noNaN: true, min: Math.fround(1e-30), max: Math.fround(1e30) });
 const encoding: fc.Arbitrary<Encoding> = fc
-  .tuple(fc.constantFrom("int8", "uint8", "int32", "int4", "uint16"), fc.array(scale, { minLength: 1, maxLength: 4 }), fc.nat(3))
+  .tuple(
+    fc.constantFrom("int8", "uint8", "int32", "int64", "int4", "uint16"),
+    fc.array(scale, { minLength: 1, maxLength: 4 }),
+    fc.nat(3),
+  )
   .chain(([dtype, scales, axis]) =>
     fc
       .record({
