@@ -6,7 +6,7 @@ import { sha256, writeFile } from "../io/files.ts";
 import { FORMATS, type FormatId, formatRow } from "../io/formats.ts";
 import { type ModelFile, readModelFile } from "../io/model-file.ts";
 import { runnableOf } from "../io/runnable.ts";
-import { bytes, ms, percent } from "../ui/format.ts";
+import { bytes, count, ms } from "../ui/format.ts";
 import { printJson, printLines } from "../ui/print.ts";
 import { createProgress } from "../ui/progress.ts";
 import { choiceOption, numberOption, verb } from "../ui/verb.ts";
@@ -219,8 +219,8 @@ function paritySentence({ inputs, runtime, worstRelative, cosine, steps }: Parit
     steps === undefined
       ? undefined
       : steps.worst === 0
-        ? "every output bit-equal"
-        : `${percent(steps.equalShare)} of the outputs bit-equal, the rest at most ${steps.worst} step${steps.worst === 1 ? "" : "s"} apart`,
+        ? "every output value bit-equal"
+        : `${count(Math.round(steps.compared * (1 - steps.equalShare)))} of ${count(steps.compared)} output values differ, by at most ${steps.worst} step${steps.worst === 1 ? "" : "s"} of their grid`,
   ].filter((part) => part !== undefined);
   return `parity: the same on ${inputs} inputs (${runtime}), ${alike.join(", ")}`;
 }

@@ -38,6 +38,11 @@ export const optimize = verb(
     replicates: { type: "string", description: "Bootstrap replicates of people", default: "500" },
     seed: { type: "string", description: "Seed of bootstrap and timing order", default: "1" },
     rounds: { type: "string", description: "Interleaved timing rounds", default: "30" },
+    int16x8: {
+      type: "boolean",
+      description: "Also build INT16x8 where the target has kernels for it; they are slow ones",
+      default: true,
+    },
     "allow-overlap": {
       type: "boolean",
       description: "Evaluate although people are in calibration and evaluation; the report says so",
@@ -78,6 +83,7 @@ export const optimize = verb(
       replicates: numberOption("replicates", args.replicates, { min: 10, max: 100_000 }) as number,
       seed: numberOption("seed", args.seed, { min: 0 }) as number,
       timing: { rounds: numberOption("rounds", args.rounds, { min: 3, max: 10_000 }) as number, runs: 5 },
+      wide: args.int16x8,
       allowOverlap: args["allow-overlap"],
       ...(args.illustration === undefined ? {} : { illustration: args.illustration }),
       now: new Date(),

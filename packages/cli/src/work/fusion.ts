@@ -1,3 +1,4 @@
+import { isTesseraError } from "@tessera/core/base/error";
 import type { FusionSummary } from "@tessera/core/protocol/report";
 import type { Target } from "@tessera/core/targets/target";
 import { checkFusion } from "@tessera/runtimes/fusion-check";
@@ -28,7 +29,14 @@ async function onnxFusion(bytes: Uint8Array, target: Target): Promise<FusionSumm
 
 /** TFLite: what the file says each operator computes in, and which operators XNNPACK took over. */
 async function fileFusion(bytes: Uint8Array): Promise<FusionSummary> {
-  return { ...tfliteFusion(bytes), delegation: await delegationOf(bytes) };
+  const counted = tfliteFusion(bytes);
+  try {
+    return { ...counted, delegation: await delegationOf(bytes) };
+  } catch (error) {
+    // The older runtime that can tell may not know an operator; what stands in the file stands.
+    if (!isTesseraError(error)) throw error;
+    return counted;
+  }
 }
 
 const CHECKS: Readonly<Record<Target["format"], (bytes: Uint8Array, target: Target) => Promise<FusionSummary>>> = {

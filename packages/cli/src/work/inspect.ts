@@ -4,7 +4,8 @@ import { inferGraph } from "@tessera/core/ops/infer";
 import { inferTypes } from "@tessera/core/ops/infer-types";
 import { simplifyModel } from "@tessera/core/passes/simplify";
 import type { ModelSummary } from "@tessera/core/protocol/report";
-import { placeIntegers, unshareWeights } from "@tessera/core/quant/placement";
+import { placeIntegers } from "@tessera/core/quant/placement";
+import { prepareForIntegers } from "@tessera/core/quant/prepare";
 import type { Target } from "@tessera/core/targets/target";
 import type { ModelFile } from "../io/model-file.ts";
 import { inspectTflite, type TfliteInspection } from "./inspect-tflite.ts";
@@ -141,7 +142,7 @@ async function placementOf(model: Model, target: Target) {
   } catch (error) {
     if (!isTesseraError(error)) throw error;
   }
-  const placed = unshareWeights(inferTypes(ready), target);
+  const placed = prepareForIntegers(inferTypes(ready), target);
   const operators = new Map(placed.graph.nodes.map((node) => [node.name, node.op] as const));
   return { choices: placeIntegers(placed, target).choices, operators };
 }

@@ -4,7 +4,7 @@ import { scaleChannels } from "@tessera/core/graph/quantize-channels";
 import type { Runtime } from "@tessera/core/graph/runtime";
 import { inferTypes } from "@tessera/core/ops/infer-types";
 import type { Candidate, OptimizeReport } from "@tessera/core/protocol/report";
-import { unshareWeights } from "@tessera/core/quant/placement";
+import { prepareForIntegers } from "@tessera/core/quant/prepare";
 import { formatRow, raiserOf } from "../io/formats.ts";
 import { cardSession } from "./card-terms.ts";
 import { batchOf, cropFeeds } from "./embed.ts";
@@ -35,7 +35,7 @@ export async function layersOf(
     computedModel(raiserOf(formatRow(variant.format), variant.id)(variant.bytes, { externalData: () => undefined }));
   // Where the plan scales channels, the float network scaled likewise is what its values stand for.
   // A TFLite file fuses values away and names others anew: there the network before it was lowered is the reference.
-  const float = unshareWeights(inferTypes(baseline.format === "onnx" ? readBack(baseline) : plain), target);
+  const float = prepareForIntegers(inferTypes(baseline.format === "onnx" ? readBack(baseline) : plain), target);
   const reference = scaleChannels(float, changed.plan?.channelScales ?? new Map());
   const layers = await compareLayers(reference, inferTypes(readBack(changed)), {
     runtime: host,

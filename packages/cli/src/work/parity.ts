@@ -19,7 +19,7 @@ export interface Parity {
   /** Least cosine of an output; where the files are of different formats. */
   readonly cosine?: number;
   /** In steps of the outputs' own grids; where both files compute in integers. */
-  readonly steps?: { readonly worst: number; readonly equalShare: number };
+  readonly steps?: { readonly worst: number; readonly equalShare: number; readonly compared: number };
 }
 
 /** A file and what runs it. */
@@ -115,7 +115,9 @@ export async function provePair(reference: Side, changed: Side, request: ParityR
         worstRelative: worst.relative,
         output: worst.output,
         ...(reference.runtime.id === changed.runtime.id ? {} : { cosine }),
-        ...(steps.total === 0 ? {} : { steps: { worst: steps.worst, equalShare: steps.equal / steps.total } }),
+        ...(steps.total === 0
+          ? {}
+          : { steps: { worst: steps.worst, equalShare: steps.equal / steps.total, compared: steps.total } }),
       };
     } finally {
       await other.close();

@@ -5,7 +5,7 @@ import type { QuantPlan } from "@tessera/core/graph/plan";
 import type { Runtime, Session } from "@tessera/core/graph/runtime";
 import { inferTypes } from "@tessera/core/ops/infer-types";
 import { simplifyModel } from "@tessera/core/passes/simplify";
-import { unshareWeights } from "@tessera/core/quant/placement";
+import { prepareForIntegers } from "@tessera/core/quant/prepare";
 import type { RangeMethod } from "@tessera/core/quant/range";
 import { type SchemeName, withScheme } from "@tessera/core/targets/scheme";
 import type { Target } from "@tessera/core/targets/target";
@@ -13,13 +13,14 @@ import { readHardware } from "@tessera/runtimes/hardware";
 import { runtimeExecutor } from "../io/executor.ts";
 import { wantedBy } from "../io/present.ts";
 import type { Progress } from "../ui/progress.ts";
+import { calibrate } from "./calibrate.ts";
 import { type ComparedFile, compareOutputs, type OutputDifference } from "./compare.ts";
 import { consistentPlan } from "./edited-plan.ts";
 import type { Inputs } from "./feeds.ts";
 import { computedHalfVariant } from "./half-variant.ts";
 import { closedSizes } from "./lifted.ts";
 import { type Border, variantWriter } from "./variant-writer.ts";
-import { calibrate, dynamicVariant, halfVariant, staticVariant, type Variant, weightOnlyVariant } from "./variants.ts";
+import { dynamicVariant, halfVariant, staticVariant, type Variant, weightOnlyVariant } from "./variants.ts";
 
 /** What is to become of the numbers. */
 export type Scheme = "static" | "int16x8" | "dynamic" | "weights" | "fp16" | "fp16-weights";
@@ -141,7 +142,7 @@ function schemeTarget({ target, scheme }: QuantizeRequest): Target {
 
 function plannedVariant(model: Model, given: QuantPlan, request: QuantizeRequest): Variant {
   const target = schemeTarget(request);
-  const ready = unshareWeights(inferTypes(model), target);
+  const ready = prepareForIntegers(inferTypes(model), target);
   const plan = consistentPlan(ready, target, given);
   const integer = [...plan.nodes.values()].filter((c) => c.precision !== "float32").length;
   const written = variantWriter(target.format).planned(ready, plan, request.border);

@@ -27,6 +27,8 @@ export interface OptimizeRequest {
   readonly replicates: number;
   readonly seed: number;
   readonly timing: { readonly rounds: number; readonly runs: number };
+  /** Also build a variant with 16-bit activations where the target has kernels for it; those are slow on most. */
+  readonly wide: boolean;
   readonly allowOverlap: boolean;
   readonly illustration?: string;
   readonly companions?: readonly Companion[];

@@ -1,19 +1,11 @@
 import { isTesseraError } from "@tessera/core/base/error";
 import type { Model } from "@tessera/core/graph/model";
-import { type SchemeName, withScheme } from "@tessera/core/targets/scheme";
+import { withScheme } from "@tessera/core/targets/scheme";
+import { calibrateAll } from "./calibrate.ts";
 import { batchOf, cropFeeds } from "./embed.ts";
 import type { OptimizeJob } from "./request.ts";
 import { variantWriter } from "./variant-writer.ts";
-import {
-  type Calibrated,
-  calibrate,
-  dynamicVariant,
-  floatVariant,
-  halfVariant,
-  staticVariant,
-  type Variant,
-  weightOnlyVariant,
-} from "./variants.ts";
+import { dynamicVariant, floatVariant, halfVariant, staticVariant, type Variant, weightOnlyVariant } from "./variants.ts";
 
 /** A variant that could not be built, and why. */
 export interface Skipped {
@@ -35,7 +27,15 @@ export async function buildVariants(
 ): Promise<{ readonly variants: readonly Variant[]; readonly skipped: readonly Skipped[] }> {
   const { target, progress } = job;
   const writer = variantWriter(target.format);
-  const int8 = await calibrated(plain, job, rows, "int8");
+  const { modelCard, host, signal } = job;
+  progress.stage("calibrating", rows.length);
+  const wideTarget = target.wide === undefined || !job.wide ? undefined : withScheme(target, "int16x8");
+  const [int8, int16] = await calibrateAll(plain, [target, ...(wideTarget === undefined ? [] : [wideTarget])], {
+    open: (bytes) => host.load(bytes, { threads: 1 }),
+    samples: () => cropFeeds(modelCard, job.calibration.crops, rows, batchOf(plain, modelCard)),
+    onSample: (done) => progress.at(done),
+    signal,
+  });
   const reducedRange = target.weights.reducedRange === "without-vnni" && hasVnni === false;
   const evidence = { samples: int8.observations.samples, digest: job.calibration.digest };
   progress.stage("building variants");
@@ -55,9 +55,9 @@ export async function buildVariants(
   await attempt("INT8 dynamic", () => dynamicVariant(plain, writer));
   for (const method of job.methods)
     await attempt(`INT8 static, ${method} ranges`, () => staticVariant(int8, target, { method, reducedRange, writer, evidence }));
-  if (target.wide !== undefined)
-    await attempt("INT16x8 static", async () =>
-      staticVariant(await calibrated(plain, job, rows, "int16x8"), withScheme(target, "int16x8"), {
+  if (wideTarget !== undefined && int16 !== undefined)
+    await attempt("INT16x8 static", () =>
+      staticVariant(int16, wideTarget, {
         // 16 bits hold the whole range with room to spare: nothing is gained by cutting it.
         method: "min-max",
         reducedRange: false,
@@ -66,15 +66,4 @@ export async function buildVariants(
       }),
     );
   return { variants, skipped };
-}
-
-async function calibrated(plain: Model, job: OptimizeJob, rows: readonly number[], scheme: SchemeName): Promise<Calibrated> {
-  const { modelCard, host, progress, signal } = job;
-  progress.stage("calibrating", rows.length);
-  return calibrate(plain, withScheme(job.target, scheme), {
-    open: (bytes) => host.load(bytes, { threads: 1 }),
-    samples: () => cropFeeds(modelCard, job.calibration.crops, rows, batchOf(plain, modelCard)),
-    onSample: (done) => progress.at(done),
-    signal,
-  });
 }

@@ -1,19 +1,12 @@
-import { modelToOnnx } from "@tessera/core/convert/onnx/bytes";
 import type { Model } from "@tessera/core/graph/model";
 import type { CalibrationEvidence, QuantPlan } from "@tessera/core/graph/plan";
-import { scaleChannels } from "@tessera/core/graph/quantize-channels";
-import type { Feeds, Session } from "@tessera/core/graph/runtime";
-import { inferTypes } from "@tessera/core/ops/infer-types";
 import type { Candidate } from "@tessera/core/protocol/report";
-import { equalizablePlaces, equalizingScales } from "@tessera/core/quant/equalize";
-import { type Observations, observeTensors } from "@tessera/core/quant/observe";
-import { observeLargest } from "@tessera/core/quant/observe-largest";
-import { type Placement, placeIntegers, unshareWeights } from "@tessera/core/quant/placement";
 import { planFromJson, planToJson } from "@tessera/core/quant/plan-json";
 import type { RangeMethod } from "@tessera/core/quant/range";
 import { staticPlan } from "@tessera/core/quant/static-plan";
 import { type SchemeName, schemeOf } from "@tessera/core/targets/scheme";
 import type { Target } from "@tessera/core/targets/target";
+import type { Calibrated } from "./calibrate.ts";
 import type { Border, VariantWriter } from "./variant-writer.ts";
 
 /** A model variant, built and ready to be judged. */
@@ -25,46 +18,6 @@ export interface Variant {
   readonly bytes: Uint8Array;
   readonly plan?: QuantPlan;
   readonly notes: readonly string[];
-}
-
-/** A float model made ready for static quantization, and what calibration saw. */
-export interface Calibrated {
-  readonly model: Model;
-  /** Channels that are brought to one range before quantization; placement and observations are those of the scaled model. */
-  readonly channelScales: ReadonlyMap<string, readonly number[]>;
-  readonly placement: Placement;
-  readonly observations: Observations;
-}
-
-/**
- * Runs calibration samples through the model twice: for the range of each channel, which is then equalized, and for every tensor that the target's
- * rules make integer.
- */
-export async function calibrate(
-  model: Model,
-  target: Target,
-  options: {
-    readonly open: (bytes: Uint8Array) => Promise<Session>;
-    /** The samples, from the first each time. */
-    readonly samples: () => Iterable<Feeds>;
-    readonly keepFloat?: ReadonlyMap<string, string>;
-    readonly onSample?: (done: number) => void;
-    readonly signal?: AbortSignal;
-  },
-): Promise<Calibrated> {
-  const ready = unshareWeights(inferTypes(model), target);
-  const observing = {
-    open: (exposed: Model) => options.open(modelToOnnx(exposed)),
-    ...(options.onSample === undefined ? {} : { onSample: options.onSample }),
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
-  };
-  const places = equalizablePlaces(ready, target);
-  const channelScales: ReadonlyMap<string, readonly number[]> =
-    places.length === 0 ? new Map() : equalizingScales(ready, await observeLargest(ready, places, options.samples(), observing));
-  const scaled = scaleChannels(ready, channelScales);
-  const placement = placeIntegers(scaled, target, options.keepFloat === undefined ? {} : { keepFloat: options.keepFloat });
-  const observations = await observeTensors(scaled, placement.activations, options.samples(), observing);
-  return { model: ready, channelScales, placement, observations };
 }
 
 /** The float model as it is. */
