@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { createRequire } from "node:module";
 import { f32, toNumbers } from "@tessera/core/graph/tensor";
 import { runtimeSuite } from "@tessera/testkit/runtime-suite";
 import { type Spec, sketchTflite, TFLITE_FILES } from "@tessera/testkit/runtime-tflite";
@@ -152,6 +154,36 @@ describe("a litert session", () => {
     // An instance has a heap of 24 MB, of which it touches half.
     expect((await loadMany(40)) - before).toBeLessThan(150 * 2 ** 20);
   });
+});
+
+test("open sessions, with thread pools or without, do not keep a process alive and print nothing", async () => {
+  const module = (name: string): string => JSON.stringify(new URL(`./${name}.ts`, import.meta.url).href);
+  const code = `
+    (async () => {
+      const { litertRuntime } = await import(${module("litert")});
+      const { tfjsTfliteRuntime } = await import(${module("tfjs-tflite")});
+      const bytes = Uint8Array.from(Buffer.from("${Buffer.from(TFLITE_FILES.add(1)).toString("base64")}", "base64"));
+      const feeds = new Map([["x", { dtype: "float32", shape: [1, 3], bytes: new Uint8Array(Float32Array.of(1, 2, 3).buffer) }]]);
+      for (const [runtime, threads] of [[litertRuntime(), 2], [litertRuntime({ worker: false }), 1], [tfjsTfliteRuntime(), 1]]) {
+        const session = await (await runtime).load(bytes, { threads });
+        const y = (await session.run(feeds)).get("y");
+        process.stdout.write(new Float32Array(y.bytes.buffer).join() + " ");
+      }
+    })();`;
+  const tsx = createRequire(import.meta.url).resolve("tsx/cli");
+  const child = spawn(process.execPath, [tsx, "--conditions=source", "--eval", code], {
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout: 28_000,
+  });
+  const said = { out: "", err: "" };
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    said.out += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    said.err += text;
+  });
+  const status = await new Promise((resolve) => child.once("close", resolve));
+  expect({ ...said, status }).toEqual({ out: "2,3,4 2,3,4 2,3,4 ", err: "", status: 0 });
 });
 
 test("the memory of a TFLite model is measured in a process of its own", async () => {
