@@ -32,7 +32,8 @@ export function applyPlan(model: Model, plan: QuantPlan): Model {
       draft.renameUses(name, output);
       draft.add(node, users[0]);
     } else if (draft.producer(name) !== undefined || draft.isInput(name)) {
-      while (dropAbsorbed(draft, name, encoding));
+      // What has an encoding of its own before the bound stays as it is.
+      while (!plan.tensors.has(draft.producer(name)?.inputs[0] ?? "") && dropAbsorbed(draft, name, encoding));
       addPair(draft, name, encoding);
     } else throw fail("PLAN_INVALID", `Cannot apply the plan: the model has no tensor ${name}`, { at: { tensor: name } });
   }

@@ -105,6 +105,7 @@ function emitModel(
       const portOrders = orders.get(node.name) ?? emission.layout(site).natural;
       emission.emit(emitContext(state, node, { orders: portOrders, integer }));
       values.settle();
+      values.giveOut(node.outputs);
     } catch (error) {
       if (!isTesseraError(error) || (error.code !== "UNSUPPORTED_OP" && error.code !== "TARGET_RULE")) throw error;
       problems.push({ node: node.name, why: error.message, rewrite: error.hint, code: error.code });

@@ -299,6 +299,16 @@ export class FileValues {
     return ref;
   }
 
+  /**
+   * Makes the graph outputs that these values are, where they stand otherwise. At once, because LiteRT (2.5) was seen to let a 16-bit SOFTMAX behind a
+   * RESHAPE overwrite what the RESHAPE had read, before a DEQUANTIZE at the end of the graph came to it.
+   */
+  giveOut(names: readonly string[]): void {
+    for (const place of this.outputs) {
+      if (this.facts.constant(place.name) === undefined && names.includes(this.facts.use(place.name).data)) this.output(place);
+    }
+  }
+
   /** The tensor of a graph output, converted when it was made otherwise. */
   output(place: OutputPlace): TensorRef {
     const known = this.outputRefs.get(place.name);
@@ -316,6 +326,8 @@ export class FileValues {
     const use = this.facts.use(place.name);
     const domain = this.facts.encoding(place.name) === undefined ? "float" : place.domain;
     const want = { order: dataOrder(use, place.order), domain, reader: "the graph output", value: place.name };
-    return this.convert(use.data, want, place.name);
+    const ref = this.convert(use.data, want, place.name);
+    this.outputRefs.set(place.name, ref);
+    return ref;
   }
 }
