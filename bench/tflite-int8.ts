@@ -26,8 +26,9 @@ import { litertRuntime } from "@tessera/runtimes/litert";
 import { ortNodeRuntime } from "@tessera/runtimes/ort-node";
 import { tfjsTfliteRuntime } from "@tessera/runtimes/tfjs-tflite";
 import { readImage } from "../packages/cli/src/io/images.ts";
+import { calibrate } from "../packages/cli/src/work/calibrate.ts";
 import { variantWriter } from "../packages/cli/src/work/variant-writer.ts";
-import { calibrate, staticVariant } from "../packages/cli/src/work/variants.ts";
+import { staticVariant } from "../packages/cli/src/work/variants.ts";
 import { mfcc } from "./lib/mfcc.ts";
 
 const { values: flags } = parseArgs({
