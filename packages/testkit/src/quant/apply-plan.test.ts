@@ -268,4 +268,24 @@ describe("a Relu or Clip that is dropped", () => {
     const plain = await runPlain(modelToOnnx(after), feedsOf);
     expect(largestDifference(plain.get("y") as Tensor, interpret(after.graph, feedsOf).get("y") as Tensor)).toBeLessThan(0.004);
   });
+
+  test("leaves a bias of 64 bits in float, on its grid, because DequantizeLinear takes none", () => {
+    const wide = planOf({
+      x: encoding("int16", 0.0002, 0),
+      w: encoding("int8", [0.02, 0.03, 0.025, 0.02], 0, 0),
+      b: encoding("int64", [4e-6, 6e-6, 5e-6, 4e-6], 0, 0),
+      r: encoding("int16", 0.0004, 0),
+    });
+    const quantized = applyPlan(float, wide);
+    verifyModel(quantized);
+    const bias = quantized.graph.constants.get("b") as Tensor;
+    expect(bias.dtype).toBe("float32");
+    toNumbers(bias).forEach((v, c) => {
+      const step = (wide.tensors.get("b") as Encoding).scale[c] as number;
+      expect(Math.abs(v / step - Math.round(v / step))).toBeLessThan(1e-2);
+      expect(Math.abs(v - (toNumbers(float.graph.constants.get("b") as Tensor)[c] as number))).toBeLessThanOrEqual(step * 0.51);
+    });
+    const feeds: Feeds = new Map([["x", noise(1, 3, 6, 6)]]);
+    expect(interpret(quantized.graph, feeds).get("y")?.shape).toEqual(interpret(float.graph, feeds).get("y")?.shape);
+  });
 });
