@@ -183,7 +183,15 @@ const ROWS: Readonly<Record<string, Row>> = {
   Slice: { cases: slice, emits: ["SLICE", "STRIDED_SLICE"], runs: 60 },
   Gather: { cases: gather, emits: ["GATHER"] },
   "Gather by fed indices": { cases: fedGather, emits: ["GATHER"] },
-  Split: { cases: split, emits: ["SPLIT", "SPLIT_V"] },
+  Split: { cases: split, emits: ["SPLIT", "SPLIT_V"], runs: 40 },
+  "a scalar out of one element": {
+    cases: fc.tuple(fc.integer({ min: 1, max: 3 }), seed).map(([rank, s]) => ({
+      op: "Squeeze",
+      inputs: [x(new Array<number>(rank).fill(1), s)],
+    })),
+    emits: ["SQUEEZE"],
+    runs: 3,
+  },
   Expand: { cases: expand, emits: ["BROADCAST_TO"] },
   Tile: {
     cases: fc.tuple(shapes, seed, fc.nat()).map(([shape, s, r]) => ({

@@ -7,6 +7,7 @@ import { type LayoutRule, type Site, sameOrderOnAll, sameOrderOnFirst } from "..
 import { activationOf } from "../prepare/fuse-activations.ts";
 import type { TensorRef } from "./builder.ts";
 import { operand } from "./elementwise.ts";
+import { appendReshape } from "./reshape-operator.ts";
 import type { Emission, EmitContext, IntegerRule, OptionsDraft } from "./row.ts";
 
 /** One operator of one input. */
@@ -50,7 +51,7 @@ function emitBounds(context: EmitContext): void {
       : [{ op: i === 1 ? ("MAXIMUM" as const) : ("MINIMUM" as const), value }];
   });
   if (steps.length === 0) {
-    copy(context, x, y);
+    appendReshape(context, x, y);
     return;
   }
   let from = x;
@@ -69,15 +70,6 @@ function emitBounds(context: EmitContext): void {
 function scalar(context: EmitContext, x: TensorRef, value: number): TensorRef {
   if (x.encoding === undefined) return context.constantTensor(`${x.name}_bound`, fromNumbers(x.dtype, [], [value]));
   return context.constantTensor(`${x.name}_bound`, quantizeTensor(f32([], [value]), x.encoding), x.encoding);
-}
-
-/** The same elements under another name. */
-function copy(context: EmitContext, x: TensorRef, y: TensorRef): void {
-  context.operator("RESHAPE", {
-    inputs: [x, context.ints(`${y.name}_shape`, y.shape)],
-    outputs: [y],
-    options: { kind: "ReshapeOptions", newShape: Int32Array.from(y.shape) },
-  });
 }
 
 const OWN_OPERATOR = { RELU: "RELU", RELU6: "RELU6", RELU_N1_TO_1: "RELU_N1_TO_1" } as const;
@@ -155,9 +147,9 @@ function alongLast(op: BuiltinOperator, options: OptionsDraft): (context: EmitCo
     const flat = [x.shape.slice(0, -1).reduce((a, b) => a * b, 1), last];
     const from = context.temporary(`${x.name}_flat`, { shape: flat, like: x });
     const to = context.temporary(`${y.name}_flat`, { shape: flat, like: y });
-    copy(context, x, from);
+    appendReshape(context, x, from);
     context.operator(op, { inputs: [from], outputs: [to], options });
-    copy(context, to, y);
+    appendReshape(context, to, y);
   };
 }
 

@@ -4,7 +4,8 @@ import { inOrder, type Order, positionsOf } from "../layout/order.ts";
 import { canonicalOnly, channelsLastOnly, type LayoutRule, type Site, sameOrderOnAll, sameOrderOnFirst } from "../layout/rule.ts";
 import type { TensorRef } from "./builder.ts";
 import { constantInts, frontAxis } from "./constant-input.ts";
-import { appendReshape, losingAxes } from "./reduce.ts";
+import { losingAxes } from "./reduce.ts";
+import { appendReshape } from "./reshape-operator.ts";
 import type { Emission, EmitContext, IntegerRule } from "./row.ts";
 
 /** Integers pass through unchanged. */

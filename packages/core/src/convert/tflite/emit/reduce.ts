@@ -4,9 +4,9 @@ import { attrInt } from "../../../graph/node.ts";
 import { toInts } from "../../../graph/tensor.ts";
 import { canonicalOrder, type Order, positionsOf } from "../layout/order.ts";
 import { canonicalOnly, type LayoutRule, type PortOrders, type Site } from "../layout/rule.ts";
-import type { TensorRef } from "./builder.ts";
 import { constantInts, frontAxis } from "./constant-input.ts";
-import type { Emission, EmitContext, IntegerRule } from "./row.ts";
+import { appendReshape } from "./reshape-operator.ts";
+import type { Emission, IntegerRule } from "./row.ts";
 
 /** The order of what is left when axes go. */
 export function orderWithout(order: Order, gone: ReadonlySet<number>): Order {
@@ -71,15 +71,6 @@ function reduction(op: BuiltinOperator, integer?: IntegerRule): Emission {
       });
     },
   };
-}
-
-/** The same elements in the shape of `y`. */
-export function appendReshape(context: EmitContext, x: TensorRef, y: TensorRef): void {
-  context.operator("RESHAPE", {
-    inputs: [x, context.ints(`${y.name}_shape`, y.shape)],
-    outputs: [y],
-    options: { kind: "ReshapeOptions", newShape: Int32Array.from(y.shape) },
-  });
 }
 
 /** The index of the largest or smallest element; TFLite always drops the axis. */

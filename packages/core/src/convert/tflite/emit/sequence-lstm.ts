@@ -4,7 +4,7 @@ import { quantizeTensor } from "../../../graph/quantize.ts";
 import { f32, type Tensor, toNumbers } from "../../../graph/tensor.ts";
 import { canonicalOnly } from "../layout/rule.ts";
 import type { TensorRef } from "./builder.ts";
-import { appendReshape } from "./reduce.ts";
+import { appendReshape } from "./reshape-operator.ts";
 import type { Emission, EmitContext } from "./row.ts";
 
 /** Gates in TFLite's order i f c o, as places in ONNX's order i o f c. */

@@ -1,6 +1,7 @@
 import { regrouping } from "../layout/regroup.ts";
 import { sameOrderOnFirst } from "../layout/rule.ts";
 import { sameEncoding } from "./integer.ts";
+import { appendReshape } from "./reshape-operator.ts";
 import type { Emission, EmitContext, IntegerRule } from "./row.ts";
 
 /** Integers pass through unchanged. */
@@ -8,13 +9,7 @@ const THROUGH: IntegerRule = { data: [0], same: true };
 
 /** The elements stay where they are, so the new shape is all there is to say. */
 function emitReshape(context: EmitContext): void {
-  const x = context.input(0);
-  const y = context.output(0);
-  context.operator("RESHAPE", {
-    inputs: [x, context.ints(`${y.name}_shape`, y.shape)],
-    outputs: [y],
-    options: { kind: "ReshapeOptions", newShape: Int32Array.from(y.shape) },
-  });
+  appendReshape(context, context.input(0), context.output(0));
 }
 
 /** A value under another name: a copy, or QUANTIZE where the plan moves it from one grid to another. */
