@@ -19,8 +19,10 @@ export interface ProfileSummary {
   readonly inside: readonly SummaryRow[];
 }
 
-/** `type first avg % cdf% mem calls name`, separated by tabs; only the name may hold blanks that matter. */
-const ROW = /^\t\s*(\S+)\t\s*([\d.]+)\t\s*([\d.]+)\t\s*[\d.]+%\t\s*[\d.]+%\t\s*[\d.]+\t\s*(\d+)\t(.*)$/;
+/**
+ * `type first avg % cdf% mem calls name`, separated by tabs; only the name may hold blanks that matter. Shares of a sum of nothing are "nan%".
+ */
+const ROW = /^\t\s*(\S+)\t\s*([\d.]+)\t\s*([\d.]+)\t\s*\S+%\t\s*\S+%\t\s*\S+\t\s*(\d+)\t(.*)$/;
 
 function rowsOf(section: string): SummaryRow[] {
   const rows: SummaryRow[] = [];

@@ -63,6 +63,24 @@ test("tells which operators XNNPACK takes: all of float, sums of int8 but not a 
   });
 });
 
+test("profiles a built-in kernel before the part of XNNPACK that follows it", async () => {
+  const tensor = { type: "INT8", shape: [1, 8], encoding: INT8 } as const;
+  const bytes = sketchTflite({
+    tensors: { x: tensor, rectified: tensor, sum: tensor, y: tensor },
+    inputs: ["x"],
+    outputs: ["y"],
+    calls: [
+      { op: "RELU", version: 2, inputs: ["x"], outputs: ["rectified"] },
+      { op: "ADD", version: 2, inputs: ["rectified", "x"], outputs: ["sum"], options: { kind: "AddOptions" } },
+      { op: "RELU", version: 2, inputs: ["sum"], outputs: ["y"] },
+    ],
+  });
+  const session = await (await tfjsTfliteRuntime({ worker: false })).load(bytes);
+  const profile = await session.profile?.(new Map([["x", { dtype: "int8", shape: [1, 8], bytes: new Uint8Array(8) }]]), 1);
+  expect(profile?.operators.map(({ name }) => name)).toEqual(["rectified", "Add (ND, QS8):0", "TfLiteXNNPackDelegate", "y"]);
+  await session.close();
+});
+
 test("profiles what XNNPACK and what the built-in kernels computed, in the order of the graph", async () => {
   const session = await (await tfjsTfliteRuntime({ worker: false })).load(chain("INT8"));
   const profile = await session.profile?.(new Map([["x", { dtype: "int8", shape: [1, 8], bytes: new Uint8Array(8) }]]), 2);
