@@ -99,7 +99,7 @@ export function runFullyConnected(step: FullyConnectedStep, input: Integers, out
   const { rows, depth, outputs, rescale } = step;
   const x = centred(input, step.inputZero);
   const w = step.weightsZero === 0 ? step.weights : centred(step.weights, step.weightsZero);
-  const sums = sumsFor(rescale.rule === "wide", 1);
+  const sums = new Float64Array(1);
   for (let o = 0; o < outputs; o++) {
     const bias = step.bias === undefined ? 0 : Number(step.bias[o]);
     for (let r = 0; r < rows; r++) {

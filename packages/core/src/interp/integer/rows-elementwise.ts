@@ -61,9 +61,9 @@ const mul: CompileRow = (site) => {
   const grids = binaryGrids(site);
   if (grids === undefined) return undefined;
   const { a, b, out } = grids;
-  const float = site.at.profile.rules.mul === "float" && out.dtype !== "int16";
+  const float = site.at.profile.rules.mul === "float";
   const ratio = float ? Math.fround(Math.fround(a.scale * b.scale) / out.scale) : (a.scale * b.scale) / out.scale;
-  const rescale = rescaleBy(site.at, "mul", [ratio]);
+  const rescale = rescaleBy(site.at, "mul", [ratio], out.dtype === "int16" ? "integer" : "any");
   if (rescale === undefined) return undefined;
   return [
     {
@@ -189,33 +189,37 @@ const relu = unary((site, input, output) => {
 });
 
 const identity = unary((site, input, output) => {
-  if (site.at.profile.rules.requantize === "xnn" && input.dtype !== "int16") {
-    const factor = inBytes(Math.fround(input.scale / output.scale));
+  const factor = inBytes(Math.fround(input.scale / output.scale));
+  if (site.at.profile.rules.requantize === "xnn" && factor !== undefined && input.dtype !== "int16")
     return { f: { kind: "byteScaled", positive: factor, negative: factor } };
-  }
-  const rounding = roundingOf(site.at, "requantize");
+  const rounding = site.at.profile.rules.requantize === "xnn" ? "double" : roundingOf(site.at, "requantize");
   return rounding === undefined
     ? undefined
     : { f: { kind: "requantize", multiplier: quantizeMultiplier(input.scale / output.scale), rounding } };
 });
 
-/** A factor in 1/256, as XNNPACK has it. */
-function inBytes(factor: number): number {
-  return roundHalfEven(Math.fround(256 * factor));
+/** A factor in 1/256, as XNNPACK has it; `undefined` for those that it leaves to the reference kernel. */
+function inBytes(factor: number): number | undefined {
+  return factor < 2 ** -8 || factor > 2 ** 7 ? undefined : roundHalfEven(Math.fround(256 * factor));
 }
 
 const leakyRelu = unary((site, input, output) => {
-  if (site.at.profile.rules.leakyRelu === "xnn" && input.dtype !== "int16") {
-    const ratio = Math.fround(input.scale / output.scale);
-    const slope = Math.fround(attrFloat(site.node, "alpha", 0.01));
-    return { f: { kind: "byteScaled", positive: inBytes(ratio), negative: inBytes(Math.fround(ratio * slope)) } };
-  }
-  const rounding = roundingOf(site.at, "leakyRelu");
   const alpha = Math.fround(attrFloat(site.node, "alpha", 0.01));
-  if (rounding === undefined || alpha < 0) return undefined;
+  if (alpha < 0) return undefined;
+  const rule = site.at.profile.rules.leakyRelu;
+  if (rule === "xnn") {
+    // Both ratios in float32, whichever kernel it is.
+    const ratio = Math.fround(input.scale / output.scale);
+    const [positive, negative] = [inBytes(ratio), inBytes(Math.fround(ratio * alpha))];
+    if (positive !== undefined && negative !== undefined && input.dtype !== "int16")
+      return { f: { kind: "byteScaled", positive, negative } };
+    const below = quantizeMultiplier(Math.fround(Math.fround(input.scale * alpha) / output.scale));
+    return { f: { kind: "leakyRelu", positive: quantizeMultiplier(ratio), negative: below, rounding: "double" } };
+  }
+  if (rule !== "double" && rule !== "single") return undefined;
   const positive = quantizeMultiplier(input.scale / output.scale);
   const negative = quantizeMultiplier((input.scale * alpha) / output.scale);
-  return { f: { kind: "leakyRelu", positive, negative, rounding } };
+  return { f: { kind: "leakyRelu", positive, negative, rounding: rule } };
 });
 
 const hardSwish = unary((site, input, output) => {

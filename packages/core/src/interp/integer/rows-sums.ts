@@ -20,7 +20,7 @@ function biasOf(site: Site, name: string | undefined): { readonly values: Int32A
 
 /** Ratios input scale * weight scale / output scale, one for each weight scale, in doubles from float32 scales. */
 function ratiosOf(site: Site, input: number, weights: readonly number[], output: number): readonly number[] {
-  // XNNPACK and ONNX Runtime work in float32 all the way.
+  // XNNPACK and ONNX Runtime work in float32 all the way, and 16-bit kernels of LiteRT take this over.
   if (site.at.profile.rules.conv === "float")
     return weights.map((w) => Math.fround(Math.fround(input * Math.fround(w)) / output));
   return weights.map((w) => (input * Math.fround(w)) / output);
@@ -45,8 +45,7 @@ const conv: CompileRow = (site) => {
   const depthwise = group > 1 && group === shape[1];
   const kind = depthwise ? "depthwise" : "conv";
   const wide = bias.values instanceof BigInt64Array || (input.dtype === "int16" && bias.values === undefined);
-  // Convolutions of 16 bits have no float kernel.
-  const rescale = rescaleBy(at, kind, ratiosOf(site, input.scale, weight.encoding.scale, out.scale), wide);
+  const rescale = rescaleBy(at, kind, ratiosOf(site, input.scale, weight.encoding.scale, out.scale), wide ? "wide" : "any");
   if (rescale === undefined) return undefined;
   const step: ConvStep = {
     kind,
@@ -87,7 +86,7 @@ function fullyConnected(
   if (perChannel && (encoding.axis !== (names.transposed ? 0 : 1) || encoding.zeroPoint.some((z) => z !== 0))) return undefined;
   const wide = bias.values instanceof BigInt64Array || (input.dtype === "int16" && bias.values === undefined);
   const ratios = ratiosOf(site, input.scale, encoding.scale, out.scale);
-  const rescale = rescaleBy(at, "fullyConnected", ratios, wide);
+  const rescale = rescaleBy(at, "fullyConnected", ratios, wide && at.profile.rules.fullyConnected !== "float" ? "wide" : "any");
   if (rescale === undefined) return undefined;
   const step: FullyConnectedStep = {
     kind: "fullyConnected",

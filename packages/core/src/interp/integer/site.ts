@@ -129,14 +129,26 @@ export function boundsOf(at: Compilation, node: Node): readonly [number, number]
   return low === undefined || high === undefined ? undefined : [low, high];
 }
 
-/** Multipliers of a list of ratios of scales, or the ratios themselves in float32, as the profile rules for that kind; `undefined` for "real". */
-export function rescaleBy(at: Compilation, kind: RuleKind, ratios: readonly number[], wide = false): Rescale | undefined {
+/** From this ratio on XNNPACK leaves an operator to the reference kernel. */
+const FLOAT_RATIO_END = 256;
+
+/**
+ * Multipliers of a list of ratios of scales, or the ratios themselves in float32, as the profile rules for that kind; `undefined` for "real".
+ * "integer" stands for operators that have no float kernel, "wide" for those whose sums have 64 bits besides.
+ */
+export function rescaleBy(
+  at: Compilation,
+  kind: RuleKind,
+  ratios: readonly number[],
+  kernel: "any" | "integer" | "wide" = "any",
+): Rescale | undefined {
   const rule = at.profile.rules[kind];
-  if (rule === "float") return { rule, scales: Float32Array.from(ratios) };
-  if (rule !== "double" && rule !== "single") return undefined;
+  if (rule === "float" && kernel === "any" && ratios.every((ratio) => ratio < FLOAT_RATIO_END))
+    return { rule, scales: Float32Array.from(ratios) };
+  if (rule !== "double" && rule !== "single" && rule !== "float") return undefined;
   const multipliers = ratios.map(quantizeMultiplier);
   return {
-    rule: wide ? "wide" : rule,
+    rule: kernel === "wide" ? "wide" : rule === "float" ? "double" : rule,
     multipliers: Int32Array.from(multipliers, (m) => m.value),
     shifts: Int32Array.from(multipliers, (m) => m.shift),
   };
