@@ -3,6 +3,7 @@ import type { BuiltinOperator } from "../../../formats/tflite/builtin-operators.
 import { ACTIVATIONS, enumName } from "../../../formats/tflite/enums.ts";
 import type { BuiltinOptions, OptionsOf } from "../../../formats/tflite/options.ts";
 import type { Operator } from "../../../formats/tflite/schema.ts";
+import { isInteger } from "../../../graph/dtype.ts";
 import type { Encoding } from "../../../graph/plan.ts";
 import { countOf, f32, reshaped, type Tensor, toInts } from "../../../graph/tensor.ts";
 import type { GraphBuilder } from "./builder.ts";
@@ -56,12 +57,20 @@ export function optionsOf<K extends BuiltinOptions["kind"]>(site: Site, kind: K)
   return options as OptionsOf<K>;
 }
 
+/** The integers behind a value; `undefined` when they are computed while the model runs. @throws through {@link Site.refuse} for other elements */
+export function knownInts(site: Site, value: string): number[] | undefined {
+  const tensor = site.builder.known(value);
+  if (tensor === undefined) return undefined;
+  if (!isInteger(tensor.dtype)) throw site.refuse(`it takes positions or sizes from ${value}, which is ${tensor.dtype}`);
+  return toInts(tensor);
+}
+
 /** The integers of an input that must be known. */
 export function intsOf(site: Site, i: number, what: string): number[] {
-  const tensor = site.builder.known(site.value(i));
-  if (tensor === undefined)
+  const ints = knownInts(site, site.value(i));
+  if (ints === undefined)
     throw site.refuse(`${what} is computed while it runs`, "Convert the model again with fixed input sizes");
-  return toInts(tensor);
+  return ints;
 }
 
 /** An axis counted from the front. */

@@ -1,5 +1,6 @@
-import { fromNumbers, i64, toInts } from "../../../../graph/tensor.ts";
-import { frontAxis, intsOf, optionsOf, type RaiseRow, shapeOf } from "../site.ts";
+import { isFloat } from "../../../../graph/dtype.ts";
+import { fromNumbers, i64, toNumbers } from "../../../../graph/tensor.ts";
+import { frontAxis, intsOf, knownInts, optionsOf, type RaiseRow, shapeOf } from "../site.ts";
 import { asInt64 } from "./movement.ts";
 
 /** GATHER along an axis; with batch axes in front, which ONNX knows of GatherND only. */
@@ -25,8 +26,8 @@ const oneHot: RaiseRow = (site) => {
   const [depth = 0] = intsOf(site, 1, "its depth");
   const [on, off] = [2, 3].map((i) => builder.known(site.value(i)));
   if (on === undefined || off === undefined) throw site.refuse("what it writes is computed while it runs");
-  const indices = builder.known(site.value(0));
-  if (indices === undefined || toInts(indices).some((index) => index < 0)) {
+  const indices = knownInts(site, site.value(0));
+  if (indices === undefined || indices.some((index) => index < 0)) {
     // Out of range either way: everything below zero becomes the depth.
     const { dtype: kind } = builder.type(site.value(0));
     const scalar = (value: number): string => builder.constant("scalar", fromNumbers(kind, [], [value]));
@@ -36,11 +37,14 @@ const oneHot: RaiseRow = (site) => {
   }
   return [onHot(site.value(0))];
   function onHot(value: string): string {
-    const values = builder.constant("off_on", fromNumbers(dtype, [2], [toNumber(off), toNumber(on)]));
+    const [low, high] = [toNumber(off), toNumber(on)];
+    if (!isFloat(dtype) && !(Number.isInteger(low) && Number.isInteger(high)))
+      throw site.refuse(`it writes ${high} and ${low} as ${dtype}`);
+    const values = builder.constant("off_on", fromNumbers(dtype, [2], [low, high]));
     return builder.emit("OneHot", [value, builder.constant("depth", i64([], [depth])), values], { attributes: { axis } });
   }
   function toNumber(tensor: typeof on): number {
-    return tensor === undefined ? 0 : (toInts(tensor)[0] ?? 0);
+    return tensor === undefined ? 0 : (toNumbers(tensor)[0] ?? 0);
   }
 };
 

@@ -1,10 +1,11 @@
 import { enumName, TENSOR_TYPES } from "../../../../formats/tflite/enums.ts";
 import { DTYPES, type DType } from "../../../../graph/dtype.ts";
-import { countOf, fromNumbers, toInts } from "../../../../graph/tensor.ts";
+import { countOf, fromNumbers } from "../../../../graph/tensor.ts";
 import {
   activated,
   frontAxis,
   intsOf,
+  knownInts,
   optionsOf,
   type RaiseRow,
   type Site,
@@ -16,8 +17,8 @@ import {
 /** A value as int64, which ONNX wants for sizes and positions. */
 export function asInt64(site: Site, value: string): string {
   const { builder } = site;
-  const known = builder.known(value);
-  if (known !== undefined) return builder.constant("list", fromNumbers("int64", known.shape, toInts(known)));
+  const known = knownInts(site, value);
+  if (known !== undefined) return builder.constant("list", fromNumbers("int64", builder.shape(value), known));
   return builder.type(value).dtype === "int64" ? value : builder.emit("Cast", [value], { attributes: { to: DTYPES.int64.onnx } });
 }
 
@@ -25,10 +26,10 @@ export function asInt64(site: Site, value: string): string {
 const reshape: RaiseRow = (site) => {
   const { builder } = site;
   const from = shapeOf(site, 0);
-  const known = site.has(1) ? builder.known(site.value(1)) : undefined;
+  const known = site.has(1) ? knownInts(site, site.value(1)) : undefined;
   const listed = optionsOf(site, "ReshapeOptions").newShape;
   let target: number[];
-  if (known !== undefined) target = toInts(known);
+  if (known !== undefined) target = known;
   else if (listed !== undefined && !site.has(1)) target = Array.from(listed);
   else if (site.has(1)) return [builder.emit("Reshape", [site.value(0), asInt64(site, site.value(1))])];
   else throw site.refuse("it has no target");

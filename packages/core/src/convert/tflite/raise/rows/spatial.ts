@@ -27,6 +27,9 @@ const pad: RaiseRow = (site) => {
   return [builder.emit("Pad", inputs)];
 };
 
+/** Longest axis whose positions are listed: no picture is wider. */
+const MAX_POSITIONS = 1 << 16;
+
 /** MIRROR_PAD: without the border as ONNX's reflect; with it, which ONNX does not have, by picking positions along each axis. */
 const mirrorPad: RaiseRow = (site) => {
   const { builder } = site;
@@ -40,6 +43,8 @@ const mirrorPad: RaiseRow = (site) => {
   );
   if (tooFar) throw site.refuse(`its pads are [${pads}] for [${shape}]`);
   if (isReflect) return [builder.emit("Pad", [value, builder.list(pads)], { attributes: { mode: "reflect" } })];
+  if (shape.some((size, axis) => size + (pads[axis] as number) + (pads[axis + shape.length] as number) > MAX_POSITIONS))
+    throw site.refuse(`it repeats a border around [${shape}], which takes lists of more than ${MAX_POSITIONS} positions`);
   shape.forEach((size, axis) => {
     const [before, after] = [pads[axis] as number, pads[axis + shape.length] as number];
     if (before + after === 0) return;
