@@ -6,9 +6,10 @@ import { parseCard } from "@tessera/core/modality/read-card";
 import type { OptimizeReport } from "@tessera/core/protocol/report";
 import { cardPath } from "@tessera/testkit/cards";
 import { sharedDir } from "@tessera/testkit/shared";
+import { smallLfw } from "@tessera/testkit/small-lfw";
 import { type CommandDef, runCommand } from "citty";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { sha256, writeFile } from "../io/files.ts";
+import { sha256 } from "../io/files.ts";
 import type { EvaluateReport } from "../work/evaluate.ts";
 import { evaluate } from "./evaluate.ts";
 import { optimize } from "./optimize.ts";
@@ -17,36 +18,6 @@ import { quantize } from "./quantize.ts";
 const shared = sharedDir();
 const PEOPLE = 40;
 const CALIBRATION = 24;
-
-/** A small part of LFW as a data folder: people with two pictures or more, calibration pictures of others, and the pairs among them. */
-function smallLfw(folder: string, lfw: string): void {
-  const lines = (name: string) => readFileSync(join(lfw, name), "utf8").trim().split("\n");
-  const [header = "", ...rows] = lines("manifest.csv");
-  const column = header.split(",").indexOf("role");
-  const pictures = new Map<string, string[]>();
-  const calibration: string[] = [];
-  for (const row of rows) {
-    const cells = row.split(",");
-    if (cells[column] === "calib") calibration.push(row);
-    else pictures.set(cells[1] ?? "", [...(pictures.get(cells[1] ?? "") ?? []), row]);
-  }
-  const chosen = [...pictures.values()]
-    .filter((list) => list.length > 1)
-    .slice(0, PEOPLE)
-    .flatMap((list) => list.slice(0, 3));
-  const paths = new Set(chosen.map((row) => row.split(",")[0]));
-  const [pairHeader = "", ...pairs] = lines("pairs.csv");
-  const kept = pairs.filter((pair) =>
-    pair
-      .split(",")
-      .slice(1, 3)
-      .every((path) => paths.has(path)),
-  );
-  symlinkSync(join(lfw, "images"), join(folder, "images"));
-  writeFile(join(folder, "manifest.csv"), `${[header, ...chosen, ...calibration.slice(0, CALIBRATION)].join("\n")}\n`);
-  writeFile(join(folder, "pairs.csv"), `${[pairHeader, ...kept].join("\n")}\n`);
-}
-
 describe.skipIf(shared === undefined)("optimize on a small part of LFW (needs ../shared)", () => {
   let folder: string;
   let model: string;
@@ -71,8 +42,7 @@ describe.skipIf(shared === undefined)("optimize on a small part of LFW (needs ..
     folder = mkdtempSync(join(tmpdir(), "tessera-optimize-"));
     process.env["TESSERA_CACHE"] = join(folder, "cache");
     const data = join(folder, "small-lfw");
-    writeFile(join(data, "README"), "a part of LFW");
-    smallLfw(data, join(shared ?? "", "data/lfw"));
+    smallLfw(data, join(shared ?? "", "data/lfw"), { people: PEOPLE, calibration: CALIBRATION });
     model = join(folder, "mobilefacenet.onnx");
     symlinkSync(join(shared ?? "", "models/face-embedding/mobilefacenet-foamliu-128.onnx"), model);
     out = join(folder, "out");
