@@ -1,9 +1,11 @@
+import type { Tensor } from "@tessera/core/graph/tensor";
 import { printGraph } from "@tessera/core/graph/text-print";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { seededTensor } from "../../op-arbitraries.ts";
+import { plannedFor, roundedOutputs, stepsApart } from "./planned.ts";
 import { arbRecipe, randomGraph } from "./random-graph.ts";
-import { proveLoweredModel } from "./run-lowered.ts";
+import { loweredFile, proveLoweredModel, runLowered } from "./run-lowered.ts";
 
 describe("a graph lowered to TFLite", () => {
   test("computes the same whatever layouts its operators want", async () => {
@@ -26,4 +28,28 @@ describe("a graph lowered to TFLite", () => {
     expect(transposes).toBeGreaterThan(20);
     expect(exact).toBeGreaterThan(30);
   });
+
+  for (const scheme of ["int8", "int16x8"] as const) {
+    test(`computes in ${scheme} what its plan says, but for roundings that add up`, async () => {
+      let integers = 0;
+      const property = fc.asyncProperty(arbRecipe, async (recipe) => {
+        const source = randomGraph(recipe);
+        if (source.graph.outputs.length === 0) return;
+        const feeds = new Map([["x", seededTensor("float32", recipe.size, { seed: 1, min: -1, max: 1 })]]);
+        const planned = plannedFor(source, feeds, scheme);
+        const lowered = loweredFile(planned.model, { plan: planned.plan });
+        const want = roundedOutputs(planned, feeds);
+        const got = await runLowered(lowered, feeds, "litert");
+        for (const [name, tensor] of want) {
+          const encoding = planned.plan.tensors.get(name);
+          if (encoding !== undefined) integers++;
+          const apart = stepsApart(got.get(name) as Tensor, tensor, encoding?.scale[0] ?? 1e-2);
+          // A dozen operators may each be one step off.
+          if (!(apart <= 8)) throw new Error(`${printGraph(planned.model.graph)}\n${name}: ${apart} steps apart`);
+        }
+      });
+      await fc.assert(property, { numRuns: 25, seed: 21 });
+      expect(integers).toBeGreaterThan(15);
+    });
+  }
 });
