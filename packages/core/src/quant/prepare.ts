@@ -6,6 +6,7 @@ import { usedNames } from "../graph/walk.ts";
 import { ruleOf } from "../targets/rules.ts";
 import type { Target } from "../targets/target.ts";
 import { type GridConflict, placeIntegers } from "./placement.ts";
+import { spellBatchNorm } from "./spell-norm.ts";
 
 /**
  * The model with weights and biases that are read in several places cut apart, because each node needs scales of its own, and whoever computes in
@@ -34,12 +35,12 @@ export function unshareWeights(model: Model, target: Target): Model {
 }
 
 /**
- * The model as {@link placeIntegers} wants it: weights that are read in several places cut apart, and where a kernel needs one grid for values whose
+ * The model as {@link placeIntegers} wants it: lone normalisations spelled as convolutions where the target says so, weights that are read in several places cut apart, and where a kernel needs one grid for values whose
  * grids are fixed differently (a Softmax beside a Conv, both into a Concat), the fewest of them moved onto the grid of the rest by an Identity of
  * its own, which a runtime computes as a requantization. On targets without such an operator those kernels stay in float.
  */
 export function prepareForIntegers(model: Model, target: Target): Model {
-  let current = unshareWeights(model, target);
+  let current = unshareWeights(target.normAsConv ? spellBatchNorm(model) : model, target);
   if (target.requantize === undefined) return current;
   // Each round takes the conflicts of the last one away; those that it may uncover stand further down the graph.
   for (let left = current.graph.nodes.length; left >= 0; left--) {

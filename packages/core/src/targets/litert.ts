@@ -165,6 +165,7 @@ export const LITERT: Target = {
     ],
   },
   quantizesInputs: true,
+  normAsConv: true,
   requantize: "Identity",
   integerKernels: INTEGER_KERNELS,
   slowKernels: SLOW_KERNELS,

@@ -69,6 +69,8 @@ export interface Target {
   };
   /** Float inputs of the graph are quantized at the border, so that what moves them before the first kernel moves integers. */
   readonly quantizesInputs?: true;
+  /** A BatchNormalization that no Conv took in is written as a convolution by channel, which has an integer kernel. */
+  readonly normAsConv?: true;
   /** Operator that moves integers from one grid onto another; where there is one, conflicting grids are cut apart by it. */
   readonly requantize?: "Identity";
   /** Operators of QLinear kind that count as integer in the runtime's own optimised graph, by what they stand for. */
