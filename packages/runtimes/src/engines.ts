@@ -41,12 +41,13 @@ export const ENGINES: Readonly<Record<EngineName, EngineRow>> = {
   "ort-web": ortRow("web"),
   litert: {
     paths: false,
-    start: async (spec) => (await import("./litert-module.ts")).litertProgram(spec),
+    // An instance, too, because part of what it takes is taken once for all that follow.
+    start: async (spec) => (await (await import("./litert-module.ts")).startLitert(spec)).end(),
     open: async (model, spec) => (await import("./litert-engine.ts")).openLitertEngine(model as Uint8Array, spec),
   },
   "tfjs-tflite": {
     paths: false,
-    start: async () => (await import("./tfjs-tflite-module.ts")).tfjsProgram(),
+    start: async () => (await import("./tfjs-tflite-module.ts")).startTfjs(),
     open: async (model) => (await import("./tfjs-tflite-engine.ts")).openTfjsEngine(model as Uint8Array),
   },
 };

@@ -62,7 +62,7 @@ function pathOf(name: keyof typeof FILES): string {
 }
 
 /** The compiled program of a build; read once per thread. @throws RUNTIME_MISSING */
-export function litertProgram(spec: Pick<EngineSpec, "build" | "options">): Promise<WasmProgram> {
+function litertProgram(spec: Pick<EngineSpec, "build" | "options">): Promise<WasmProgram> {
   const name = fileOf(spec);
   let program = programs.get(name);
   if (!program) {

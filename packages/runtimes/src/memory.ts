@@ -17,7 +17,7 @@ export interface MemoryReport {
   readonly baselineRssBytes: number;
   /** Highest resident set from there to the end, bytes. */
   readonly peakRssBytes: number;
-  /** `peakRssBytes - baselineRssBytes`: what the model costs. */
+  /** `peakRssBytes - baselineRssBytes`: what the model costs, the heap of its own included where the runtime is WebAssembly. */
   readonly growthBytes: number;
   /** Loading the file into a session, milliseconds. */
   readonly loadMs: number;

@@ -82,7 +82,7 @@ async function compile(): Promise<WasmProgram> {
 }
 
 /** The compiled program; read once per thread. @throws RUNTIME_MISSING */
-export function tfjsProgram(): Promise<WasmProgram> {
+function tfjsProgram(): Promise<WasmProgram> {
   program ??= compile();
   return program;
 }

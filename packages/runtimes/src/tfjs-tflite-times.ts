@@ -61,13 +61,15 @@ function positionOf({ name, node }: SummaryRow, records: TfliteModel): number {
  */
 export function operatorTimes(summaries: readonly ProfileSummary[], records: TfliteModel): OperatorTime[] {
   const first = at(summaries, 0);
-  const timeOf = (side: keyof ProfileSummary, i: number): number => median(summaries.map((s) => secondUs(at(s[side], i))));
+  const timeOf = (side: keyof ProfileSummary, { name, node }: SummaryRow): number =>
+    // A graph with branches need not run the same nodes each time.
+    median(summaries.flatMap((s) => s[side].find((row) => row.name === name && row.node === node) ?? []).map(secondUs));
   const callsOf = ({ calls }: SummaryRow): number => (calls / 2) * summaries.length;
-  const inside = first.inside.map((row, i): OperatorTime => {
+  const inside = first.inside.map((row): OperatorTime => {
     const name = row.name.replace(/^Delegate\//, "");
-    return { name, op: name.replace(/:\d+$/, ""), timeUs: timeOf("inside", i), calls: callsOf(row), by: "xnnpack" };
+    return { name, op: name.replace(/:\d+$/, ""), timeUs: timeOf("inside", row), calls: callsOf(row), by: "xnnpack" };
   });
-  const delegates = first.nodes.flatMap((row, i) => (row.type === DELEGATE ? [timeOf("nodes", i)] : []));
+  const delegates = first.nodes.flatMap((row) => (row.type === DELEGATE ? [timeOf("nodes", row)] : []));
   const overhead: OperatorTime = {
     name: DELEGATE,
     op: "XNNPACK overhead",
@@ -75,12 +77,10 @@ export function operatorTimes(summaries: readonly ProfileSummary[], records: Tfl
     calls: delegates.length * summaries.length,
     by: "xnnpack",
   };
-  const nodes = first.nodes
-    .map((row, i) => ({ row, i, position: positionOf(row, records) }))
-    .sort((a, b) => a.position - b.position);
+  const nodes = first.nodes.map((row) => ({ row, position: positionOf(row, records) })).sort((a, b) => a.position - b.position);
   const part = nodes.find(({ row }) => row.type === DELEGATE);
   return nodes.flatMap((node): OperatorTime[] => {
-    const { row, i } = node;
+    const { row } = node;
     if (row.type === DELEGATE) return node === part ? [...inside, overhead] : [];
     const bytes = row.node === undefined ? undefined : outputBytes(records, row.node);
     const { name, type: op } = row;
@@ -88,7 +88,7 @@ export function operatorTimes(summaries: readonly ProfileSummary[], records: Tfl
       {
         name,
         op,
-        timeUs: timeOf("nodes", i),
+        timeUs: timeOf("nodes", row),
         calls: callsOf(row),
         ...(bytes !== undefined && { outputBytes: bytes }),
         by: "builtin",
