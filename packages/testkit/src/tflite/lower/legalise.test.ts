@@ -1,5 +1,8 @@
 import { legaliseModel } from "@tessera/core/convert/tflite/legalise/legalise";
 import { LEGALISE_ROWS } from "@tessera/core/convert/tflite/legalise/table";
+import type { Model } from "@tessera/core/graph/model";
+import type { QuantPlan } from "@tessera/core/graph/plan";
+import { parseGraph } from "@tessera/core/graph/text-parse";
 import { isOpName } from "@tessera/core/ops/table";
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -24,6 +27,21 @@ describe("rewrites for TFLite", () => {
     for (const row of LEGALISE_ROWS) for (const op of row.ops) expect(isOpName(op), `${row.name}: ${op}`).toBe(true);
     const names = LEGALISE_ROWS.map((r) => r.name);
     expect(new Set(names).size).toBe(names.length);
+  });
+
+  it("take a spelled-out GELU as the operator, unless a plan speaks of the values in it", () => {
+    const text =
+      "x: f32[2, 3]\nhalf: f32[] = 0.5\none: f32[] = 1\nroot: f32[] = 1.4142135\na = Div(x, root)\nb = Erf(a)\nc = Add(b, one)\nd = Mul(x, c)\ny = Mul(d, half)\nreturn y";
+    const model: Model = {
+      kind: "model",
+      graph: parseGraph(text),
+      domains: new Map(),
+      metadata: new Map(),
+      producer: { name: "testkit", version: "0" },
+    };
+    const ops = (plan?: QuantPlan): readonly string[] => legaliseModel(model, { plan }).model.graph.nodes.map((n) => n.op);
+    expect(ops()).toEqual(["Gelu"]);
+    expect(ops({ kind: "quant-plan", version: 1, target: "rpi4", tensors: new Map(), nodes: new Map() })).toContain("Exp");
   });
 
   it("list what cannot be said, with the reason and a way out, and leave the rest", () => {

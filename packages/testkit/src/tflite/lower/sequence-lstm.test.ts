@@ -5,12 +5,13 @@ import { lowerTflite } from "@tessera/core/convert/tflite/lower";
 import { readTflite } from "@tessera/core/formats/tflite/read";
 import { writeTflite } from "@tessera/core/formats/tflite/write";
 import { fromNumbers } from "@tessera/core/graph/tensor";
+import { tfjsTfliteRuntime } from "@tessera/runtimes/tfjs-tflite";
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import { seededTensor } from "../../op-arbitraries.ts";
 import { sharedDir } from "../../shared.ts";
 import { expectCase, openRuntimes, type Runtimes } from "./on-runtimes.ts";
-import { caseModel, type LowerCase } from "./prove.ts";
+import { caseFeeds, caseModel, type LowerCase } from "./prove.ts";
 
 const shared = sharedDir();
 
@@ -106,6 +107,26 @@ describe("LSTM as UNIDIRECTIONAL_SEQUENCE_LSTM", () => {
     const file = { ...plain, subgraphs: [{ ...graph, tensors: [...(graph.tensors ?? []), variable] }] };
     await expect(runtimes.LiteRT.run(writeTflite(file), floats)).rejects.toThrow("Failed to load model from buffer");
     await expect(runtimes.LiteRT.run(writeTflite(plain), floats)).resolves.toHaveLength(1);
+  });
+});
+
+describe("the state of an LSTM in a file", () => {
+  it("lives on from call to call where it is one operator, so that the second answer differs; unrolled, each call starts anew", async () => {
+    const runtime = await tfjsTfliteRuntime({ worker: false });
+    const c = fc
+      .sample(lstm, { numRuns: 30, seed: 3 })
+      .find((o) => o.outputs?.[0] === "y" && o.inputs[4] === undefined) as LowerCase;
+    const answers = async (recurrent: "sequence" | "unrolled"): Promise<readonly (Uint8Array | undefined)[]> => {
+      const session = await runtime.load(writeTflite(lowerTflite(caseModel(c), { recurrent }).records));
+      const feeds = caseFeeds(c);
+      const both = [(await session.run(feeds)).get("y")?.bytes, (await session.run(feeds)).get("y")?.bytes];
+      await session.close();
+      return both;
+    };
+    const [first, second] = await answers("unrolled");
+    expect(second).toEqual(first);
+    const [fresh, later] = await answers("sequence");
+    expect(later).not.toEqual(fresh);
   });
 });
 

@@ -9,6 +9,7 @@ import { dropNoopsPass } from "../../../passes/drop-noops.ts";
 import { foldConstants } from "../../../passes/fold-constants.ts";
 import { foldShapesPass } from "../../../passes/fold-shapes.ts";
 import { ALLOW_ALL } from "../../../passes/pass.ts";
+import { recognisePass } from "../../../passes/recognise.ts";
 import { removeDead } from "../../../passes/remove-dead.ts";
 import { resolveIfPass } from "../../../passes/resolve-if.ts";
 import { LEGALISE_DEFAULTS, type Legalised, type LegaliseOptions, type LegaliseRow, type Refused, type Verdict } from "./row.ts";
@@ -68,7 +69,8 @@ export function legaliseModel(
   const changes: Legalised[] = [];
   const encodings = new Map<string, Encoding>(options.plan?.tensors);
   let refused: readonly Refused[] = [];
-  let current = tidied(model);
+  // Spelled-out activations have operators of their own. A plan speaks of the values between, so then they stay.
+  let current = tidied(options.plan === undefined ? recognisePass().run(model, ALLOW_ALL).model : model);
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const draft = new GraphDraft(current.graph);
     const inferred = inferGraph(current.graph);
