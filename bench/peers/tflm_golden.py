@@ -1,7 +1,8 @@
 """Runs every case of a folder on TensorFlow Lite for Microcontrollers and records the output bytes.
 
 The folder is what `bench/integer-golden.ts write` makes: manifest.json, ID.tflite, and for each input ID.inK with the bytes of all
-runs. Written beside them: ID.out with the output bytes of all runs, ID.error with the words of the runtime where a file was refused,
+runs. Written beside them: ID.out with the output bytes of all runs, ID.tensor with those of an inner tensor where the manifest asks
+for one, ID.error with the words of the runtime where a file was refused,
 and recorded.json with the version of the wheel.
 
 Usage: tflm_golden.py DIR
@@ -18,15 +19,21 @@ import numpy as np
 
 
 def run_case(runtime, folder, case):
-    """Output bytes of all runs of one case."""
+    """Output bytes of all runs of one case, and those of the inner tensor that it asks for."""
     model = (folder / f"{case['id']}.tflite").read_bytes()
-    interpreter = runtime.Interpreter.from_bytes(model, arena_size=case.get("arena", 1 << 20))
+    inner = case.get("tensor")
+    config = runtime.InterpreterConfig
+    interpreter = runtime.Interpreter.from_bytes(
+        model,
+        arena_size=case.get("arena", 1 << 20),
+        intrepreter_config=config.kAllocationRecording if inner is None else config.kPreserveAllTensors,
+    )
     shapes = [tuple(interpreter.get_input_details(k)["shape"]) for k in range(len(case["inputs"]))]
     data = [
         np.frombuffer((folder / f"{case['id']}.in{k}").read_bytes(), dtype=dtype).reshape((case["runs"], *shapes[k]))
         for k, dtype in enumerate(case["inputs"])
     ]
-    outputs = []
+    outputs, tensors = [], []
     for run in range(case["runs"]):
         if case.get("reset"):
             interpreter.reset()
@@ -34,7 +41,9 @@ def run_case(runtime, folder, case):
             interpreter.set_input(np.ascontiguousarray(values[run]), k)
         interpreter.invoke()
         outputs.append(interpreter.get_output(0).tobytes())
-    return b"".join(outputs)
+        if inner is not None:
+            tensors.append(np.asarray(interpreter.GetTensor(inner, 0)["tensor_data"]).tobytes())
+    return b"".join(outputs), b"".join(tensors)
 
 
 def run_range(folder, start, stop):
@@ -45,11 +54,13 @@ def run_range(folder, start, stop):
     for case in cases:
         (folder / "current").write_text(case["id"])
         try:
-            output = run_case(runtime, folder, case)
+            output, tensor = run_case(runtime, folder, case)
         except Exception as error:  # whatever it says about the file is the record
             (folder / f"{case['id']}.error").write_text(str(error))
         else:
             (folder / f"{case['id']}.out").write_bytes(output)
+            if tensor:
+                (folder / f"{case['id']}.tensor").write_bytes(tensor)
 
 
 def main():
