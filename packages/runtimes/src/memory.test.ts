@@ -42,7 +42,7 @@ describe("measureMemory", () => {
   });
 
   test("weighs the WebAssembly build as well", async () => {
-    const report = await measureMemory(productFile(4).bytes, feeds(4), { flavour: "web", runs: 1 });
+    const report = await measureMemory(productFile(4).bytes, feeds(4), { runtime: "ort-web", runs: 1 });
     expect(report.growthBytes).toBeGreaterThan(0);
   });
 

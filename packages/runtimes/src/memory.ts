@@ -6,7 +6,6 @@ import type { Feeds, LoadOptions } from "@tessera/core/graph/runtime";
 import type { NamedTensors } from "./engine.ts";
 import type { EngineName, EngineSpec } from "./engines.ts";
 import { checkLoadOptions, type PreparedModel } from "./load-options.ts";
-import type { OrtFlavour } from "./ort-module.ts";
 import { prepareModel } from "./ort-options.ts";
 import { startProcess } from "./worker-start.ts";
 
@@ -40,8 +39,6 @@ export type MemoryAnswer = { readonly ok: true; readonly report: MemoryReport } 
 export interface MemoryOptions {
   /** Which runtime, by its id; "ort-node" unless given. */
   readonly runtime?: EngineName;
-  /** Which build of ONNX Runtime, where `runtime` is not given. */
-  readonly flavour?: OrtFlavour;
   readonly load?: LoadOptions;
   /** Runs after loading; 5 unless given. */
   readonly runs?: number;
@@ -91,8 +88,7 @@ function prepared(bytes: Uint8Array, engine: EngineName, load: LoadOptions): Pre
  * process can be measured twice). @throws RUNTIME_FAILED when the runtime refuses the model or the process dies.
  */
 export async function measureMemory(bytes: Uint8Array, feeds: Feeds, options: MemoryOptions = {}): Promise<MemoryReport> {
-  const { flavour, runs = MEMORY_DEFAULTS.runs } = options;
-  const engine = options.runtime ?? (flavour ? `ort-${flavour}` : MEMORY_DEFAULTS.runtime);
+  const { runtime: engine = MEMORY_DEFAULTS.runtime, runs = MEMORY_DEFAULTS.runs } = options;
   const model = prepared(bytes, engine, options.load ?? MEMORY_DEFAULTS.load);
   const dir = await mkdtemp(join(tmpdir(), "tessera-memory-"));
   try {
