@@ -31,7 +31,7 @@ describe("rewrites for TFLite", () => {
 
   it("take a spelled-out GELU as the operator, unless a plan speaks of the values in it", () => {
     const text =
-      "x: f32[2, 3]\nhalf: f32[] = 0.5\none: f32[] = 1\nroot: f32[] = 1.4142135\na = Div(x, root)\nb = Erf(a)\nc = Add(b, one)\nd = Mul(x, c)\ny = Mul(d, half)\nreturn y";
+      "x: f32[2, 3]\na = Div(x, root: f32[] = [1.4142135])\nb = Erf(a)\nc = Add(b, one: f32[] = [1.0])\nd = Mul(x, c)\ny = Mul(d, half: f32[] = [0.5])\nreturn y";
     const model: Model = {
       kind: "model",
       graph: parseGraph(text),
