@@ -66,28 +66,36 @@ export function resizeMatrix({ size, to, taps }: AxisResize): Float32Array {
   return matrix;
 }
 
-/** TFLite's own weights: the formulas of its reference kernels, in float32 as they have it. */
-function tfliteMatrix({ size, to }: AxisResize, mode: ResizeMode, nearest: boolean): Float32Array {
+/** The input cells that one output cell mixes, and how much of each. */
+type Mix = ReadonlyMap<number, number>;
+
+/** What TFLite mixes: the formulas of its reference kernels, in float32 as they have it. */
+function tfliteMix({ size, to }: AxisResize, mode: ResizeMode, at: { readonly i: number; readonly nearest: boolean }): Mix {
   const f = Math.fround;
-  const aligned = mode.alignCorners && to > 1;
-  const scale = aligned ? f(f(size - 1) / f(to - 1)) : f(size / to);
-  const matrix = new Float32Array(to * size);
-  const clamp = (v: number): number => Math.min(size - 1, Math.max(0, v));
-  for (let i = 0; i < to; i++) {
-    const row = i * size;
-    if (nearest) {
-      const x = f(f(i + (mode.halfPixelCenters ? 0.5 : 0)) * scale);
-      matrix[row + clamp(mode.alignCorners ? Math.floor(x + 0.5) : Math.floor(x))] = 1;
-      continue;
-    }
-    const x = mode.halfPixelCenters ? f(f(f(i + 0.5) * scale) - 0.5) : f(i * scale);
-    const low = Math.max(0, Math.floor(x));
-    const high = Math.min(size - 1, Math.ceil(x));
-    const part = f(x - low);
-    matrix[row + low] = (matrix[row + low] as number) + 1 - part;
-    matrix[row + high] = (matrix[row + high] as number) + part;
+  const scale = mode.alignCorners && to > 1 ? f(f(size - 1) / f(to - 1)) : f(size / to);
+  if (at.nearest) {
+    const x = f(f(at.i + (mode.halfPixelCenters ? 0.5 : 0)) * scale);
+    const cell = mode.alignCorners ? Math.floor(x + 0.5) : Math.floor(x);
+    return new Map([[Math.min(size - 1, Math.max(0, cell)), 1]]);
   }
-  return matrix;
+  const x = mode.halfPixelCenters ? f(f(f(at.i + 0.5) * scale) - 0.5) : f(at.i * scale);
+  const low = Math.max(0, Math.floor(x));
+  const high = Math.min(size - 1, Math.ceil(x));
+  const part = f(x - low);
+  return low === high ? new Map([[low, 1]]) : new Map([[low, 1 - part] as const, [high, part] as const]);
+}
+
+/** What the node itself mixes. */
+function ownMix({ taps }: AxisResize, i: number): Mix {
+  const mix = new Map<number, number>();
+  (taps.cells[i] as Int32Array).forEach((cell, k) => {
+    mix.set(cell, (mix.get(cell) ?? 0) + (taps.weights[i]?.[k] ?? 0));
+  });
+  return mix;
+}
+
+function sameMix(a: Mix, b: Mix, limit: number): boolean {
+  return [...a.keys(), ...b.keys()].every((cell) => Math.abs((a.get(cell) ?? 0) - (b.get(cell) ?? 0)) <= limit);
 }
 
 const MODES: readonly ResizeMode[] = [
@@ -107,12 +115,12 @@ export function tfliteResizeMode(site: ResizeNode, axes: readonly AxisResize[]):
   const nearest = attrString(site.node, "mode", "nearest") === "nearest";
   if (site.shape(site.node.inputs[0] as string).length !== 4) return undefined;
   if (axes.some(({ axis, taps }) => axis < 2 || taps.outside.includes(true))) return undefined;
+  const limit = nearest ? 0 : SAME_WEIGHT;
   return MODES.find((mode) =>
-    axes.every((axis) => {
-      const own = resizeMatrix(axis);
-      const theirs = tfliteMatrix(axis, mode, nearest);
-      const limit = nearest ? 0 : SAME_WEIGHT;
-      return own.every((w, i) => Math.abs(w - (theirs[i] as number)) <= limit);
-    }),
+    axes.every((axis) =>
+      Array.from({ length: axis.to }, (_, i) => i).every((i) =>
+        sameMix(ownMix(axis, i), tfliteMix(axis, mode, { i, nearest }), limit),
+      ),
+    ),
   );
 }

@@ -3,6 +3,7 @@ import { fromNumbers, type Tensor } from "@tessera/core/graph/tensor";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { seededTensor } from "../../op-arbitraries.ts";
+import { expectCase, openRuntimes } from "./on-runtimes.ts";
 import { type LowerCase, proveLegal } from "./prove.ts";
 
 const GATES = { LSTM: 4, GRU: 3, RNN: 1 } as const;
@@ -73,6 +74,16 @@ describe("recurrent layers for TFLite", () => {
       { numRuns: 300 },
     );
   });
+
+  it("compute the same on LiteRT and tfjs-tflite", async () => {
+    const runtimes = await openRuntimes();
+    await fc.assert(
+      fc.asyncProperty(choice, async (c) => {
+        await expectCase(runtimes, caseOf(c), { tolerance: { absolute: 2e-5 } });
+      }),
+      { numRuns: 30 },
+    );
+  }, 240_000);
 
   it("take other activations, with parameters", () => {
     const base: Choice = {

@@ -111,6 +111,7 @@ function localResponse(site: LegaliseSite): Verdict {
   const shape = site.shape(x);
   // Over channels: a window from floor((size - 1) / 2) before to ceil((size - 1) / 2) after, as one product with a band of ones.
   const channels = shape[1] as number;
+  if (channels > 4096) return site.cannot(`its window is even and it has ${channels} channels`, "Use a window of odd size");
   const [before, after] = [Math.floor((size - 1) / 2), Math.ceil((size - 1) / 2)];
   const band = Array.from({ length: channels * channels }, (_, i) => {
     const [to, from] = [Math.floor(i / channels), i % channels];

@@ -3,6 +3,9 @@ import { f32 } from "../../../graph/tensor.ts";
 import { type AxisResize, axesOfResize, resizeMatrix, tfliteResizeMode } from "../resize-plan.ts";
 import type { LegaliseRow, LegaliseSite, Verdict } from "./row.ts";
 
+/** Largest product that stands in for an axis: 4096 cells to 4096. */
+const MAX_WEIGHTS = 2 ** 24;
+
 /** [size, to]: the matrix with which rows are multiplied from the right. */
 function columns(axis: AxisResize): Float32Array {
   const { size, to } = axis;
@@ -34,6 +37,11 @@ function resize(site: LegaliseSite): Verdict {
     return site.cannot(
       "its region reaches outside of the picture, where it fills in a value",
       "Crop inside the picture, or fill with 0 in a linear or cubic mode",
+    );
+  if (!nearest && axes.some(({ size, to }) => size * to > MAX_WEIGHTS))
+    return site.cannot(
+      "TFLite places the cells otherwise, and a product with its weights would be larger than the pictures",
+      "Use linear mode with half_pixel, align_corners or asymmetric coordinates and without antialiasing",
     );
   let y = site.input(0);
   for (const axis of axes) {
