@@ -77,7 +77,7 @@ export function raiseTflite(records: TfliteModel, options: RaiseTfliteOptions = 
   const { encodings } = builder;
   const { graph: laidOut, moved } = assignLayout(live.graph, { moveEnds: inputLayout === "nchw", encodings });
   if (moved.length > 0) builder.notes.push(`Channels moved from the last axis to axis 1: ${moved.join(", ")}`);
-  const model = inferTypes(removeDead().run(withGraph(live, mergeRewrites(laidOut, encodings)), ALLOW_ALL).model);
+  const model = inferTypes(removeDead().run(withGraph(live, mergeRewrites(laidOut, { encodings, choices })), ALLOW_ALL).model);
   verifyModel(model);
   spreadEncodings(model.graph, encodings);
   return { model, plan: planOf(model, { encodings, choices }), moved, notes: builder.notes };

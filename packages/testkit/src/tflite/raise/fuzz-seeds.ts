@@ -13,7 +13,7 @@ import { fed, grid, held, list, one, spec, state } from "./specs.ts";
 const ints = (...values: readonly number[]): Int32Array => Int32Array.from(values);
 
 /** A quantized convolution with a bias, its input quantized and its output dequantized by operators of their own. */
-function quantizedFile(): Uint8Array {
+export function quantizedFile(): Uint8Array {
   const encoding = (scale: readonly number[], zeroPoint: readonly number[], axis = 0) => ({
     scale: Float32Array.from(scale),
     zeroPoint: BigInt64Array.from(zeroPoint, BigInt),
@@ -57,7 +57,7 @@ function quantizedFile(): Uint8Array {
 }
 
 /** A float16 constant and a sparse one on their way into products. */
-function storedFile(): Uint8Array {
+export function storedFile(): Uint8Array {
   return writeTflite({
     operatorCodes: [makeOperatorCode("DEQUANTIZE", 3), makeOperatorCode("DENSIFY", 1), makeOperatorCode("FULLY_CONNECTED", 1)],
     subgraphs: [

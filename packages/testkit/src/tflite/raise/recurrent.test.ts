@@ -1,5 +1,5 @@
 import { raiseTflite } from "@tessera/core/convert/tflite/raise";
-import { ACTIVATIONS } from "@tessera/core/formats/tflite/enums";
+import { ACTIVATIONS, LSTM_KERNEL_TYPES } from "@tessera/core/formats/tflite/enums";
 import { readTflite } from "@tessera/core/formats/tflite/read";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -86,6 +86,28 @@ describe("recurrent layers of TFLite, raised", () => {
         ),
       ),
       { without: ["litert"] },
+    ));
+
+  it("LSTM of the basic kernel, one step", () =>
+    holds(
+      runtimes,
+      cell.map(
+        ({ batch, features, hidden, seed: from }): OneOperator => ({
+          op: "LSTM",
+          version: 2,
+          inputs: [
+            fed([batch, features], from),
+            fed([batch, hidden], from + 1, { min: -1, max: 1 }),
+            held([4 * hidden, features + hidden], from + 2),
+            held([4 * hidden], from + 3),
+            fed([batch, hidden], from + 4, { min: -1, max: 1 }),
+          ],
+          options: { kind: "LSTMOptions", kernelType: LSTM_KERNEL_TYPES.BASIC, fusedActivationFunction: ACTIVATIONS.TANH },
+          outputs: ["float32", "float32", "float32", "float32"],
+        }),
+      ),
+      // LiteRT takes the states for variables of its own: whatever is fed, it starts from zeros.
+      { files: 2, without: ["litert"] },
     ));
 
   it("what ONNX's LSTM cannot do is refused by name, and a clipped cell state is noted and carried", () => {

@@ -1,10 +1,10 @@
 import { GraphDraft } from "../../../graph/draft.ts";
 import type { Graph, Node } from "../../../graph/model.ts";
 import { isOp } from "../../../graph/node.ts";
-import type { Encoding } from "../../../graph/plan.ts";
+import type { Encoding, NodeChoice } from "../../../graph/plan.ts";
 
 /** Whether two encodings give the same integers the same meaning. */
-export function sameEncoding(a: Encoding, b: Encoding): boolean {
+function sameEncoding(a: Encoding, b: Encoding): boolean {
   return (
     a.dtype === b.dtype &&
     a.axis === b.axis &&
@@ -17,7 +17,10 @@ export function sameEncoding(a: Encoding, b: Encoding): boolean {
  * Removes the Identity nodes that QUANTIZE and DEQUANTIZE became: a value and its integers are one value with an encoding. One stays where the
  * encoding changes, where others read the value before it was quantized, and between a graph input and a graph output.
  */
-export function mergeRewrites(graph: Graph, encodings: Map<string, Encoding>): Graph {
+export function mergeRewrites(
+  graph: Graph,
+  { encodings, choices }: { readonly encodings: Map<string, Encoding>; readonly choices: Map<string, NodeChoice> },
+): Graph {
   const draft = new GraphDraft(graph);
   for (const visited of draft.nodes()) {
     const node = draft.current(visited);
@@ -35,6 +38,8 @@ export function mergeRewrites(graph: Graph, encodings: Map<string, Encoding>): G
     const name = draft.isOutput(to) ? to : from;
     encodings.delete(name === to ? from : to);
     if (encoding !== undefined) encodings.set(name, encoding);
+    const choice = choices.get(from);
+    if (choice !== undefined) choices.set(name, choice);
   }
   return draft.finish();
 }

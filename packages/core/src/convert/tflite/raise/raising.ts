@@ -52,6 +52,10 @@ export function startRaising(model: TfliteModel, graph: SubGraph, builder: Graph
     if (raising.values.has(index)) throw fail("GRAPH_INVALID", `Cannot raise the model: tensor ${index} is an input twice`);
     const name = names.get(index) as string;
     builder.addInput(name, tensorType(floatType(source), source.shape));
+    if (source.openAxes.length > 0)
+      builder.notes.push(
+        `Input ${name} may have other sizes along axis ${source.openAxes.join(", ")} in the file; it is raised for [${source.shape}]`,
+      );
     raising.values.set(index, name);
     if (source.isQuantized && source.encoding !== undefined) builder.encodings.set(name, source.encoding);
   }

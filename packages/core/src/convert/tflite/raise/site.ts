@@ -5,7 +5,7 @@ import type { BuiltinOptions, OptionsOf } from "../../../formats/tflite/options.
 import type { Operator } from "../../../formats/tflite/schema.ts";
 import { isInteger } from "../../../graph/dtype.ts";
 import type { Encoding } from "../../../graph/plan.ts";
-import { countOf, f32, reshaped, type Tensor, toInts } from "../../../graph/tensor.ts";
+import { f32, reshaped, type Tensor, toInts } from "../../../graph/tensor.ts";
 import type { GraphBuilder } from "./builder.ts";
 import type { GivenWindow } from "./fold-dilation.ts";
 import { channelsFirst, channelsLast, permuted } from "./permute.ts";
@@ -174,6 +174,3 @@ export function requireRank(site: Site, i: number, rank: number): readonly numbe
     );
   return shape;
 }
-
-/** Number of elements of a shape. */
-export const elements = countOf;

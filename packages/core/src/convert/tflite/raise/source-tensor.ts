@@ -44,6 +44,8 @@ export interface SourceTensor {
   /** Whether its integers stand for real numbers, so that it is a float32 value in the canonical graph. */
   readonly isQuantized: boolean;
   readonly isVariable: boolean;
+  /** Axes along which the file allows other sizes than the declared ones. */
+  readonly openAxes: readonly number[];
   /** Constant data in the file's element type, sparse storage undone. */
   readonly data: Tensor | undefined;
 }
@@ -102,6 +104,7 @@ function readTensor(
     encoding,
     isQuantized: encoding !== undefined && QUANTIZED.has(dtype),
     isVariable: record.isVariable,
+    openAxes: Array.from(record.shapeSignature ?? []).flatMap((size, axis) => (size === -1 ? [axis] : [])),
     data: at.isMade ? undefined : readData(model, record, { dtype, shape, where }),
   };
 }

@@ -1,5 +1,4 @@
-import { enumName, TENSOR_TYPES } from "../../../../formats/tflite/enums.ts";
-import { DTYPES, type DType } from "../../../../graph/dtype.ts";
+import { DTYPES } from "../../../../graph/dtype.ts";
 import { countOf, fromNumbers } from "../../../../graph/tensor.ts";
 import {
   activated,
@@ -152,13 +151,6 @@ const depthToSpace: RaiseRow = (site) => {
     ),
   ];
 };
-
-/** The ONNX code of an element type of the file. */
-export function typeCode(site: Site, code: number | undefined): number {
-  const dtype = enumName(TENSOR_TYPES, code ?? 0)?.toLowerCase();
-  if (dtype === undefined || !(dtype in DTYPES)) throw site.refuse(`it makes elements of type ${dtype ?? code}`);
-  return DTYPES[dtype as DType].onnx;
-}
 
 const cast: RaiseRow = (site) => {
   const { dtype, isQuantized } = site.target(0);

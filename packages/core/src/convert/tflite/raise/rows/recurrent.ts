@@ -1,4 +1,4 @@
-import { ACTIVATIONS, enumName } from "../../../../formats/tflite/enums.ts";
+import { ACTIVATIONS, enumName, LSTM_KERNEL_TYPES } from "../../../../formats/tflite/enums.ts";
 import type { Encoding } from "../../../../graph/plan.ts";
 import { countOf, f32, type Tensor, toNumbers } from "../../../../graph/tensor.ts";
 import { integerBias } from "../bias.ts";
@@ -190,8 +190,37 @@ const sequenceRnn: RaiseRow = (site) => {
   return [timeFirst(site, builder.emit("Squeeze", [y, builder.list([1])]), isTimeFirst)];
 };
 
-/** Recurrent layers over whole sequences. */
+/**
+ * The basic kernel of LSTM: one step of one layer, rows of gates i, g, f, o over [input, state]. Its last two outputs are the kernel's own scratch: what is
+ * multiplied, and the gates before their activations.
+ */
+const basicLstm: RaiseRow = (site) => {
+  const { builder } = site;
+  const options = optionsOf(site, "LSTMOptions");
+  if (options.kernelType !== LSTM_KERNEL_TYPES.BASIC)
+    throw site.refuse(
+      "it is a single step with gates of their own",
+      "Convert the model again: converters write UNIDIRECTIONAL_SEQUENCE_LSTM",
+    );
+  if ((options.cellClip ?? 0) !== 0 || (options.projClip ?? 0) !== 0) throw site.refuse("it clips its state");
+  if (site.source(0).isQuantized) throw site.refuse("it is quantized, and its gates have no encodings");
+  const joined = builder.emit("Concat", [site.value(0), site.value(1)], { attributes: { axis: 1 } });
+  const gates = builder.emit("Gemm", [joined, site.value(2), site.value(3)], { attributes: { transB: 1 } });
+  const hidden = requireRank(site, 4, 2)[1] as number;
+  const [i, g, f, o] = builder.emitMany("Split", [gates, builder.list([hidden, hidden, hidden, hidden])], {
+    outputs: 4,
+    attributes: { axis: 1 },
+  }) as [string, string, string, string];
+  const sigmoid = (value: string): string => builder.emit("Sigmoid", [value]);
+  const fresh = builder.emit("Mul", [sigmoid(i), builder.emit("Tanh", [g])]);
+  const cell = builder.emit("Add", [fresh, builder.emit("Mul", [sigmoid(f), site.value(4)])]);
+  const hiddenState = builder.emit("Mul", [sigmoid(o), builder.emit("Tanh", [cell])]);
+  return [hiddenState, cell, joined, gates];
+};
+
+/** Recurrent layers over whole sequences, and one step of the oldest kind. */
 export const RECURRENT_ROWS = {
   UNIDIRECTIONAL_SEQUENCE_LSTM: sequenceLstm,
   UNIDIRECTIONAL_SEQUENCE_RNN: sequenceRnn,
+  LSTM: basicLstm,
 } as const satisfies Record<string, RaiseRow>;
