@@ -10,7 +10,8 @@ import {
   clampOf,
   type Grid,
   gridOf,
-  operandGrid,
+  type Operand,
+  operandOf,
   rescaleBy,
   roundingOf,
   type Site,
@@ -23,10 +24,10 @@ import { ARGUMENT_BITS, applyUnary } from "./unary.ts";
 const ADD_SHIFT = { 8: 20, 16: 15 } as const;
 
 /** Both operands and the output, when all are quantized. */
-function binaryGrids(site: Site): { readonly a: Grid; readonly b: Grid; readonly out: Grid } | undefined {
+function binaryGrids(site: Site): { readonly a: Operand; readonly b: Operand; readonly out: Grid } | undefined {
   const [x, y] = site.node.inputs;
-  const a = operandGrid(site.at, x);
-  const b = operandGrid(site.at, y);
+  const a = operandOf(site.at, x);
+  const b = operandOf(site.at, y);
   const out = gridOf(site.at, site.output);
   return a === undefined || b === undefined || out === undefined ? undefined : { a, b, out };
 }
@@ -42,7 +43,7 @@ function add(subtract: boolean): CompileRow {
     const step: IntegerStep = {
       kind: "add",
       node: site.node.name,
-      inputs: site.node.inputs,
+      inputs: [a.ref, b.ref],
       output: site.output,
       subtract,
       leftShift,
@@ -69,7 +70,7 @@ const mul: CompileRow = (site) => {
     {
       kind: "mul",
       node: site.node.name,
-      inputs: site.node.inputs,
+      inputs: [a.ref, b.ref],
       output: site.output,
       zeros: [a.zeroPoint, b.zeroPoint],
       rescale,
@@ -88,7 +89,7 @@ const prelu: CompileRow = (site) => {
     {
       kind: "prelu",
       node: site.node.name,
-      inputs: site.node.inputs,
+      inputs: [a.ref, b.ref],
       output: site.output,
       zeros: [a.zeroPoint, b.zeroPoint],
       positive: quantizeMultiplier(a.scale / out.scale),
@@ -106,7 +107,7 @@ function extremum(kind: "maximum" | "minimum"): CompileRow {
     if (grids === undefined || site.node.inputs.length !== 2) return undefined;
     const { a, b, out } = grids;
     if (!sameGrid(a, out) || !sameGrid(b, out)) return undefined;
-    return [{ kind, node: site.node.name, inputs: site.node.inputs, output: site.output }];
+    return [{ kind, node: site.node.name, inputs: [a.ref, b.ref], output: site.output }];
   };
 }
 

@@ -3,7 +3,7 @@ import { toIntegers } from "./border.ts";
 import type { IntegerStep } from "./program.ts";
 import { requantizeStep } from "./rows-elementwise.ts";
 import { isNearest } from "./rows-reduce.ts";
-import { type CompileRow, constantOf, type Grid, giveGrid, gridOf, operandGrid, type Site, sameGrid, shapeOf } from "./site.ts";
+import { type CompileRow, constantOf, type Grid, giveGrid, gridOf, operandOf, type Site, sameGrid, shapeOf } from "./site.ts";
 
 /** Which inputs of an operator are data that moves, the others being indices and sizes. */
 const MOVED_INPUTS: Readonly<Record<string, (node: Node) => readonly number[]>> = {
@@ -85,10 +85,7 @@ function inputFor(
   const as = `${name} for ${node.name}.${index}`;
   if (constant !== undefined) {
     const known = gridOf(at, name);
-    if (known !== undefined && sameGrid(known, out)) {
-      operandGrid(at, name);
-      return name;
-    }
+    if (known !== undefined && sameGrid(known, out)) return operandOf(at, name)?.ref;
     at.constants.set(
       as,
       toIntegers(constant, { name, dtype: out.dtype, shape: constant.shape, scale: out.scale, zeroPoint: out.zeroPoint }, "even"),

@@ -86,15 +86,20 @@ export function quantizedConstant(
   return { tensor: quantizeTensor(constant, encoding), encoding };
 }
 
-/** Makes an operand readable by name: constants are quantized and kept. `undefined` when it has no per-tensor encoding. */
-export function operandGrid(at: Compilation, name: string | undefined): Grid | undefined {
+/** An operand: its encoding, and the name under which steps read it. */
+export interface Operand extends Grid {
+  readonly ref: string;
+}
+
+/** An operand of a step. Constants are quantized and kept, beside the float ones of the same name. `undefined` without a per-tensor encoding. */
+export function operandOf(at: Compilation, name: string | undefined): Operand | undefined {
   const grid = gridOf(at, name);
   if (grid === undefined || name === undefined) return undefined;
-  if (!at.constants.has(name)) {
-    const quantized = quantizedConstant(at, name);
-    if (quantized !== undefined) at.constants.set(name, quantized.tensor);
-  }
-  return grid;
+  const quantized = quantizedConstant(at, name);
+  if (quantized === undefined) return { ...grid, ref: name };
+  const ref = `${name} in integers`;
+  at.constants.set(ref, quantized.tensor);
+  return { ...grid, ref };
 }
 
 /** Whether two encodings give the same reals to the same integers. */
