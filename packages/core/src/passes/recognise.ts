@@ -65,6 +65,27 @@ function unitLength(m: Match): Computed | string {
   return { attributes: { y: { axis: axes[0] as number, p: 2 } } };
 }
 
+/** The one axis of two reductions that keep it; a sentence where there is none. */
+function sharedAxis(m: Match, first: string, second: string): number | string {
+  const shape = shapeOf(m.draft, m.value("x"));
+  const axes = [first, second].map((name) => {
+    const list = m.node(name).inputs[1];
+    return shape === undefined || !list ? undefined : frontAxes(constantInts(m.draft, list) ?? [], shape.length);
+  });
+  const [a, b] = axes;
+  if (a?.length !== 1 || b?.length !== 1 || a[0] !== b[0]) return "it is not taken over one axis";
+  return a[0] as number;
+}
+
+/** TensorFlow keeps the sum of squares above 1e-12: of use to vectors shorter than a millionth only. */
+function unitLengthOfSquares(m: Match): Computed | string {
+  const axis = sharedAxis(m, "s", "s");
+  if (typeof axis === "string") return axis;
+  const low = scalar(m, "lo");
+  if (low === undefined || low < 0 || low > 1.0001e-12) return "the sum of squares is kept above more than 1e-12";
+  return { attributes: { y: { axis, p: 2 } } };
+}
+
 /** Activations. f32 literals: other element types are left as they are. */
 const ACTIVATION_RULES: readonly Rule[] = [
   {
@@ -256,13 +277,33 @@ const NORM_RULES: readonly Rule[] = [
     when: unitLength,
     replace: "y = LpNormalization(x)\nreturn y",
   },
+  ...["r = Sqrt(f)\ny = Div(x, r)", "r = Sqrt(f)\nc = Reciprocal(r)\ny = Mul(x, c)"].map(
+    (end, i): Rule => ({
+      name: i === 0 ? "unit-length-of-squares" : "unit-length-by-reciprocal",
+      says: "x / sqrt(max(sum of squares, tiny)) -> LpNormalization(x)",
+      match: `q = Mul(x, x)\ns = ReduceSum(q, axes) {keepdims: 1}\nf = Clip(s, lo)\n${end}\nreturn y`,
+      when: unitLengthOfSquares,
+      replace: "y = LpNormalization(x)\nreturn y",
+    }),
+  ),
+  {
+    name: "softmax",
+    says: "exp(x - max) / sum -> Softmax(x)",
+    match:
+      "m = ReduceMax(x, axes) {keepdims: 1}\nd = Sub(x, m)\ne = Exp(d)\ns = ReduceSum(e, axes2) {keepdims: 1}\ny = Div(e, s)\nreturn y",
+    when: (m) => {
+      const axis = sharedAxis(m, "m", "s");
+      return typeof axis === "string" ? axis : { attributes: { y: { axis } } };
+    },
+    replace: "y = Softmax(x)\nreturn y",
+  },
 ];
 
 /** The table, in the order in which rows are tried. */
 export const RECOGNISE_RULES: readonly Rule[] = [...ACTIVATION_RULES, ...PRELU_RULES, ...NORM_RULES];
 
 /**
- * Writes one operator for what exporters spell out: HardSigmoid, HardSwish, Mish, Softplus, Gelu, PRelu, LeakyRelu, LayerNormalization and vectors of unit
+ * Writes one operator for what exporters spell out: HardSigmoid, HardSwish, Mish, Softplus, Gelu, PRelu, LeakyRelu, LayerNormalization, Softmax and vectors of unit
  * length. Rows of {@link RECOGNISE_RULES}. Enters subgraphs.
  */
 export function recognisePass(): Pass {
