@@ -1,10 +1,7 @@
 import { applyPlan } from "@tessera/core/convert/onnx/apply-plan";
 import { raiseTflite } from "@tessera/core/convert/tflite/raise";
-import { ACTIVATIONS, TENSOR_TYPES } from "@tessera/core/formats/tflite/enums";
-import { makeOperatorCode } from "@tessera/core/formats/tflite/operator-code";
+import { ACTIVATIONS } from "@tessera/core/formats/tflite/enums";
 import { readTflite } from "@tessera/core/formats/tflite/read";
-import type { TfliteDraft } from "@tessera/core/formats/tflite/schema";
-import { writeTflite } from "@tessera/core/formats/tflite/write";
 import { quantizeTensor } from "@tessera/core/graph/quantize";
 import { f32, toNumbers, view } from "@tessera/core/graph/tensor";
 import { interpret } from "@tessera/core/interp/run";
@@ -12,64 +9,12 @@ import { describe, expect, it } from "vitest";
 import { seededTensor } from "../../op-arbitraries.ts";
 import { realRuntimes } from "./check.ts";
 import { quantizedFile, storedFile } from "./fuzz-seeds.ts";
+import { fileFrom } from "./named-file.ts";
 import { movedAxis } from "./one-operator.ts";
 
 const runtimes = realRuntimes();
 const ints = (...values: readonly number[]): Int32Array => Int32Array.from(values);
 const raise = (file: Uint8Array) => raiseTflite(readTflite(file));
-
-interface TensorOf {
-  readonly name: string;
-  readonly shape: readonly number[];
-  readonly type?: keyof typeof TENSOR_TYPES;
-  readonly scale?: readonly number[];
-  readonly zeroPoint?: readonly number[];
-  readonly axis?: number;
-  readonly data?: Uint8Array;
-}
-
-/** A file from tensors and operators by name: `[operator, inputs, outputs, options]`. */
-function fileFrom(
-  tensors: readonly TensorOf[],
-  operators: readonly (readonly [Parameters<typeof makeOperatorCode>[0], readonly string[], readonly string[], object?])[],
-  ends: { readonly inputs: readonly string[]; readonly outputs: readonly string[] },
-): Uint8Array {
-  const buffers: { data?: Uint8Array }[] = [{}];
-  const index = (name: string): number => tensors.findIndex((t) => t.name === name);
-  const draft: TfliteDraft = {
-    operatorCodes: operators.map(([op]) => makeOperatorCode(op, op === "DEQUANTIZE" || op === "QUANTIZE" ? 2 : 3)),
-    subgraphs: [
-      {
-        tensors: tensors.map(({ name, shape, type = "FLOAT32", scale, zeroPoint, axis = 0, data }) => {
-          if (data !== undefined) buffers.push({ data });
-          return {
-            name,
-            shape: Int32Array.from(shape),
-            type: TENSOR_TYPES[type],
-            buffer: data === undefined ? 0 : buffers.length - 1,
-            ...(scale && {
-              quantization: {
-                scale: Float32Array.from(scale),
-                zeroPoint: BigInt64Array.from(zeroPoint ?? scale.map(() => 0), BigInt),
-                quantizedDimension: axis,
-              },
-            }),
-          };
-        }),
-        inputs: Int32Array.from(ends.inputs, index),
-        outputs: Int32Array.from(ends.outputs, index),
-        operators: operators.map(([, inputs, outputs, options], k) => ({
-          opcodeIndex: k,
-          inputs: Int32Array.from(inputs, index),
-          outputs: Int32Array.from(outputs, index),
-          ...(options && { builtinOptions: options as never }),
-        })),
-      },
-    ],
-    buffers,
-  };
-  return writeTflite(draft);
-}
 
 const bytes = (...values: readonly number[]): Uint8Array => new Uint8Array(Int8Array.from(values).buffer);
 
