@@ -5,6 +5,8 @@ import type { Model } from "../../graph/model.ts";
 import type { Encoding, QuantPlan } from "../../graph/plan.ts";
 import { scaleChannels } from "../../graph/quantize-channels.ts";
 import { inferTypes } from "../../ops/infer-types.ts";
+import { foldPadPass } from "../../passes/fold-pad.ts";
+import { ALLOW_ALL } from "../../passes/pass.ts";
 import { TfliteBuilder } from "./emit/builder.ts";
 import { type EmitState, emitContext } from "./emit/context.ts";
 import { integerDecision } from "./emit/integer.ts";
@@ -44,7 +46,8 @@ export function lowerTflite(
   const bound = bindDims(model, settings.dims);
   const scaled = scaleChannels(bound, settings.plan?.channelScales ?? new Map());
   const legal = legaliseModel(scaled, { plan: settings.plan, recurrent: settings.recurrent });
-  const dense = denseForms({ model: inferTypes(legal.model), plan: legal.plan });
+  const padded = foldPadPass().run(legal.model, ALLOW_ALL).model;
+  const dense = denseForms({ model: inferTypes(padded), plan: legal.plan });
   const ready = inferTypes(fuseActivations(dense.model, dense.plan));
   const problems: Problem[] = legal.refused.map((r) => ({ ...r, code: "UNSUPPORTED_OP" as const }));
   const decomposed = legal.changes.map((c) => `${c.node} (${c.op}): ${c.says}`);
@@ -94,6 +97,8 @@ function emitModel(
   };
   const inputs = layout.inputs.map(({ name, order }) => ({ name, tensor: values.input(name, order, domain) }));
   const islands: FloatIsland[] = [];
+  // A plan of weights alone makes no integers to stand between.
+  const hasIntegers = [...encodings.keys()].some((name) => !graph.constants.has(name));
   for (const node of layout.nodes) {
     const emission = emissionOf(node);
     if (emission === undefined) continue;
@@ -101,7 +106,7 @@ function emitModel(
     try {
       const { integer, why } = integerDecision(site, emission, (name) => encodings.get(name));
       const makesFloats = node.outputs.some((name) => name !== "" && isFloat(site.dtype(name)));
-      if (!integer && settings.plan !== undefined && makesFloats) islands.push({ node: node.name, op: node.op, why });
+      if (!integer && hasIntegers && makesFloats) islands.push({ node: node.name, op: node.op, why });
       const portOrders = orders.get(node.name) ?? emission.layout(site).natural;
       emission.emit(emitContext(state, node, { orders: portOrders, integer }));
       values.settle();

@@ -63,7 +63,7 @@ export interface LowerReport {
   readonly transposes: readonly InsertedTranspose[];
   /** PAD operators that neither SAME nor VALID could say, by node. */
   readonly padding: readonly string[];
-  /** Nodes that compute in float between integers. */
+  /** Nodes that compute in float although the plan makes integers of other values. */
   readonly floatIslands: readonly FloatIsland[];
   /** QUANTIZE and DEQUANTIZE operators at inputs and outputs. */
   readonly borders: number;

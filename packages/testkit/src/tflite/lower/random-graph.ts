@@ -196,7 +196,16 @@ export function randomGraph(recipe: GraphRecipe): Model {
         if (rank >= 3) {
           const flat = [shape[0] as number, countOf(shape.slice(1))];
           nodes.push(makeNode("Flatten", { inputs: [from.name], outputs: [`f${i}`] }, { attributes: { axis: 1 } }));
-          put("Gemm", [`f${i}`, noise("m", 5, flat[1] as number), noise("b", 5)], [flat[0] as number, 5], { transB: 1 });
+          if (step.seed % 2) {
+            nodes.push(makeNode("Sub", { inputs: [`f${i}`, noise("k", flat[1] as number)], outputs: [`g${i}`] }));
+            nodes.push(makeNode("Relu", { inputs: [`g${i}`], outputs: [`h${i}`] }));
+          }
+          put(
+            "Gemm",
+            [`${step.seed % 2 ? "h" : "f"}${i}`, noise("m", 5, flat[1] as number), noise("b", 5)],
+            [flat[0] as number, 5],
+            { transB: 1 },
+          );
         }
         break;
       case "ReduceMean": {

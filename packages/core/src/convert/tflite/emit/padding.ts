@@ -19,9 +19,9 @@ function sameBegin(size: number, window: { readonly stride: number; readonly ext
 
 /**
  * VALID where no window reaches over the border, SAME where every axis begins and counts as TensorFlow's SAME would, and otherwise explicit cells in
- * front of VALID. Cells behind the last window that no position reads are not padded.
+ * front of VALID. Cells behind the last window that no position reads are not padded. `explicit` rules SAME out.
  */
-export function resolvePadding(window: Window, sizes: readonly number[]): Padding {
+export function resolvePadding(window: Window, sizes: readonly number[], options: { readonly explicit?: boolean } = {}): Padding {
   const positions = sizes.map((size, axis) => windowPositions(window, size, axis) as number);
   const needs = sizes.map((size, axis) => {
     const stride = window.strides[axis] as number;
@@ -34,7 +34,7 @@ export function resolvePadding(window: Window, sizes: readonly number[]): Paddin
     return { begin, end: Math.max(0, end), isSame };
   });
   if (needs.every((n) => n.begin === 0 && n.end === 0)) return { code: PADDINGS.VALID, positions };
-  if (needs.every((n) => n.isSame)) return { code: PADDINGS.SAME, positions };
+  if (!options.explicit && needs.every((n) => n.isSame)) return { code: PADDINGS.SAME, positions };
   return { code: PADDINGS.VALID, positions, pad: needs.map((n) => [n.begin, n.end] as const) };
 }
 

@@ -87,17 +87,19 @@ function padWithLowest(context: EmitContext, x: TensorRef, cells: readonly (read
  */
 function emitAveragePool(context: EmitContext): void {
   const { node } = context;
-  const { window, padding, sizes } = poolWindow(context);
+  const { window, padding: shortest, sizes } = poolWindow(context);
   const counted = attrInt(node, "count_include_pad", 0) !== 0;
-  const wanted = divisors(window, sizes, { positions: padding.positions, padded: counted });
-  let x = context.input(0);
-  if (padding.pad !== undefined) x = padSpatial(context, x, padding.pad);
+  const wanted = divisors(window, sizes, { positions: shortest.positions, padded: counted });
   const full = window.kernel.reduce<number>((n, k) => n * (k as number), 1);
-  const own =
+  const own = (padding: Padding): number[] =>
     padding.code === PADDINGS.SAME
       ? divisors(window, sizes, { positions: padding.positions, padded: false })
       : wanted.map(() => full);
-  if (own.every((count, i) => count === wanted[i])) {
+  const agrees = (padding: Padding): boolean => own(padding).every((count, i) => count === wanted[i]);
+  const padding = [shortest, resolvePadding(window, sizes, { explicit: true })].find(agrees) ?? shortest;
+  let x = context.input(0);
+  if (padding.pad !== undefined) x = padSpatial(context, x, padding.pad);
+  if (agrees(padding)) {
     appendPool(context, "AVERAGE_POOL_2D", {
       window,
       code: padding.code,
@@ -118,7 +120,7 @@ function emitAveragePool(context: EmitContext): void {
   const [h = 1, w = 1] = padding.positions;
   const ratio = f32(
     [1, h, w, 1],
-    own.map((count, i) => count / (wanted[i] as number)),
+    own(padding).map((count, i) => count / (wanted[i] as number)),
   );
   context.operator("MUL", {
     inputs: [raw, context.constantTensor(`${y.name}_ratio`, ratio)],

@@ -52,9 +52,79 @@ function takeBias(draft: GraphDraft, node: Node, encodings: ReadonlyMap<string, 
   draft.replace(node, { ...node, inputs: [...node.inputs, name], outputs: add.outputs });
 }
 
+/** Element-wise functions that a flattening may come after as well as before. */
+const ELEMENTWISE = [
+  "Add",
+  "Sub",
+  "Mul",
+  "Div",
+  "Relu",
+  "LeakyRelu",
+  "Sigmoid",
+  "Tanh",
+  "HardSwish",
+  "Abs",
+  "Neg",
+  "Clip",
+  "Sqrt",
+  "Exp",
+];
+
+/** The nodes between a flattening and a product, last first: element-wise, with constants, each read by the next alone. */
+function between(draft: GraphDraft, flat: string): readonly Node[] {
+  const chain: Node[] = [];
+  for (let value = flat; ; ) {
+    const maker = draft.producer(value);
+    if (maker === undefined || maker.domain !== "" || !ELEMENTWISE.includes(maker.op)) return chain;
+    const computed = maker.inputs.filter((name) => name !== "" && draft.constant(name) === undefined);
+    if (computed.length !== 1 || draft.onlyConsumer(computed[0] as string) === undefined) return chain;
+    chain.push(maker);
+    value = computed[0] as string;
+  }
+}
+
+/** Moves a flattening of [N, ...features] behind the element-wise nodes after it; false where a constant does not follow. */
+function sinkFlatten(
+  draft: GraphDraft,
+  chain: readonly Node[],
+  given: {
+    readonly source: readonly number[];
+    readonly flat: readonly number[];
+    readonly encodings: Map<string, Encoding>;
+  },
+): boolean {
+  const { source, flat, encodings } = given;
+  const [, columns] = flat;
+  const wide = new Map<string, Tensor>();
+  for (const node of chain) {
+    for (const name of node.op === "Clip" ? [] : node.inputs) {
+      const constant = draft.constant(name);
+      if (constant === undefined || countOf(constant.shape) === 1) continue;
+      if (countOf(constant.shape) !== columns || constant.shape.at(-1) !== columns) return false;
+      if (encodings.get(name)?.axis !== undefined) return false;
+      wide.set(name, reshaped(constant, [1, ...source.slice(1)]));
+    }
+  }
+  const names = new Map([...wide].map(([name, tensor]) => [name, draft.addConstant(`${name}_wide`, tensor)] as const));
+  for (const [name, made] of names) {
+    const encoding = encodings.get(name);
+    if (encoding !== undefined) encodings.set(made, encoding);
+  }
+  for (const node of chain) {
+    draft.replace(node, { ...node, inputs: node.inputs.map((name) => names.get(name) ?? name) });
+    const output = node.outputs[0] as string;
+    const type = draft.type(output);
+    if (type?.kind === "tensor") draft.setType(output, { ...type, shape: source });
+  }
+  return true;
+}
+
 /** Gemm or MatMul behind a Reshape or Flatten that keeps the first axis. */
 function takeFlatten(draft: GraphDraft, node: Node, encodings: Map<string, Encoding>): void {
-  const flat = node.inputs[0] as string;
+  const last = node.inputs[0] as string;
+  const chain = between(draft, last);
+  const first = chain.at(-1);
+  const flat = first?.inputs.find((name) => name !== "" && draft.constant(name) === undefined) ?? last;
   const shaper = draft.producer(flat);
   if (shaper === undefined || !["Reshape", "Flatten"].includes(shaper.op) || shaper.domain !== "") return;
   const source = shaper.inputs[0] as string;
@@ -64,10 +134,16 @@ function takeFlatten(draft: GraphDraft, node: Node, encodings: Map<string, Encod
   const weight = draft.constant(name);
   if (shape === undefined || shape.length < 3 || flatShape?.length !== 2 || flatShape[0] !== shape[0]) return;
   if (weight === undefined || weight.shape.length !== 2 || draft.constant(source) !== undefined) return;
-  if (draft.onlyConsumer(flat)?.name !== node.name || draft.onlyConsumer(name)?.name !== node.name) return;
+  if (
+    draft.onlyConsumer(flat) === undefined ||
+    draft.onlyConsumer(last)?.name !== node.name ||
+    draft.onlyConsumer(name)?.name !== node.name
+  )
+    return;
   if (!sameEncoding(encodings.get(source), encodings.get(flat))) return;
   if (isOp(node, "Gemm") && (attrInt(node, "transA", 0) !== 0 || attrFloat(node, "alpha", 1) !== 1)) return;
   if (isOp(node, "Gemm") && node.inputs[2] && attrFloat(node, "beta", 1) !== 1) return;
+  if (!sinkFlatten(draft, chain, { source: shape, flat: flatShape, encodings })) return;
   const byRow = isOp(node, "Gemm") && attrInt(node, "transB", 0) !== 0;
   const rows: Tensor = byRow ? weight : transposeTensor(weight, [1, 0]);
   draft.setConstant(name, reshaped(rows, [rows.shape[0] as number, ...shape.slice(1)]));
@@ -75,10 +151,11 @@ function takeFlatten(draft: GraphDraft, node: Node, encodings: Map<string, Encod
   if (encoding?.axis !== undefined && !byRow) encodings.set(name, { ...encoding, axis: 0 });
   const made = makeNode(
     "FlatDense",
-    { inputs: [source, ...node.inputs.slice(1)], outputs: node.outputs },
+    { inputs: [first === undefined ? source : last, ...node.inputs.slice(1)], outputs: node.outputs },
     { name: node.name, domain: "tflite" },
   );
   draft.replace(node, made);
+  if (first !== undefined) draft.renameUses(flat, source);
   draft.remove(shaper);
 }
 
