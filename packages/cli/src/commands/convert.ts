@@ -64,6 +64,18 @@ function batchOf(text: string | undefined): Dim | undefined {
   return size;
 }
 
+/** Sizes by name. @throws USAGE */
+function dimsOf(text: string | undefined): ReadonlyMap<string, number> {
+  const dims = new Map<string, number>();
+  for (const part of text === undefined ? [] : text.split(",")) {
+    const [, name, size] = /^(.+)=(\d+)$/.exec(part) ?? [];
+    if (name === undefined || size === undefined)
+      throw fail("USAGE", `Cannot use --dims ${text}: write NAME=SIZE, several with commas between`);
+    dims.set(name, Number(size));
+  }
+  return dims;
+}
+
 export const convert = verb(
   { name: "convert", description: "Write a model in another format, and prove on the runtimes that it computes the same" },
   {
@@ -76,6 +88,10 @@ export const convert = verb(
     },
     to: { type: "string", description: "Format, when the ending does not say it" },
     batch: { type: "string", description: "Another batch size: a number, or a name for one that is chosen at run time" },
+    dims: {
+      type: "string",
+      description: "For .tflite: sizes that the model leaves open, as NAME=SIZE,NAME=SIZE (default: 1)",
+    },
     opset: { type: "string", description: "For .onnx: opset of the result (default: the lowest that can say the model)" },
     optimization: {
       type: "string",
@@ -127,6 +143,7 @@ export const convert = verb(
     const converted = await convertModel(file, format, {
       ...(opset === undefined ? {} : { opset }),
       ...(batch === undefined ? {} : { batch }),
+      dims: dimsOf(args.dims),
       optimization,
       simplify: args.simplify,
       tflite,
@@ -145,7 +162,7 @@ export const convert = verb(
     const parity = args.prove ? await parityOf(file, converted, { format, batch, runtimes, request }) : undefined;
     const beside = args["side-by-side"]
       ? await sideBySide(
-          { file: runnableOf(file), runtime: await runtimes.for(file) },
+          { file: runnableOf(file), runtime: await runtimes.taking(runnableOf(file)) },
           { file: converted.file, runtime: await runtimes.for({ format }) },
           { inputs, seed, progress, signal: tools.signal },
         )
@@ -191,7 +208,8 @@ async function parityOf(
   },
 ): Promise<Parity> {
   const { format, batch, runtimes, request } = about;
-  const reference = { file: runnableOf(file), runtime: await runtimes.for(file) };
+  const original = runnableOf(file);
+  const reference = { file: original, runtime: await runtimes.taking(original) };
   const changed = { file: converted.file, runtime: await runtimes.for({ format }) };
   if (typeof batch !== "number" || formatRow(file.format).ownTerms || formatRow(format).ownTerms)
     return provePair(reference, changed, request);

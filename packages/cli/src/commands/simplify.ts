@@ -117,7 +117,7 @@ export const simplify = verb(
       const runtimes = createRuntimes();
       const wanted = format === "tflite" ? { wanted: wantedBy(closedSizes(model).model) } : {};
       return provePair(
-        { file: runnableOf(file), runtime: await runtimes.for(file) },
+        { file: runnableOf(file), runtime: await runtimes.taking(runnableOf(file)) },
         { file: { bytes, externalData: new Map(), ...wanted }, runtime: await runtimes.for({ format: format as FormatId }) },
         { inputs: { folder: undefined, trials, seed: 1 }, bounds: { relative: tolerance }, signal: tools.signal },
       );

@@ -2,6 +2,7 @@ import { fail } from "@tessera/core/base/error";
 import { modelFromOnnx } from "@tessera/core/convert/onnx/bytes";
 import { modelFromTflite } from "@tessera/core/convert/tflite/bytes";
 import { detectFormat } from "@tessera/core/formats/detect-format";
+import { readTflite } from "@tessera/core/formats/tflite/read";
 import type { Model } from "@tessera/core/graph/model";
 import type { QuantPlan } from "@tessera/core/graph/plan";
 
@@ -29,6 +30,8 @@ export interface FormatRow {
   readonly profiler: RuntimeId;
   /** Whether inputs and outputs of a file may be in other layouts and types than those of its model. */
   readonly ownTerms: boolean;
+  /** Whether a file keeps values from one run to the next, so that only a session's first run is that of its model. */
+  readonly remembers: (bytes: Uint8Array) => boolean;
   readonly raise:
     | ((bytes: Uint8Array, options: { readonly externalData: (location: string) => Uint8Array | undefined }) => Raised)
     | { readonly why: string; readonly hint: string };
@@ -41,6 +44,7 @@ export const FORMATS = {
     runtimes: ["ort-node", "ort-web"],
     profiler: "ort-node",
     ownTerms: false,
+    remembers: () => false,
     raise: (bytes, { externalData }) => ({ model: modelFromOnnx(bytes, { externalData }), plan: undefined, notes: [] }),
   },
   ort: {
@@ -48,6 +52,7 @@ export const FORMATS = {
     runtimes: ["ort-node", "ort-web"],
     profiler: "ort-node",
     ownTerms: false,
+    remembers: () => false,
     raise: {
       why: "an ORT-format file is already optimised for one runtime and is not read back",
       hint: "Start from the .onnx file it was made of",
@@ -58,6 +63,7 @@ export const FORMATS = {
     runtimes: ["litert", "tfjs-tflite"],
     profiler: "tfjs-tflite",
     ownTerms: true,
+    remembers: (bytes) => (readTflite(bytes).subgraphs ?? []).some((g) => (g.tensors ?? []).some((t) => t.isVariable === true)),
     raise: (bytes) => modelFromTflite(bytes),
   },
 } as const satisfies Readonly<Record<FormatId, FormatRow>>;

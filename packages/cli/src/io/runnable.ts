@@ -1,5 +1,5 @@
 import { isTesseraError } from "@tessera/core/base/error";
-import type { LoadOptions, Runtime } from "@tessera/core/graph/runtime";
+import type { Feeds, LoadOptions, Runtime, Session } from "@tessera/core/graph/runtime";
 import { readBytes, sha256 } from "./files.ts";
 import { type FormatId, formatOfBytes, formatRow } from "./formats.ts";
 import { type ModelFile, readModelFile } from "./model-file.ts";
@@ -11,6 +11,8 @@ export interface RunFile {
   readonly externalData: ReadonlyMap<string, Uint8Array>;
   /** In whose terms (names, layouts, types) it is to be fed; absent: in its own. */
   readonly wanted?: Wanted;
+  /** Whether it keeps values from one run to the next: each run of it is then made in a session of its own. */
+  readonly remembers?: boolean;
 }
 
 /** A file that a runtime can run: `.onnx` with its external data, `.tflite`, or `.ort`, which only runtimes understand. */
@@ -23,8 +25,9 @@ export interface Runnable extends RunFile {
 /** A model file as one to be run, fed in the terms of its model. */
 export function runnableOf(file: ModelFile): Runnable {
   const { path, bytes, sha256: digest, format, externalData, model } = file;
-  const wanted = formatRow(format).ownTerms ? { wanted: wantedBy(model) } : {};
-  return { path, bytes, sha256: digest, format, externalData, ...wanted };
+  const { ownTerms, remembers } = formatRow(format);
+  const wanted = ownTerms ? { wanted: wantedBy(model) } : {};
+  return { path, bytes, sha256: digest, format, externalData, ...wanted, remembers: remembers(bytes) };
 }
 
 /**
@@ -46,15 +49,30 @@ export function readRunnable(path: string, options: { readonly inOwnTerms?: bool
   }
 }
 
-/** Opens a session on a file as it lies on disk, fed in the terms that the file is wanted in. @throws RUNTIME_FAILED, SHAPE_MISMATCH */
+/**
+ * Opens a session on a file as it lies on disk, fed in the terms that the file is wanted in. Of a file that remembers, every run starts from nothing, as a
+ * run of its model does; times are those of one session.
+ *
+ * @throws RUNTIME_FAILED, SHAPE_MISMATCH
+ */
 export async function openRunnable(
   runtime: Runtime,
   file: RunFile,
   options: Omit<LoadOptions, "externalData"> = {},
 ): Promise<Presented> {
-  const session = await runtime.load(file.bytes, {
-    ...options,
-    ...(file.externalData.size > 0 ? { externalData: file.externalData } : {}),
-  });
+  const load = (): Promise<Session> =>
+    runtime.load(file.bytes, { ...options, ...(file.externalData.size > 0 ? { externalData: file.externalData } : {}) });
+  const own = await load();
+  const session =
+    file.remembers === true ? { ...own, run: (feeds: Feeds) => inFresh(load, feeds), close: () => own.close() } : own;
   return file.wanted === undefined ? session : presentSession(session, file.wanted);
+}
+
+async function inFresh(load: () => Promise<Session>, feeds: Feeds): Promise<Feeds> {
+  const session = await load();
+  try {
+    return await session.run(feeds);
+  } finally {
+    await session.close();
+  }
 }

@@ -81,7 +81,7 @@ export async function compareModels(
     [reference, changed].map(async (file) => ({
       ...runnableOf(file),
       model: file.model,
-      runtime: await runtimes.for(file),
+      runtime: await runtimes.taking(runnableOf(file)),
     })),
   );
   const grids = gridsOf(reference);

@@ -21,6 +21,8 @@ export interface ConvertOptions {
   readonly opset?: number;
   readonly optimization: "basic" | "extended" | "all";
   readonly batch?: Dim;
+  /** Sizes of symbolic dimensions by name, for a format that wants them known. */
+  readonly dims: ReadonlyMap<string, number>;
   /**
    * Simplify where a TFLite file is made, whose operators want shapes that are known and affine layers folded, and where one is left, whose files
    * spell out what ONNX has a name for.
@@ -51,6 +53,9 @@ const NO_DATA: ReadonlyMap<string, Uint8Array> = new Map();
 /** Least cosine of a quantized network to itself on a runtime with other rounding. Where both run on one runtime, a step of the grid is the bound. */
 const OTHER_ROUNDING = { cosine: 0.98 } as const satisfies ParityBounds;
 const ONE_STEP = { steps: 1 } as const satisfies ParityBounds;
+/** What two runtimes' kernels for sigmoids and the like may differ by. */
+const KERNEL_ROUNDING = 1e-6;
+
 /** What a form of the weights costs by itself: halves about a thousandth, ranges taken at run time about a percent. A wrong layout costs far more. */
 const LOSSES: Readonly<Record<ConvertOptions["tflite"]["weights"], (tolerance: number) => ParityBounds>> = {
   float32: (relative) => ({ relative }),
@@ -101,7 +106,7 @@ async function sourceOf(file: ModelFile, to: FormatId, options: ConvertOptions):
   const { batch } = options;
   const batched = batch === undefined ? lifted.model : rebatch(lifted.model, { batch });
   if (!takesPlan && !fromOwn) return { ...lifted, model: batched };
-  const { model, dims } = takesPlan ? closedSizes(batched) : { model: batched, dims: new Map<string, number>() };
+  const { model, dims } = takesPlan ? closedSizes(batched, options.dims) : { model: batched, dims: new Map<string, number>() };
   const notes = [...lifted.notes];
   if (dims.size > 0)
     notes.push(`sizes that were free are fixed: ${[...dims].map(([name, size]) => `${name} = ${size}`).join(", ")}`);
@@ -115,7 +120,9 @@ async function sourceOf(file: ModelFile, to: FormatId, options: ConvertOptions):
 function boundsOf(source: Source, file: ModelFile, to: FormatId, options: ConvertOptions, tolerance: number): ParityBounds {
   if (source.plan !== undefined)
     return formatRow(file.format).runtimes[0] === formatRow(to).runtimes[0] ? ONE_STEP : OTHER_ROUNDING;
-  return to === "tflite" ? LOSSES[options.tflite.weights](tolerance) : { relative: tolerance };
+  const { ownTerms } = formatRow(file.format);
+  const floor = ownTerms || formatRow(to).ownTerms ? { absolute: KERNEL_ROUNDING } : {};
+  return { ...(to === "tflite" ? LOSSES[options.tflite.weights](tolerance) : { relative: tolerance }), ...floor };
 }
 
 function asRun(format: FormatId, bytes: Uint8Array, wanted: Wanted): RunFile {

@@ -53,14 +53,17 @@ export function planGrids(plan: QuantPlan | undefined, names: readonly string[])
   );
 }
 
-/** The model with 1 (or the number given) for every size of its inputs that it leaves open, and the numbers that were put in. */
-export function closedSizes(model: Model, size = 1): { readonly model: Model; readonly dims: ReadonlyMap<string, number> } {
+/** The model with the number given, or 1, for every size of its inputs that it leaves open, and the numbers that were put in. */
+export function closedSizes(
+  model: Model,
+  given: ReadonlyMap<string, number> = new Map(),
+): { readonly model: Model; readonly dims: ReadonlyMap<string, number> } {
   const dims = new Map<string, number>();
   const inputs = model.graph.inputs.map((input) => {
     const { type } = input;
     if (type.kind !== "tensor" || type.shape === undefined || isStatic(type.shape)) return input;
-    for (const dim of type.shape) if (typeof dim === "string" && dim !== "?") dims.set(dim, size);
-    return { ...input, type: { ...type, shape: type.shape.map((d) => (typeof d === "number" ? d : size)) } };
+    for (const dim of type.shape) if (typeof dim === "string" && dim !== "?") dims.set(dim, given.get(dim) ?? 1);
+    return { ...input, type: { ...type, shape: type.shape.map((d) => (typeof d === "number" ? d : (given.get(d) ?? 1))) } };
   });
   return { model: withGraph(model, { ...model.graph, inputs }), dims };
 }

@@ -1,8 +1,9 @@
 import { extname } from "node:path";
-import { fail } from "@tessera/core/base/error";
+import { fail, isTesseraError } from "@tessera/core/base/error";
 import type { Runtime } from "@tessera/core/graph/runtime";
 import type { Target } from "@tessera/core/targets/target";
 import { type FormatId, formatRow, type RuntimeId } from "../io/formats.ts";
+import { openRunnable, type Runnable } from "../io/runnable.ts";
 
 // Lazy, so that a command loads only the runtime that it uses.
 const LOADERS: Readonly<Record<RuntimeId, () => Promise<Runtime>>> = {
@@ -30,6 +31,11 @@ export interface Runtimes {
   get(id: RuntimeId): Promise<Runtime>;
   /** The one that runs files of a format: the chosen one, else the format's own. @throws USAGE when the chosen one does not */
   for(file: { readonly path?: string; readonly format: FormatId }): Promise<Runtime>;
+  /**
+   * As `for`, but the next of the format's runtimes where the first one does not take the very file: LiteRT for the web knows no variable tensors, which
+   * recurrent layers have. @throws what the first one threw, when none takes it
+   */
+  taking(file: Runnable): Promise<Runtime>;
   /** As `for`, but the format's own where the chosen one does not run it: for a detector beside the models in question. */
   fitting(file: { readonly format: FormatId }): Promise<Runtime>;
   /** Those started so far, in that order. */
@@ -44,19 +50,32 @@ export function createRuntimes(chosen?: RuntimeId): Runtimes {
     open.set(id, runtime);
     return runtime;
   };
+  const pick: Runtimes["for"] = async ({ path, format }) => {
+    const { runtimes } = formatRow(format);
+    if (chosen !== undefined && !runtimes.includes(chosen))
+      throw fail("USAGE", `Cannot run ${path ?? `a .${format} file`} on ${chosen}: .${format} runs on ${runtimes.join(" or ")}`, {
+        hint: extname(path ?? "") === "" ? "Leave out --runtime" : "Leave out --runtime, or convert the file first",
+      });
+    return get(chosen ?? runtimes[0]);
+  };
   return {
     get,
-    for: async ({ path, format }) => {
-      const { runtimes } = formatRow(format);
-      if (chosen !== undefined && !runtimes.includes(chosen))
-        throw fail(
-          "USAGE",
-          `Cannot run ${path ?? `a .${format} file`} on ${chosen}: .${format} runs on ${runtimes.join(" or ")}`,
-          {
-            hint: extname(path ?? "") === "" ? "Leave out --runtime" : "Leave out --runtime, or convert the file first",
-          },
-        );
-      return get(chosen ?? runtimes[0]);
+    for: pick,
+    taking: async (file) => {
+      const first = await pick(file);
+      const rest = chosen === undefined ? formatRow(file.format).runtimes.slice(1) : [];
+      let refusal: unknown;
+      for (const runtime of [first, ...rest]) {
+        try {
+          const tried = typeof runtime === "string" ? await get(runtime) : runtime;
+          await (await openRunnable(tried, file)).close();
+          return tried;
+        } catch (error) {
+          if (!isTesseraError(error) || error.code !== "RUNTIME_FAILED") throw error;
+          refusal ??= error;
+        }
+      }
+      throw refusal;
     },
     fitting: async ({ format }) => {
       const { runtimes } = formatRow(format);
