@@ -1,7 +1,7 @@
 import { fail, isTesseraError, type TesseraError } from "../../base/error.ts";
 import type { TfliteDraft } from "../../formats/tflite/schema.ts";
 import { isFloat } from "../../graph/dtype.ts";
-import type { Model } from "../../graph/model.ts";
+import type { Graph, Model } from "../../graph/model.ts";
 import type { Encoding, QuantPlan } from "../../graph/plan.ts";
 import { scaleChannels } from "../../graph/quantize-channels.ts";
 import { inferTypes } from "../../ops/infer-types.ts";
@@ -25,6 +25,7 @@ import { storeTflite } from "./storage/store.ts";
 /** A node that cannot be lowered. */
 interface Problem {
   readonly node: string;
+  readonly op: string;
   readonly why: string;
   readonly rewrite: string;
   readonly code: TesseraError["code"];
@@ -67,12 +68,13 @@ function emitModel(
     const op = node.domain === "" ? node.op : `${node.domain}:${node.op}`;
     problems.push({
       node: node.name,
-      why: `TFLite has no form of ${op} that Tessera knows`,
+      op,
+      why: "TFLite has no form of it that Tessera knows",
       rewrite: "express it with other operators before conversion",
       code: "UNSUPPORTED_OP",
     });
   }
-  if (problems.length > 0) throw refusal(problems);
+  if (problems.length > 0) throw refusal(problems, graph);
 
   const layout = layoutGraph(graph, { encodings, layout: settings.layout });
   const { orders, exact } = assignLayouts(layout.problem);
@@ -113,11 +115,13 @@ function emitModel(
       values.giveOut(node.outputs);
     } catch (error) {
       if (!isTesseraError(error) || (error.code !== "UNSUPPORTED_OP" && error.code !== "TARGET_RULE")) throw error;
-      problems.push({ node: node.name, why: error.message, rewrite: error.hint, code: error.code });
+      // The list says by itself what cannot be done, so what counts of the message is why.
+      const why = error.message.slice(error.message.indexOf(": ") + 2);
+      problems.push({ node: node.name, op: node.op, why, rewrite: error.hint, code: error.code });
       values.standIn(node, orders.get(node.name) ?? emission.layout(site).natural);
     }
   }
-  if (problems.length > 0) throw refusal(problems);
+  if (problems.length > 0) throw refusal(problems, graph);
   const outputs = layout.outputs.map(({ name, order }) => ({ name, tensor: values.output({ name, order, domain }) }));
   const whole = builder.finish({ inputs, outputs, description: `${graph.name}, converted by Tessera` });
   const { records, report: storage } = storeTflite(whole, settings);
@@ -139,11 +143,13 @@ function emitModel(
   };
 }
 
-/** One error for all nodes that cannot be lowered. */
-function refusal(problems: readonly Problem[]): TesseraError {
-  const [first] = problems as readonly [Problem];
+/** One error for all nodes that cannot be lowered, in the order of the graph. */
+function refusal(problems: readonly Problem[], graph: Graph): TesseraError {
+  const place = new Map(graph.nodes.map((node, i) => [node.name, i] as const));
+  const sorted = [...problems].sort((a, b) => (place.get(a.node) ?? 0) - (place.get(b.node) ?? 0));
+  const [first] = sorted as [Problem];
   const code = problems.some((p) => p.code === "UNSUPPORTED_OP") ? "UNSUPPORTED_OP" : first.code;
-  const lines = problems.map((p) => `${p.node}: ${p.why} (possible when you ${decapitalised(p.rewrite)})`);
+  const lines = sorted.map((p) => `${p.node} (${p.op}): ${p.why}; possible when you ${decapitalised(p.rewrite)}`);
   const count = problems.length === 1 ? "1 node" : `${problems.length} nodes`;
   return fail(code, `Cannot lower the model to TFLite: ${count} cannot be expressed\n  ${lines.join("\n  ")}`, {
     at: { node: first.node },
