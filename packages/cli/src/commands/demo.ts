@@ -29,6 +29,9 @@ const ILLUSTRATION =
 /** FARs of the demo: the first has enough impostor comparisons, the second is there to show the answer when there are too few. */
 const FARS = [1e-2, 1e-3] as const;
 
+/** What the demo allows a file, as the flash of a small device does: nothing but 8-bit weights fits. */
+const MAX_BYTES = 2_000_000;
+
 /** Folder of the report for LiteRT, inside that of the demo. */
 const LITERT_FOLDER = "litert";
 
@@ -89,7 +92,7 @@ export const demo = verb(
         evaluation: faces,
         outDir,
         fars: FARS,
-        budgets: { far: FARS[0] },
+        budgets: { far: FARS[0], maxSizeBytes: MAX_BYTES },
         methods: ["min-max", "mse"],
         protocol: "all-pairs",
         replicates: 500,
@@ -147,10 +150,19 @@ function pickLines(report: OptimizeReport): readonly string[] {
 
 type Part = readonly [report: OptimizeReport, folder: string];
 
+/** The pick, the file that computes in integers throughout when that is another, and the report. */
 function fileLines([report, folder]: Part): readonly string[] {
   const picked = report.candidates.find((c) => c.id === report.pick.id);
+  const [integer] = report.candidates
+    .filter((c) => c.scheme === "static-int8")
+    .sort((a, b) => (b.versus?.cosineMean ?? 0) - (a.versus?.cosineMean ?? 0));
   return [
-    `model for ${report.target.id}:  ${picked === undefined ? "none was picked" : join(folder, picked.file)}`,
+    `model for ${report.target.id}:  ${picked === undefined ? "none was picked" : `${join(folder, picked.file)} (${picked.says})`}`,
+    ...(integer === undefined || integer === picked
+      ? []
+      : [
+          `INT8 for ${report.target.id}:   ${join(folder, integer.file)} (${integer.says}, cosine ${integer.versus?.cosineMean.toFixed(4)})`,
+        ]),
     `report: ${join(folder, "report.html")} (open it in a browser)`,
   ];
 }
