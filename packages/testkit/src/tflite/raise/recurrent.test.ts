@@ -18,7 +18,7 @@ const cell = fc.record({
   timeMajor: fc.boolean(),
   isCoupled: fc.boolean(),
   hasPeepholes: fc.boolean(),
-  cellClip: fc.constantFrom(0, 50),
+  cellClip: fc.constantFrom<number>(0, 50),
   seed,
 });
 type Cell = typeof cell extends fc.Arbitrary<infer T> ? T : never;
