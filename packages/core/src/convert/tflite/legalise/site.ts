@@ -4,7 +4,7 @@ import type { DType } from "../../../graph/dtype.ts";
 import type { Node } from "../../../graph/model.ts";
 import { makeNode } from "../../../graph/node.ts";
 import type { Encoding } from "../../../graph/plan.ts";
-import { countOf, fromNumbers, i64, type Tensor, toInts } from "../../../graph/tensor.ts";
+import { fromNumbers, i64, type Tensor, toInts } from "../../../graph/tensor.ts";
 import type { InferResult } from "../../../ops/infer.ts";
 import type { LegaliseOptions, LegaliseSite } from "./row.ts";
 
@@ -113,9 +113,4 @@ export function siteOf(round: Round, node: Node): LegaliseSite {
     },
     cannot: (why, rewrite) => ({ kind: "cannot", why, rewrite }),
   };
-}
-
-/** Number of elements of a value. */
-export function sizeOf(site: LegaliseSite, name: string): number {
-  return countOf(site.shape(name));
 }
