@@ -12,50 +12,53 @@ function grids(site: Site): { readonly input: Grid; readonly out: Grid } | undef
   return input === undefined || out === undefined ? undefined : { input, out };
 }
 
-const maxPool: CompileRow = (site) => {
-  const { at, node, output } = site;
-  const g = grids(site);
-  const name = node.inputs[0] as string;
-  const shape = spatial(shapeOf(at, name));
-  const outShape = spatial(shapeOf(at, output));
-  const kernel = attrInts(node, "kernel_shape");
-  if (g === undefined || !sameGrid(g.input, g.out) || node.outputs[1] || shape === undefined || outShape === undefined)
-    return undefined;
-  const sizes = window(node, { shape, outShape, kernel: kernelOf(kernel) });
-  return [{ kind: "maxPool", node: node.name, inputs: [name], output, ...sizes, clamp: clampOf(g.out, site.bounds) }];
-};
+function maxPool(global: boolean): CompileRow {
+  return (site) => {
+    const { at, node, output } = site;
+    const g = grids(site);
+    const name = node.inputs[0] as string;
+    const shape = spatial(shapeOf(at, name));
+    const outShape = spatial(shapeOf(at, output));
+    if (g === undefined || !sameGrid(g.input, g.out) || node.outputs[1] || shape === undefined || outShape === undefined)
+      return undefined;
+    const kernel: readonly [number, number] = global ? [shape[2], shape[3]] : kernelOf(attrInts(node, "kernel_shape"));
+    const sizes = window(node, { shape, outShape, kernel });
+    return [{ kind: "maxPool", node: node.name, inputs: [name], output, ...sizes, clamp: clampOf(g.out, site.bounds) }];
+  };
+}
 
 function kernelOf(kernel: readonly number[] | undefined): readonly [number, number] {
   return kernel?.length === 1 ? [1, kernel[0] as number] : [kernel?.[0] ?? 1, kernel?.[1] ?? 1];
 }
 
-function averagePool(global: boolean): CompileRow {
-  return (site) => {
-    const { at, node, output } = site;
-    const g = grids(site);
-    if (g === undefined || roundingOf(at, "averagePool") === undefined) return undefined;
-    const name = node.inputs[0] as string;
-    const shape = spatial(shapeOf(at, name));
-    const outShape = spatial(shapeOf(at, output));
-    if (shape === undefined || outShape === undefined) return undefined;
-    // Pools keep the encoding; with another one it is a mean with a multiplier.
-    if (!sameGrid(g.input, g.out))
-      return global ? meanStep(site, g, { axes: [2, 3].slice(0, shapeOf(at, name).length - 2), sum: false }) : undefined;
-    const kernel: readonly [number, number] = global ? [shape[2], shape[3]] : kernelOf(attrInts(node, "kernel_shape"));
-    return [
-      {
-        kind: "averagePool",
-        node: node.name,
-        inputs: [name],
-        output,
-        ...window(node, { shape, outShape, kernel }),
-        countPadding: !global && attrInt(node, "count_include_pad", 0) !== 0,
-        inputZero: g.input.zeroPoint,
-        clamp: clampOf(g.out, site.bounds),
-      },
-    ];
-  };
-}
+const averagePool: CompileRow = (site) => {
+  const { at, node, output } = site;
+  const g = grids(site);
+  if (g === undefined || roundingOf(at, "averagePool") === undefined || !sameGrid(g.input, g.out)) return undefined;
+  const name = node.inputs[0] as string;
+  const shape = spatial(shapeOf(at, name));
+  const outShape = spatial(shapeOf(at, output));
+  if (shape === undefined || outShape === undefined) return undefined;
+  return [
+    {
+      kind: "averagePool",
+      node: node.name,
+      inputs: [name],
+      output,
+      ...window(node, { shape, outShape, kernel: kernelOf(attrInts(node, "kernel_shape")) }),
+      countPadding: attrInt(node, "count_include_pad", 0) !== 0,
+      inputZero: g.input.zeroPoint,
+      clamp: clampOf(g.out, site.bounds),
+    },
+  ];
+};
+
+/** The mean of each whole plane, which may change the encoding: TensorFlow Lite has no global pool. */
+const globalAverage: CompileRow = (site) => {
+  const g = grids(site);
+  const rank = shapeOf(site.at, site.node.inputs[0] as string).length;
+  return g === undefined ? undefined : meanStep(site, g, { axes: Array.from({ length: rank - 2 }, (_, i) => i + 2), sum: false });
+};
 
 /** The multiplier of a mean: that of the scales, divided by the count with as many bits kept as fit. */
 function meanRescale(ratio: number, count: number, rule: "double" | "single" | "float"): Rescale {
@@ -200,9 +203,10 @@ function exactScales(site: Site, shape: readonly number[], outShape: readonly nu
 
 /** Operators that look at several values of one tensor. */
 export const REDUCE_ROWS = {
-  MaxPool: maxPool,
-  AveragePool: averagePool(false),
-  GlobalAveragePool: averagePool(true),
+  MaxPool: maxPool(false),
+  GlobalMaxPool: maxPool(true),
+  AveragePool: averagePool,
+  GlobalAveragePool: globalAverage,
   ReduceMean: reduce(false),
   ReduceSum: reduce(true),
   Softmax: softmax,
