@@ -61,6 +61,13 @@ function pair(op: string, dtype: "float32" | "int32", range: object = {}): fc.Ar
     });
 }
 
+function logic(op: string, count: number): fc.Arbitrary<LowerCase> {
+  return fc.tuple(shapes, seed).map(([shape, s]) => ({
+    op,
+    inputs: Array.from({ length: count }, (_, i) => seededTensor("bool", shape, { seed: s + i })),
+  }));
+}
+
 const slice = fc
   .tuple(shapes, seed, fc.nat(), fc.nat(), fc.array(fc.constantFrom(1, 1, 2, -1, -2, 3), { minLength: 4, maxLength: 4 }))
   .map(([shape, s, a, b, steps]): LowerCase => {
@@ -179,6 +186,17 @@ const ROWS: Readonly<Record<string, Row>> = {
   GreaterOrEqual: { cases: pair("GreaterOrEqual", "int32", { min: 0, max: 2 }), emits: ["GREATER_EQUAL"] },
   Less: { cases: pair("Less", "int32", { min: 0, max: 2 }), emits: ["LESS"] },
   LessOrEqual: { cases: pair("LessOrEqual", "float32", { whole: true, min: 0, max: 2 }), emits: ["LESS_EQUAL"] },
+  And: { cases: logic("And", 2), emits: ["LOGICAL_AND"] },
+  Or: { cases: logic("Or", 2), emits: ["LOGICAL_OR"] },
+  Not: { cases: logic("Not", 1), emits: ["LOGICAL_NOT"] },
+  "Cast of bool": {
+    cases: fc.tuple(shapes, seed, fc.constantFrom(1, 6)).map(([shape, s, to]) => ({
+      op: "Cast",
+      attributes: { to },
+      inputs: [seededTensor("bool", shape, { seed: s })],
+    })),
+    emits: ["CAST"],
+  },
   Where: { cases: condition, emits: ["SELECT_V2"] },
   Slice: { cases: slice, emits: ["SLICE", "STRIDED_SLICE"], runs: 60 },
   Gather: { cases: gather, emits: ["GATHER"] },

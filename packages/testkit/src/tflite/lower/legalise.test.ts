@@ -1,5 +1,6 @@
 import { legaliseModel } from "@tessera/core/convert/tflite/legalise/legalise";
 import { LEGALISE_ROWS } from "@tessera/core/convert/tflite/legalise/table";
+import { lowerTflite } from "@tessera/core/convert/tflite/lower";
 import type { Model } from "@tessera/core/graph/model";
 import type { QuantPlan } from "@tessera/core/graph/plan";
 import { parseGraph } from "@tessera/core/graph/text-parse";
@@ -56,6 +57,9 @@ describe("rewrites for TFLite", () => {
       },
     ]);
     expect(model.graph.nodes).toHaveLength(1);
+    expect(() => lowerTflite(model)).toThrow(
+      "1 node cannot be expressed\n  node (NonZero): the size of its result depends on the data; possible when you end the model before this operator",
+    );
   });
 });
 
