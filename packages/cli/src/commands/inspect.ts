@@ -93,6 +93,9 @@ function inspectLines(report: InspectReport): readonly (string | undefined)[] {
       ]),
     ),
     ...(report.targets[0]?.staysFloat ?? []).map((f) => `  ${f.op}: ${f.why.join("; ")}`),
+    ...report.targets.flatMap((t) =>
+      (t.slow ?? []).map((s) => `  integers in a slow kernel on ${t.id}: ${s.nodes} ${s.op} (${s.why})`),
+    ),
     unknown === 0
       ? undefined
       : `cost not known of ${unknown} nodes: ${report.costUnknown.slice(0, 5).join(", ")}${unknown > 5 ? " ..." : ""}`,

@@ -29,7 +29,7 @@ const INTEGER: ReadonlySet<Candidate["scheme"]> = new Set(["static-int8", "dynam
  * it: bounds and facts of the file, each with its source. A time is never carried over from one processor to another.
  */
 export function basisOf(
-  { target, runtime }: OptimizeJob,
+  { target, runtime }: Pick<OptimizeJob, "target" | "runtime">,
   about: { readonly machine: MachineSummary; readonly plain: Model; readonly candidates: readonly Candidate[] },
 ): { readonly basis?: FigureBasis } {
   if (target.format === "onnx") return {};

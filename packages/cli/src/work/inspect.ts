@@ -29,6 +29,8 @@ export interface TargetSupport {
   readonly float: number;
   /** Operators that stay in float, most frequent first, each with the reasons its nodes have. */
   readonly staysFloat: readonly { readonly op: string; readonly nodes: number; readonly why: readonly string[] }[];
+  /** Operators that compute in integers, but in a slow kernel. */
+  readonly slow?: readonly { readonly op: string; readonly nodes: number; readonly why: string }[];
 }
 
 /** What `tessera inspect` finds; plain JSON. */
@@ -111,10 +113,15 @@ export async function inspectModel(
 async function supportOf(model: Model, target: Target): Promise<TargetSupport> {
   const { choices, operators } = await placementOf(model, target);
   const floats = new Map<string, { nodes: number; why: Set<string> }>();
+  const slow = new Map<string, { op: string; nodes: number; why: string }>();
+  const slowKernels = target.slowKernels ?? {};
   let integer = 0;
   for (const [node, choice] of choices) {
     if (choice.precision !== "float32") {
       integer++;
+      const kernel = operators.get(node) ?? "?";
+      const why = Object.hasOwn(slowKernels, kernel) && !vanishes(kernel, target) ? slowKernels[kernel] : undefined;
+      if (why !== undefined) slow.set(kernel, { op: kernel, nodes: (slow.get(kernel)?.nodes ?? 0) + 1, why });
       continue;
     }
     const op = operators.get(node) ?? "?";
@@ -131,7 +138,13 @@ async function supportOf(model: Model, target: Target): Promise<TargetSupport> {
     staysFloat: [...floats]
       .map(([op, { nodes, why }]) => ({ op, nodes, why: [...why].slice(0, 3) }))
       .sort((a, b) => b.nodes - a.nodes || (a.op < b.op ? -1 : 1)),
+    ...(slow.size === 0 ? {} : { slow: [...slow.values()].sort((a, b) => b.nodes - a.nodes) }),
   };
+}
+
+/** Whether an operator mostly disappears into the one before it: of such no kernel is left to be slow. */
+function vanishes(op: string, target: Target): boolean {
+  return Object.hasOwn(target.operators, op) && target.operators[op]?.kind === "absorbed";
 }
 
 async function placementOf(model: Model, target: Target) {
