@@ -9,20 +9,19 @@ import { anatomyOf, mutateFlatbuffer } from "../../mutate-flatbuffer.ts";
 import { fuzzReader, type ReaderFuzzReport } from "../../reader-fuzz.ts";
 import { mutateTfliteModel } from "./mutate-model.ts";
 
-/** Raises the bytes of a file in both layouts; what comes out must be a sound model that can be written. */
+/** Raises the bytes of a file in one of the layouts; what comes out must be a sound model that can be written. */
 function raiseAndWrite(bytes: Uint8Array): void {
-  for (const inputLayout of ["nchw", "keep"] as const) {
-    const { model, plan } = modelFromTflite(bytes, { inputLayout });
-    verifyModel(model);
-    modelToOnnx(model);
-    const names = new Set([
-      ...model.graph.inputs.map((i) => i.name),
-      ...model.graph.constants.keys(),
-      ...model.graph.nodes.flatMap((n) => n.outputs),
-    ]);
-    const lost = [...(plan?.tensors.keys() ?? [])].find((name) => !names.has(name));
-    if (lost !== undefined) throw new Error(`the plan names ${lost}, which is not in the graph`);
-  }
+  const inputLayout = (bytes.length + (bytes[bytes.length >> 1] ?? 0)) % 2 === 0 ? "nchw" : "keep";
+  const { model, plan } = modelFromTflite(bytes, { inputLayout });
+  verifyModel(model);
+  modelToOnnx(model);
+  const names = new Set([
+    ...model.graph.inputs.map((i) => i.name),
+    ...model.graph.constants.keys(),
+    ...model.graph.nodes.flatMap((n) => n.outputs),
+  ]);
+  const lost = [...(plan?.tensors.keys() ?? [])].find((name) => !names.has(name));
+  if (lost !== undefined) throw new Error(`the plan names ${lost}, which is not in the graph`);
 }
 
 /** Damages what files say, what holds them together, or their bytes, `count` times, and raises what comes of it. Errors without a code end the run. */

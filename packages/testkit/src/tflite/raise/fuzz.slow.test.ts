@@ -10,7 +10,7 @@ const startBytes = process.memoryUsage.rss();
 const growthBytes = (): number => process.resourceUsage().maxRSS * 1024 - startBytes;
 
 describe("damaged TFLite files, raised, many", () => {
-  it("200,000 of them do no harm", () => {
+  it("200,000 of them do no harm", { timeout: 3_600_000 }, () => {
     const built = goodFiles();
     const real = realFiles();
     const small = real.length === 0 ? built : real;

@@ -6,6 +6,7 @@ import type { Encoding } from "../../../graph/plan.ts";
 import { countOf, fromNumbers, i64, sameTensor, type Tensor } from "../../../graph/tensor.ts";
 import { inferGraph } from "../../../ops/infer.ts";
 import { makeNameBook, type NameBook } from "../../onnx/names.ts";
+import { MAX_RANK } from "./source-tensor.ts";
 
 /** Attributes of a node to be made. */
 export type EmitAttributes = Exclude<NodeOptions["attributes"], undefined>;
@@ -95,6 +96,8 @@ export function graphBuilder(): GraphBuilder {
     if (problem !== undefined) throw placed(problem.error, { node: node.name });
     for (const output of node.outputs) {
       const type = result.types.get(output) ?? opaque;
+      if (type.kind === "tensor" && (type.shape?.length ?? 0) > MAX_RANK)
+        throw fail("LIMIT_EXCEEDED", `Cannot go on to ${output}: it would have more than ${MAX_RANK} axes`, { at: { node: node.name } });
       types.set(output, type);
       const dims = result.values.get(output);
       if (

@@ -30,6 +30,9 @@ const DTYPE_OF: Readonly<Partial<Record<TensorTypeName, DType>>> = {
 /** Integer types that stand for real numbers when they have a scale. An int32 stands for itself unless it is a bias. */
 const QUANTIZED: ReadonlySet<DType> = new Set<DType>(["int8", "uint8", "int16", "uint16", "int4", "uint4"]);
 
+/** Most axes of a tensor: kernels stop at 8, and work on shapes grows with their square. */
+export const MAX_RANK = 32;
+
 /** A tensor of the file, its facts checked. */
 export interface SourceTensor {
   readonly index: number;
@@ -93,6 +96,8 @@ function readTensor(
     );
   }
   const shape = Array.from(record.shape ?? []);
+  if (shape.length > MAX_RANK)
+    throw fail("LIMIT_EXCEEDED", `Cannot use tensor ${where.at.tensor}: it has ${shape.length} axes, more than ${MAX_RANK}`, where);
   if (shape.some((size) => size < 0))
     throw fail("MALFORMED", `Cannot use tensor ${where.at.tensor}: its shape is [${shape}]`, where);
   const encoding = readEncoding(record, { dtype, shape, where });

@@ -2,12 +2,13 @@ import type { Graph, Node, ValueType } from "../../../../graph/model.ts";
 import { tensorType } from "../../../../graph/model.ts";
 import { makeNode } from "../../../../graph/node.ts";
 import type { Encoding } from "../../../../graph/plan.ts";
-import { countOf, i64, type Tensor } from "../../../../graph/tensor.ts";
 import { makeNameBook } from "../../../onnx/names.ts";
-import { FlowNetwork } from "../../layout/max-flow.ts";
-import { channelsFirst, channelsLast, permuted } from "../permute.ts";
+import { channelsFirst, channelsLast } from "../permute.ts";
+import { layoutConstants } from "./constants.ts";
 import type { Label, LayoutEdit, LayoutRule, LayoutSite } from "./rule.ts";
-import { LEAST_RANK, layoutRule } from "./rules.ts";
+import { LEAST_RANK } from "./rule-parts.ts";
+import { layoutRule } from "./rules.ts";
+import { chooseLabels } from "./solve.ts";
 
 /** Options of {@link assignLayout}. */
 export interface AssignOptions {
@@ -15,11 +16,6 @@ export interface AssignOptions {
   readonly moveEnds: boolean;
   readonly encodings: Map<string, Encoding>;
 }
-
-/** What it costs to transpose a value once: a node each, and between equals the smaller ones. */
-const NODE_PRICE = 1 << 20;
-/** More than all Transposes together. */
-const NEVER = 2 ** 50;
 
 /**
  * Chooses for every value whether its channels stand last, as in the file, or in axis 1, so that the fewest Transposes are left: a minimum cut, exact.
@@ -47,58 +43,24 @@ export function assignLayout(graph: Graph, options: AssignOptions): { readonly g
     isOutput: (name) => outputs.has(name),
   });
   const rules = graph.nodes.map((node) => layoutRule(site(node)));
-  const labels = solve(graph, { rules, shapes, moveEnds: options.moveEnds });
+  const labels = chooseLabels(graph, { rules, shapes, moveEnds: options.moveEnds });
 
   const book = makeNameBook();
   for (const { name } of graph.inputs) book.take(name);
   for (const name of graph.constants.keys()) book.take(name);
   for (const node of graph.nodes) for (const name of [node.name, ...node.outputs]) book.take(name);
-  const constants = new Map(graph.constants);
   const nodes: Node[] = [];
   const types = new Map<string, ValueType>();
   const stored = new Map<string, { readonly label: Label; readonly name: string }>();
   const copies = new Map<string, string>();
   const copied = new Set<string>();
-  const overrides = new Map<string, string>();
   // What a value that only stood between was called -> the file's name for it.
   const renames = new Map<string, string>();
 
-  const addConstant = (hint: string, tensor: Tensor, like?: string): string => {
-    const name = book.fresh(hint);
-    constants.set(name, tensor);
-    const encoding = like === undefined ? undefined : encodings.get(like);
-    if (encoding !== undefined) encodings.set(name, encoding);
-    return name;
-  };
-  const turnedConstants = new Map<string, string>();
-  const lists = new Map<string, string>();
+  const overrides = new Map<string, string>();
+  const constants = layoutConstants(graph.constants, { book, encodings });
   const edit: LayoutEdit = {
-    list(values) {
-      const key = values.join();
-      const there = lists.get(key) ?? addConstant("list", i64([values.length], values));
-      lists.set(key, there);
-      return there;
-    },
-    turned(name, rank, whole = false) {
-      const tensor = constants.get(name) as Tensor;
-      if (!whole && (countOf(tensor.shape) === 1 || tensor.shape.length > rank)) return name;
-      const key = `${name}:${rank}:${whole}`;
-      const there = turnedConstants.get(key);
-      if (there !== undefined) return there;
-      const wide = { ...tensor, shape: [...new Array<number>(rank - tensor.shape.length).fill(1), ...tensor.shape] };
-      const turned = permuted(wide, channelsFirst(rank));
-      // Ones in front say nothing where values broadcast: slopes of channels are [C, 1, 1].
-      const drop = whole ? 0 : turned.shape.findIndex((size) => size !== 1);
-      const made = addConstant(name, { ...turned, shape: turned.shape.slice(drop) }, name);
-      const encoding = encodings.get(name);
-      if (encoding?.axis !== undefined) {
-        const axis = channelsFirst(rank).indexOf(encoding.axis + rank - tensor.shape.length) - drop;
-        encodings.set(made, { ...encoding, axis });
-      }
-      turnedConstants.set(key, made);
-      return made;
-    },
-    replaced: (name, change) => addConstant(name, change(constants.get(name) as Tensor), name),
+    ...constants,
     override(reader, input, name) {
       overrides.set(`${reader.name}:${input}`, name);
     },
@@ -211,8 +173,9 @@ export function assignLayout(graph: Graph, options: AssignOptions): { readonly g
     outputs: node.outputs.map(named),
   }));
   const used = new Set([...final.flatMap((node) => node.inputs), ...ends.map((end) => end.name)]);
-  const kept = new Map([...constants].filter(([name]) => used.has(name)));
-  return { graph: { ...graph, inputs, outputs: ends, nodes: final, constants: kept, types }, moved };
+  const kept = constants.kept(used);
+  const withConstants = final.map((node) => ({ ...node, inputs: node.inputs.map((name) => kept.names.get(name) ?? name) }));
+  return { graph: { ...graph, inputs, outputs: ends, nodes: withConstants, constants: kept.tensors, types }, moved };
 }
 
 function turnedType(type: ValueType): ValueType {
@@ -233,90 +196,4 @@ function shapesOf(graph: Graph): Map<string, readonly number[]> {
   for (const [name, type] of graph.types) add(name, type);
   for (const { name, type } of graph.inputs) add(name, type);
   return shapes;
-}
-
-interface Chosen {
-  readonly inputs: readonly Label[];
-  /** By node, the label of each of its groups. */
-  readonly nodes: readonly (readonly Label[])[];
-}
-
-/** Labels with the fewest Transposes; between equals, the fewest changes against the file. */
-function solve(
-  graph: Graph,
-  given: {
-    readonly rules: readonly LayoutRule[];
-    readonly shapes: ReadonlyMap<string, readonly number[]>;
-    readonly moveEnds: boolean;
-  },
-): Chosen {
-  const { rules, shapes, moveEnds } = given;
-  // On the side of the source: channels first.
-  const network = new FlowNetwork();
-  const [source, sink] = [network.vertex(), network.vertex()];
-  const hasLayout = (name: string): boolean => (shapes.get(name)?.length ?? 0) >= LEAST_RANK;
-  const isEnd = (name: string): boolean => moveEnds && shapes.get(name)?.length === 4;
-  const fix = (vertex: number, label: Label | undefined): void => {
-    if (label === 0) network.edge(vertex, sink, NEVER);
-    if (label === 1) network.edge(source, vertex, NEVER);
-  };
-  const groups = rules.map((rule) =>
-    rule.groups.map((label) => {
-      const vertex = network.vertex();
-      fix(vertex, label);
-      return vertex;
-    }),
-  );
-  const inputs = graph.inputs.map(({ name }) => {
-    const vertex = network.vertex();
-    if (!isEnd(name)) fix(vertex, 0);
-    return vertex;
-  });
-  const makers = new Map<string, number>();
-  graph.inputs.forEach(({ name }, i) => {
-    makers.set(name, inputs[i] as number);
-  });
-  const readers = new Map<string, Set<number>>();
-  graph.nodes.forEach((node, n) => {
-    const rule = rules[n] as LayoutRule;
-    node.outputs.forEach((name, k) => {
-      const vertex = groups[n]?.[rule.outputs[k] as number];
-      if (name !== "" && vertex !== undefined) makers.set(name, vertex);
-    });
-    node.inputs.forEach((name, k) => {
-      const vertex = groups[n]?.[rule.inputs[k] as number];
-      if (vertex === undefined || !hasLayout(name)) return;
-      const set = readers.get(name);
-      if (set === undefined) readers.set(name, new Set([vertex]));
-      else set.add(vertex);
-    });
-  });
-  for (const { name } of graph.outputs) {
-    if (!hasLayout(name) || isEnd(name)) continue;
-    readers.set(name, (readers.get(name) ?? new Set()).add(sink));
-  }
-  let total = 1;
-  for (const shape of shapes.values()) total += countOf(shape);
-  for (const [name, vertexs] of readers) {
-    const maker = makers.get(name);
-    if (maker === undefined) continue;
-    const price = NODE_PRICE + Math.floor((1024 * countOf(shapes.get(name) as readonly number[])) / total);
-    const [first, ...others] = vertexs;
-    if (first !== undefined && others.length === 0) {
-      network.edge(maker, first, price);
-      network.edge(first, maker, price);
-      continue;
-    }
-    // However many readers want the other layout, the value is transposed once.
-    const [turned, back] = [network.vertex(), network.vertex()];
-    network.edge(turned, maker, price);
-    network.edge(maker, back, price);
-    for (const vertex of vertexs) {
-      network.edge(vertex, turned, NEVER);
-      network.edge(back, vertex, NEVER);
-    }
-  }
-  const cut = network.minimumCut(source, sink);
-  const label = (vertex: number): Label => (cut[vertex] ? 1 : 0);
-  return { inputs: inputs.map(label), nodes: groups.map((list) => list.map(label)) };
 }

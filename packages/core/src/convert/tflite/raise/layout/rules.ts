@@ -1,61 +1,14 @@
 import { withAttributes } from "../../../../graph/edit.ts";
 import type { Node } from "../../../../graph/model.ts";
 import { attrInt, attrInts, isOp } from "../../../../graph/node.ts";
-import { countOf, reshaped, toInts } from "../../../../graph/tensor.ts";
-import { channelsFirst, channelsLast, permuted } from "../permute.ts";
-import type { Label, LayoutEdit, LayoutRule, LayoutSite } from "./rule.ts";
-
-/** Smallest rank at which there are two layouts. */
-export const LEAST_RANK = 3;
-
-const ELEMENTWISE = [
-  ...["Abs", "Neg", "Exp", "Log", "Sqrt", "Reciprocal", "Sin", "Cos", "Floor", "Ceil", "Round", "Sign", "Not", "Erf", "IsNaN"],
-  ...["Relu", "LeakyRelu", "Elu", "Gelu", "HardSwish", "Sigmoid", "Tanh", "PRelu", "Clip", "Identity", "Cast"],
-  ...["Add", "Sub", "Mul", "Div", "Max", "Min", "Pow", "Mod", "Sum", "And", "Or", "Xor", "BitwiseXor", "Where"],
-  ...["Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual"],
-];
-
-type RuleOf = (site: LayoutSite) => LayoutRule | undefined;
-
-/** The permutations of channels and whether two are the same. */
-function same(a: readonly number[], b: readonly number[]): boolean {
-  return a.length === b.length && a.every((v, i) => v === b[i]);
-}
-
-/** Whether channels first and channels last have their elements at the same places, because what moves is of size 1. */
-function isSame(shape: readonly number[]): boolean {
-  const wide = channelsFirst(shape.length).filter((axis) => shape[axis] !== 1);
-  return wide.every((axis, i) => i === 0 || axis > (wide[i - 1] as number));
-}
-
-/** Where an axis of the file's layout is when channels stand first. */
-function moved(axis: number, rank: number): number {
-  return channelsFirst(rank).indexOf(axis);
-}
-
-function ints(site: LayoutSite, i: number): number[] | undefined {
-  const constant = site.constant(site.node.inputs[i] ?? "");
-  return constant === undefined ? undefined : toInts(constant);
-}
+import { channelsFirst, channelsLast } from "../permute.ts";
+import type { LayoutEdit, LayoutRule, LayoutSite } from "./rule.ts";
+import { ELEMENTWISE, follows, ints, LEAST_RANK, moved, type RuleOf, same } from "./rule-parts.ts";
+import { reshapeRule } from "./rule-reshape.ts";
 
 /** The rule of a node that stays as it is. */
 export function plainRule(node: Node): LayoutRule {
   return { inputs: node.inputs.map(() => 0), outputs: node.outputs.map(() => 0), groups: [0], write: () => node };
-}
-
-/** One group of the first input and output, the other inputs constants; `change` writes the node for channels first. */
-function follows(
-  site: LayoutSite,
-  change: (edit: LayoutEdit) => Node,
-  free: readonly (Label | undefined)[] = [undefined],
-): LayoutRule {
-  const { node } = site;
-  return {
-    inputs: node.inputs.map((_, i) => (i === 0 ? 0 : -1)),
-    outputs: node.outputs.map(() => 0),
-    groups: free,
-    write: ([label], edit) => (label === 1 ? change(edit) : node),
-  };
 }
 
 const elementwise: RuleOf = (site) => {
@@ -266,94 +219,6 @@ const transpose: RuleOf = (site) => {
   };
 };
 
-/** A constant that takes up the order of a flattening: input `input` of `reader`. */
-interface Absorber {
-  readonly reader: Node;
-  readonly input: number;
-  readonly kind: "weights" | "operand";
-}
-
-/** Most nodes between a flattening and the products behind it. */
-const MAX_BETWEEN = 16;
-
-/**
- * The constants behind a row of flattened channels that can take up its order: weights of the products that read it, and constant operands of
- * element-wise nodes on the way to them. `undefined` when something else reads it.
- */
-function absorbersBehind(site: LayoutSite): readonly Absorber[] | undefined {
-  const found: Absorber[] = [];
-  const seen = new Set<string>();
-  const width = site.shape(site.node.outputs[0] as string)?.[1];
-  const visit = (value: string): boolean => {
-    if (site.isOutput(value) || seen.size > MAX_BETWEEN) return false;
-    return site.readers(value).every((reader) => {
-      if (isOp(reader, "Gemm")) {
-        const isOurs =
-          reader.inputs[0] === value &&
-          reader.inputs.indexOf(value, 1) < 0 &&
-          site.constant(reader.inputs[1] as string) !== undefined;
-        if (!isOurs || attrInt(reader, "transB", 0) !== 1 || attrInt(reader, "transA", 0) !== 0) return false;
-        found.push({ reader, input: 1, kind: "weights" });
-        return true;
-      }
-      if (reader.domain !== "" || !ELEMENTWISE.includes(reader.op) || reader.outputs.length !== 1) return false;
-      if (seen.has(reader.name)) return true;
-      seen.add(reader.name);
-      if (site.shape(reader.outputs[0] as string)?.[1] !== width) return false;
-      for (const [input, name] of reader.inputs.entries()) {
-        const constant = site.constant(name);
-        if (name === value || name === "" || (constant !== undefined && countOf(constant.shape) === 1)) continue;
-        if (constant === undefined || constant.shape.at(-1) !== width || countOf(constant.shape) !== width) return false;
-        found.push({ reader, input, kind: "operand" });
-      }
-      return visit(reader.outputs[0] as string);
-    });
-  };
-  return visit(site.node.outputs[0] as string) && found.some((a) => a.kind === "weights") ? found : undefined;
-}
-
-const reshape: RuleOf = (site) => {
-  const { node } = site;
-  const from = site.shape(node.inputs[0] as string);
-  const to = site.shape(node.outputs[0] as string);
-  const target = ints(site, 1);
-  if (from === undefined || to === undefined || target === undefined || !same(target, to)) return undefined;
-  const input = node.inputs[0] as string;
-  const towards = (edit: LayoutEdit, label: Label | undefined): Node =>
-    label === 1 ? { ...node, inputs: [input, edit.list(channelsFirst(to.length).map((a) => to[a] as number))] } : node;
-  const freeIn = from.length >= LEAST_RANK && isSame(from);
-  const freeOut = to.length >= LEAST_RANK && isSame(to);
-  const canAbsorb = from.length >= LEAST_RANK && !freeIn && to.length === 2 && to[0] === from[0] && countOf(from) > 0;
-  const absorbers = canAbsorb ? absorbersBehind(site) : undefined;
-  if (absorbers !== undefined) {
-    return {
-      inputs: [0, -1],
-      outputs: [-1],
-      groups: [undefined],
-      write: ([label], edit) => {
-        if (label !== 1) return node;
-        const turn = [0, ...channelsFirst(from.length).slice(1)];
-        for (const { reader, input, kind } of absorbers) {
-          const name = edit.replaced(reader.inputs[input] as string, (t) => {
-            const rows = kind === "weights" ? (t.shape[0] as number) : 1;
-            return reshaped(permuted(reshaped(t, [rows, ...from.slice(1)]), turn), t.shape);
-          });
-          edit.override(reader, input, name);
-        }
-        return node;
-      },
-    };
-  }
-  const keepsEnds = from.length >= LEAST_RANK && to.length >= LEAST_RANK && from[0] === to[0] && from.at(-1) === to.at(-1);
-  if (!freeIn && !freeOut && keepsEnds && countOf(from) > 0) return follows(site, (edit) => towards(edit, 1));
-  return {
-    inputs: [0, -1],
-    outputs: [1],
-    groups: [freeIn ? undefined : 0, freeOut ? undefined : 0],
-    write: ([, label], edit) => towards(edit, label),
-  };
-};
-
 const REDUCTIONS = ["ReduceMean", "ReduceSum", "ReduceProd", "ReduceMax", "ReduceMin", "ReduceL2"];
 
 const RULES: ReadonlyMap<string, RuleOf> = new Map<string, RuleOf>([
@@ -371,7 +236,7 @@ const RULES: ReadonlyMap<string, RuleOf> = new Map<string, RuleOf>([
   ["CumSum", namedAxes(1)],
   ["Gather", gather],
   ["Transpose", transpose],
-  ["Reshape", reshape],
+  ["Reshape", reshapeRule],
 ]);
 
 /** The rule of a node; nodes without a row, and those whose row cannot tell, stay in the file's layout. */
