@@ -63,7 +63,7 @@ export function highMultiply(a: number, b: number): number {
 /** a / 2^exponent rounded half away from zero; `exponent` in 0 to 31. */
 export function roundingShift(a: number, exponent: number): number {
   if (exponent === 0) return a;
-  const mask = (2 ** exponent - 1) | 0;
+  const mask = ((1 << exponent) - 1) | 0;
   const threshold = (mask >> 1) + (a < 0 ? 1 : 0);
   return (a >> exponent) + ((a & mask) > threshold ? 1 : 0);
 }
