@@ -2,7 +2,7 @@ import { legaliseModel } from "@tessera/core/convert/tflite/legalise/legalise";
 import { LEGALISE_ROWS } from "@tessera/core/convert/tflite/legalise/table";
 import { lowerTflite } from "@tessera/core/convert/tflite/lower";
 import type { Model } from "@tessera/core/graph/model";
-import type { QuantPlan } from "@tessera/core/graph/plan";
+import type { Encoding, QuantPlan } from "@tessera/core/graph/plan";
 import { parseGraph } from "@tessera/core/graph/text-parse";
 import { isOpName } from "@tessera/core/ops/table";
 import fc from "fast-check";
@@ -43,6 +43,43 @@ describe("rewrites for TFLite", () => {
     const ops = (plan?: QuantPlan): readonly string[] => legaliseModel(model, { plan }).model.graph.nodes.map((n) => n.op);
     expect(ops()).toEqual(["Gelu"]);
     expect(ops({ kind: "quant-plan", version: 1, target: "rpi4", tensors: new Map(), nodes: new Map() })).toContain("Exp");
+  });
+
+  it("leave what hands on its input where it rounds from one grid of a plan to another, and only there", () => {
+    const graph = parseGraph("x: f32[2, 3]\na = Relu(x)\nb = Identity(a)\ny = Relu(b)\nreturn y");
+    const model: Model = {
+      kind: "model",
+      graph,
+      domains: new Map(),
+      metadata: new Map(),
+      producer: { name: "testkit", version: "0" },
+    };
+    const grid = (scale: number): Encoding => ({ dtype: "int8", scale: [scale], zeroPoint: [0], reason: "test" });
+    const ops = (tensors: readonly (readonly [string, Encoding])[]): readonly string[] => {
+      const plan: QuantPlan = { kind: "quant-plan", version: 1, target: "rpi4", tensors: new Map(tensors), nodes: new Map() };
+      return legaliseModel(model, { plan }).model.graph.nodes.map((n) => n.op);
+    };
+    expect(
+      ops([
+        ["a", grid(0.5)],
+        ["b", grid(0.25)],
+        ["y", grid(0.25)],
+      ]),
+    ).toEqual(["Relu", "Identity", "Relu"]);
+    expect(
+      ops([
+        ["a", grid(0.5)],
+        ["b", grid(0.5)],
+        ["y", grid(0.25)],
+      ]),
+    ).toEqual(["Relu", "Relu"]);
+    expect(
+      ops([
+        ["a", grid(0.5)],
+        ["b", grid(0.5)],
+        ["y", grid(0.5)],
+      ]),
+    ).toEqual(["Relu"]);
   });
 
   it("list what cannot be said, with the reason and a way out, and leave the rest", () => {

@@ -12,6 +12,7 @@ import { ALLOW_ALL } from "../../../passes/pass.ts";
 import { recognisePass } from "../../../passes/recognise.ts";
 import { removeDead } from "../../../passes/remove-dead.ts";
 import { resolveIfPass } from "../../../passes/resolve-if.ts";
+import { sameEncoding } from "../emit/integer.ts";
 import { LEGALISE_DEFAULTS, type Legalised, type LegaliseOptions, type LegaliseRow, type Refused, type Verdict } from "./row.ts";
 import { NotStatic, type Round, siteOf } from "./site.ts";
 import { spreadEncodings } from "./spread-encodings.ts";
@@ -30,24 +31,37 @@ export interface LegaliseResult {
   readonly refused: readonly Refused[];
 }
 
-/** The passes that resolve what depends on shapes alone, and take out what does nothing. They keep the numbers and need no proof here. */
-function tidied(model: Model): Model {
-  const passes = [
-    foldConstants(),
-    foldShapesPass(),
-    resolveIfPass(),
-    removeDead(),
-    dropNoopsPass(),
-    cancelMovesPass(),
-    removeDead(),
-  ];
+/**
+ * The passes that resolve what depends on shapes alone, and take out what does nothing. They keep the numbers and need no proof here. A node between two
+ * grids of a plan does something even where it hands on its input: it rounds.
+ */
+function tidied(model: Model, encodings: ReadonlyMap<string, Encoding>): Model {
+  const exact = [foldConstants(), foldShapesPass(), resolveIfPass(), removeDead()];
+  const shortening = [dropNoopsPass(), cancelMovesPass()];
   let current = model;
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const before = current;
-    for (const pass of passes) current = pass.run(current, ALLOW_ALL).model;
+    for (const pass of exact) current = pass.run(current, ALLOW_ALL).model;
+    for (const pass of shortening) {
+      const rounding = roundingNodes(current, encodings);
+      const allow = (site: string): boolean => !rounding.has(site.slice(site.indexOf("@") + 1));
+      current = pass.run(current, rounding.size === 0 ? ALLOW_ALL : { allow }).model;
+    }
+    current = removeDead().run(current, ALLOW_ALL).model;
     if (current === before) break;
   }
   return current;
+}
+
+/** Names of nodes whose output has another encoding than an input that is no constant. */
+function roundingNodes(model: Model, encodings: ReadonlyMap<string, Encoding>): ReadonlySet<string> {
+  const { nodes, constants } = model.graph;
+  if (encodings.size === 0) return new Set();
+  const differs = (node: Node): boolean =>
+    node.inputs.some(
+      (name) => name !== "" && !constants.has(name) && !sameEncoding(encodings.get(name), encodings.get(node.outputs[0] ?? "")),
+    );
+  return new Set(nodes.filter(differs).map((node) => node.name));
 }
 
 function rowsFor(op: string): readonly LegaliseRow[] {
@@ -70,7 +84,7 @@ export function legaliseModel(
   const encodings = new Map<string, Encoding>(options.plan?.tensors);
   let refused: readonly Refused[] = [];
   // Spelled-out activations have operators of their own. A plan speaks of the values between, so then they stay.
-  let current = tidied(options.plan === undefined ? recognisePass().run(model, ALLOW_ALL).model : model);
+  let current = tidied(options.plan === undefined ? recognisePass().run(model, ALLOW_ALL).model : model, encodings);
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const draft = new GraphDraft(current.graph);
     const inferred = inferGraph(current.graph);
@@ -78,7 +92,7 @@ export function legaliseModel(
     const before = changes.length;
     refused = legaliseRound(site, changes);
     if (changes.length === before) break;
-    current = tidied(withGraph(current, draft.finish()));
+    current = tidied(withGraph(current, draft.finish()), encodings);
   }
   const { plan } = options;
   const tensors = plan === undefined ? encodings : spreadEncodings(current.graph, encodings);
