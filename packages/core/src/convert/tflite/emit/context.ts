@@ -8,8 +8,9 @@ import { countOf, f32, fromNumbers, type Tensor } from "../../../graph/tensor.ts
 import { canonicalOrder, type Order } from "../layout/order.ts";
 import type { PortOrders, Site } from "../layout/rule.ts";
 import type { TensorRef, TfliteBuilder } from "./builder.ts";
+import { fileDType } from "./constants.ts";
 import type { EmitContext, WeightOptions } from "./row.ts";
-import { type FileValues, fileDType } from "./values.ts";
+import type { FileValues } from "./values.ts";
 
 /** The attribute in which a fused activation is noted: a name of ACTIVATIONS. */
 export const FUSED_ACTIVATION = "tflite_activation";
@@ -67,7 +68,7 @@ export function emitContext(
       const constant = constantOf(index);
       const name = nameOf(index);
       const order = options.order ?? canonicalOrder(constant.shape.length);
-      return values.addConstant(name, constant, {
+      return values.constants.add(name, constant, {
         order,
         encoding: state.encoding(name),
         domain,
@@ -91,7 +92,7 @@ export function emitContext(
         given === undefined && encoding !== undefined ? fromNumbers(encoding.dtype, [count], new Float64Array(count)) : undefined;
       if (tensor !== undefined)
         return builder.add({ name: hint, shape: [count], dtype: fileDType(tensor.dtype, hint), encoding, data: tensor.bytes });
-      return values.addConstant(hint, flat, { order: [0], encoding, domain });
+      return values.constants.add(hint, flat, { order: [0], encoding, domain });
     },
     encoding: state.encoding,
     temporary(hint, { shape, like, dtype }) {
@@ -102,8 +103,8 @@ export function emitContext(
       return builder.add({ name: hint, shape: tensor.shape, dtype: fileDType(tensor.dtype, hint), encoding, data: tensor.bytes });
     },
     variable: (hint, tensor) => builder.add({ name: hint, ...tensor, isVariable: true }),
-    ints: (hint, list) => values.ints(hint, list),
-    pairs: (hint, list) => values.pairs(hint, list),
+    ints: (hint, list) => values.constants.ints(hint, list),
+    pairs: (hint, list) => values.constants.pairs(hint, list),
     operator: (op, draft) => builder.operator(op, draft),
     note: (kind, says) => state.note(kind, node, says),
     refuse,

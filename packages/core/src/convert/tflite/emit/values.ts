@@ -2,17 +2,14 @@ import { fail } from "../../../base/error.ts";
 import type { DType } from "../../../graph/dtype.ts";
 import type { Node } from "../../../graph/model.ts";
 import type { Encoding } from "../../../graph/plan.ts";
-import { quantizeTensor } from "../../../graph/quantize.ts";
-import { type Tensor, tensor } from "../../../graph/tensor.ts";
+import type { Tensor } from "../../../graph/tensor.ts";
 import { canonicalOrder, inOrder, memoryKey, type Order, permBetween, sameOrder } from "../layout/order.ts";
 import { type DataUse, dataOrder } from "../layout/problem.ts";
 import type { PortOrders } from "../layout/rule.ts";
 import type { InsertedTranspose } from "../options.ts";
-import { isTfliteDType, type NewTensor, type TensorRef, type TfliteBuilder, type TfliteDType } from "./builder.ts";
+import type { NewTensor, TensorRef, TfliteBuilder } from "./builder.ts";
+import { type Domain, FileConstants, fileDType } from "./constants.ts";
 import { transposeTensor } from "./transpose-tensor.ts";
-
-/** Whether a value is wanted as the integers of its encoding or as real numbers. */
-export type Domain = "integer" | "float";
 
 /** What is known of the model's values while it is emitted. */
 export interface ValueFacts {
@@ -40,21 +37,12 @@ interface Form {
   readonly domain: Domain;
 }
 
-/** The element type in a TFLite file. @throws DTYPE_MISMATCH for one that TFLite does not have */
-export function fileDType(dtype: DType, name: string): TfliteDType {
-  if (!isTfliteDType(dtype))
-    throw fail("DTYPE_MISMATCH", `Cannot put ${name} into a TFLite file: it has no element type ${dtype}`, {
-      at: { tensor: name },
-      hint: "Cast the value to a type that TFLite has, such as float32 or int32",
-    });
-  return dtype;
-}
-
 /**
  * The values of the model as tensors of the file: each is made in one order and domain, and converted, once for all readers, where another one is wanted.
  */
 export class FileValues {
   readonly transposes: InsertedTranspose[] = [];
+  readonly constants: FileConstants;
   /** QUANTIZE and DEQUANTIZE operators between nodes. */
   conversions = 0;
   /** Those at inputs and outputs. */
@@ -70,6 +58,7 @@ export class FileValues {
 
   constructor(builder: TfliteBuilder, facts: ValueFacts, outputs: readonly OutputPlace[]) {
     this.builder = builder;
+    this.constants = new FileConstants(builder);
     this.facts = facts;
     this.outputs = outputs;
   }
@@ -149,7 +138,7 @@ export class FileValues {
   /** A value in an order (in its own axes) and domain, converted when it stands otherwise. Constants are stored so. */
   get(name: string, want: { readonly order: Order; readonly domain: Domain; readonly reader: string }): TensorRef {
     const constant = this.facts.constant(name);
-    if (constant !== undefined) return this.operand(name, constant, want);
+    if (constant !== undefined) return this.constants.operand(name, constant, { ...want, encoding: this.facts.encoding(name) });
     const use = this.facts.use(name);
     const encoded = this.facts.encoding(name) !== undefined;
     return this.convert(use.data, {
@@ -158,49 +147,6 @@ export class FileValues {
       reader: want.reader,
       value: name,
     });
-  }
-
-  private operand(name: string, constant: Tensor, want: { readonly order: Order; readonly domain: Domain }): TensorRef {
-    const key = `constant ${name} ${want.order} ${want.domain}`;
-    const known = this.converted.get(key);
-    if (known !== undefined) return known;
-    const ref = this.addConstant(name, constant, {
-      order: want.order,
-      encoding: this.facts.encoding(name),
-      domain: want.domain,
-    });
-    this.converted.set(key, ref);
-    return ref;
-  }
-
-  /** Stores a constant in an order, as the integers of its encoding if it has one; dequantized again for a reader in float. */
-  addConstant(
-    name: string,
-    constant: Tensor,
-    as: {
-      readonly order: Order;
-      readonly encoding?: Encoding | undefined;
-      readonly domain: Domain;
-      readonly shape?: readonly number[] | undefined;
-      readonly axis?: number | undefined;
-    },
-  ): TensorRef {
-    const { order, encoding, domain } = as;
-    const stored = transposeTensor(encoding === undefined ? constant : quantizeTensor(constant, encoding), order);
-    const shape = as.shape ?? stored.shape;
-    const axis = encoding?.axis === undefined ? undefined : (as.axis ?? order.indexOf(encoding.axis));
-    const physical = encoding && (axis === undefined ? encoding : { ...encoding, axis });
-    const ref = this.builder.add({
-      name,
-      shape,
-      dtype: fileDType(stored.dtype, name),
-      encoding: physical,
-      data: stored.bytes,
-    });
-    if (encoding === undefined || domain === "integer") return ref;
-    const real = this.builder.add({ name: `${name}_dequantized`, shape, dtype: "float32" });
-    this.builder.operator("DEQUANTIZE", { inputs: [ref], outputs: [real], options: { kind: "DequantizeOptions" } });
-    return real;
   }
 
   private convert(
@@ -262,7 +208,7 @@ export class FileValues {
     }
     const perm = permBetween(from.order, order);
     this.builder.operator("TRANSPOSE", {
-      inputs: [from.ref, this.ints(`${to.name}_perm`, perm)],
+      inputs: [from.ref, this.constants.ints(`${to.name}_perm`, perm)],
       outputs: [to],
       options: { kind: "TransposeOptions" },
     });
@@ -272,31 +218,10 @@ export class FileValues {
   /** Appends a RESHAPE from one tensor to another of the same elements. */
   reshape(from: TensorRef, to: TensorRef): void {
     this.builder.operator("RESHAPE", {
-      inputs: [from, this.ints(`${to.name}_shape`, to.shape)],
+      inputs: [from, this.constants.ints(`${to.name}_shape`, to.shape)],
       outputs: [to],
       options: { kind: "ReshapeOptions", newShape: Int32Array.from(to.shape) },
     });
-  }
-
-  /** An int32 constant; a scalar when `values` is a number. */
-  ints(hint: string, values: readonly number[] | number): TensorRef {
-    const list = typeof values === "number" ? [values] : values;
-    return this.list(hint, list, typeof values === "number" ? [] : [list.length]);
-  }
-
-  /** An int32 constant of shape [n, 2]. */
-  pairs(hint: string, values: readonly (readonly [number, number])[]): TensorRef {
-    return this.list(hint, values.flat(), [values.length, 2]);
-  }
-
-  private list(hint: string, list: readonly number[], shape: readonly number[]): TensorRef {
-    const key = `ints [${shape}] ${list}`;
-    const known = this.converted.get(key);
-    if (known !== undefined) return known;
-    const t = tensor("int32", shape, Int32Array.from(list));
-    const ref = this.builder.add({ name: hint, dtype: "int32", shape: t.shape, data: t.bytes });
-    this.converted.set(key, ref);
-    return ref;
   }
 
   /**

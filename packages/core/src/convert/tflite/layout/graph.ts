@@ -79,8 +79,10 @@ export function layoutGraph(graph: Graph, options: LayoutGraphOptions): LaidOutG
   const imageLike = imageData(layoutNodes);
   const portOf = (name: string): FilePort => {
     const rank = shape(name).length;
-    const { data } = use(name);
-    const isImage = rank === 4 && isFloat(dtype(name)) && constant(name) === undefined && imageLike.has(data);
+    const { data, axes } = use(name);
+    // What stands behind a Transpose of the model has its channels where its author wants them.
+    const isPlain = axes.every((axis, i) => axis === i);
+    const isImage = isPlain && rank === 4 && isFloat(dtype(name)) && constant(name) === undefined && imageLike.has(data);
     return { name, order: isImage && options.layout === "nhwc" ? channelsLastOrder(rank) : canonicalOrder(rank) };
   };
   const inputs = graph.inputs.map((i) => portOf(i.name));
