@@ -173,6 +173,25 @@ describe("quantization of TFLite files, raised to a plan", () => {
     });
   });
 
+  it("weights that two operators read are there once", () => {
+    const weights = new Uint8Array(Float32Array.from({ length: 36 }, (_, i) => i).buffer);
+    const options = { kind: "Conv2DOptions", strideH: 1, strideW: 1 };
+    const file = fileFrom(
+      [
+        { name: "x", shape: [1, 3, 3, 2] },
+        { name: "w", shape: [2, 3, 3, 2], data: weights },
+        { name: "m", shape: [1, 3, 3, 2] },
+        { name: "y", shape: [1, 3, 3, 2] },
+      ],
+      [
+        ["CONV_2D", ["x", "w"], ["m"], options],
+        ["CONV_2D", ["m", "w"], ["y"], options],
+      ],
+      { inputs: ["x"], outputs: ["y"] },
+    );
+    expect([...raise(file).model.graph.constants.keys()]).toEqual(["w"]);
+  });
+
   it("operators without a form are refused once, all by name and place", () => {
     const file = fileFrom(
       [

@@ -31,6 +31,8 @@ export interface GraphBuilder {
   readonly names: NameBook;
   readonly encodings: Map<string, Encoding>;
   readonly notes: string[];
+  /** Constants that were brought into another form, by what they were and how: weights that several operators read are there once. */
+  readonly parameters: Map<string, string>;
   /** What values are called after that nobody names: the output of the operator that is being raised. */
   owner: string;
   addInput(name: string, type: TensorType): void;
@@ -97,7 +99,9 @@ export function graphBuilder(): GraphBuilder {
     for (const output of node.outputs) {
       const type = result.types.get(output) ?? opaque;
       if (type.kind === "tensor" && (type.shape?.length ?? 0) > MAX_RANK)
-        throw fail("LIMIT_EXCEEDED", `Cannot go on to ${output}: it would have more than ${MAX_RANK} axes`, { at: { node: node.name } });
+        throw fail("LIMIT_EXCEEDED", `Cannot go on to ${output}: it would have more than ${MAX_RANK} axes`, {
+          at: { node: node.name },
+        });
       types.set(output, type);
       const dims = result.values.get(output);
       if (
@@ -143,6 +147,7 @@ export function graphBuilder(): GraphBuilder {
     names,
     encodings,
     notes,
+    parameters: new Map(),
     owner: "",
     addInput(name, type) {
       inputs.push({ name, type });

@@ -135,9 +135,13 @@ export function parameter(site: Site, i: number, form: ParameterForm): string {
       : builder.emit("Transpose", [site.value(i)], { attributes: { perm: form.perm } });
     return form.shape === undefined ? turned : builder.emit("Reshape", [turned, builder.list(form.shape)]);
   }
+  const key = `${site.source(i).index}:${form.perm}:${form.shape}:${form.axis}`;
+  const there = builder.parameters.get(key);
+  if (there !== undefined) return there;
   const turned = permuted(constant.tensor, form.perm);
   const tensor = form.shape === undefined ? turned : reshaped(turned, form.shape);
   const name = builder.constant(nameOf(site, i), tensor);
+  builder.parameters.set(key, name);
   const { encoding } = constant;
   if (encoding !== undefined) {
     const { axis: _, ...rest } = encoding;

@@ -97,7 +97,11 @@ function readTensor(
   }
   const shape = Array.from(record.shape ?? []);
   if (shape.length > MAX_RANK)
-    throw fail("LIMIT_EXCEEDED", `Cannot use tensor ${where.at.tensor}: it has ${shape.length} axes, more than ${MAX_RANK}`, where);
+    throw fail(
+      "LIMIT_EXCEEDED",
+      `Cannot use tensor ${where.at.tensor}: it has ${shape.length} axes, more than ${MAX_RANK}`,
+      where,
+    );
   if (shape.some((size) => size < 0))
     throw fail("MALFORMED", `Cannot use tensor ${where.at.tensor}: its shape is [${shape}]`, where);
   const encoding = readEncoding(record, { dtype, shape, where });
