@@ -1,7 +1,6 @@
 import { extname } from "node:path";
 import { fail, isTesseraError } from "@tessera/core/base/error";
 import type { Runtime } from "@tessera/core/graph/runtime";
-import type { Target } from "@tessera/core/targets/target";
 import { type FormatId, formatRow, type RuntimeId } from "../io/formats.ts";
 import { openRunnable, type Runnable } from "../io/runnable.ts";
 
@@ -17,13 +16,8 @@ const LOADERS: Readonly<Record<RuntimeId, () => Promise<Runtime>>> = {
 export const RUNTIME_IDS = Object.keys(LOADERS) as readonly RuntimeId[];
 
 /** A runtime of this machine by its id. @throws RUNTIME_MISSING */
-export async function hostRuntime(id: RuntimeId): Promise<Runtime> {
+async function hostRuntime(id: RuntimeId): Promise<Runtime> {
   return LOADERS[id]();
-}
-
-/** The runtime that runs a target's artefacts on this machine. @throws RUNTIME_MISSING */
-export function runtimeFor(target: Pick<Target, "runtime">): Promise<Runtime> {
-  return hostRuntime(target.runtime);
 }
 
 /** The runtimes of a command, each started once. */
