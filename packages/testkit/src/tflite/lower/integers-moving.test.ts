@@ -2,12 +2,13 @@ import type { Model } from "@tessera/core/graph/model";
 import { float, makeNode } from "@tessera/core/graph/node";
 import type { Encoding } from "@tessera/core/graph/plan";
 import { fromNumbers, i64, type Tensor } from "@tessera/core/graph/tensor";
+import { parseGraph } from "@tessera/core/graph/text-parse";
 import { interpret } from "@tessera/core/interp/run";
 import type { SchemeName } from "@tessera/core/targets/scheme";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { arbShape, seededTensor } from "../../op-arbitraries.ts";
-import { plannedFor, stepsApart } from "./planned.ts";
+import { plannedFor, roundedOutputs, stepsApart } from "./planned.ts";
 import { caseFeeds, caseModel, describeLowerCase, type LowerCase } from "./prove.ts";
 import { type LowerRuntime, loweredFile, runLowered } from "./run-lowered.ts";
 
@@ -180,6 +181,31 @@ describe("an operator that moves or mixes integers, lowered to TFLite", () => {
       }, 120_000);
     }
   }
+
+  test("channels that DEPTH_TO_SPACE wants in another order are gathered where the weights before have scales of their own", async () => {
+    const make = (name: string, shape: readonly number[], s: number) =>
+      [name, seededTensor("float32", shape, { seed: s, min: -1, max: 1 })] as const;
+    const graph = parseGraph(
+      'x: f32[1, 2, 3, 3]\na = Conv(x, w: f32[8, 2, 1, 1])\ny0 = DepthToSpace(a) {blocksize: 2, mode: "CRD"}\nreturn y0',
+    );
+    const constants = new Map([make("w", [8, 2, 1, 1], 3)]);
+    const model: Model = {
+      kind: "model",
+      graph: { ...graph, constants },
+      domains: new Map(),
+      metadata: new Map(),
+      producer: { name: "testkit", version: "0" },
+    };
+    const feeds = new Map([make("x", [1, 2, 3, 3], 1)]);
+    const planned = plannedFor(model, feeds, "int8");
+    const lowered = loweredFile(planned.model, { plan: planned.plan });
+    expect(lowered.report.floatIslands).toEqual([]);
+    expect([...lowered.report.operators.keys()]).toEqual(expect.arrayContaining(["CONV_2D", "GATHER", "DEPTH_TO_SPACE"]));
+    const want = roundedOutputs(planned, feeds).get("y0") as Tensor;
+    const step = (planned.plan.tensors.get("y0") as Encoding).scale[0] as number;
+    for (const runtime of RUNTIMES)
+      expect(stepsApart((await runLowered(lowered, feeds, runtime)).get("y0") as Tensor, want, step)).toBeLessThan(1.01);
+  });
 
   test("an index list is no tensor of the plan", () => {
     const c: LowerCase = { op: "Gather", inputs: [data([2, 3], 1), fromNumbers("int64", [1], [1])], constant: [1] };

@@ -34,6 +34,8 @@ function depthToSpace(site: LegaliseSite): Verdict {
     maker?.op === "Conv" &&
     maker.domain === "" &&
     weights !== undefined &&
+    // The scales of a plan stand in the order of the channels as they were.
+    !site.isEncoded(w) &&
     attrInt(maker, "group", 1) === 1 &&
     (b === "" || bias)
   ) {

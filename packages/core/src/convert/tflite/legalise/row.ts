@@ -52,6 +52,8 @@ export interface LegaliseSite {
   ): readonly string[];
   /** Gives `made` the encoding that the plan has for `like`: the same numbers in another shape. `axis` is where the channels went. */
   sameNumbers(made: string, like: string, axis?: number): void;
+  /** Whether the plan makes a value integers. */
+  isEncoded(name: string): boolean;
   /** Ends the rewrite: output `index` of the node is what `values[index]` names. */
   finish(...values: readonly (string | undefined)[]): "done";
   /** Ends it with the reason why TFLite cannot say the node, and the rewrite by a human that would make it possible. */

@@ -87,6 +87,7 @@ export function siteOf(round: Round, node: Node): LegaliseSite {
     sameNumbers: (name, like, axis) => {
       aliases.push([name, like, axis]);
     },
+    isEncoded: (name) => encodings.has(name),
     finish: (...values) => {
       const names = new Map<string, string>();
       node.outputs.forEach((output, i) => {
