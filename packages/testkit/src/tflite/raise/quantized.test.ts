@@ -173,6 +173,24 @@ describe("quantization of TFLite files, raised to a plan", () => {
     });
   });
 
+  it("what an operator is made of in between has the encoding of what only moves through it", () => {
+    const encoding = { type: "INT8", scale: [0.1], zeroPoint: [3] } as const;
+    const sizes = (...values: readonly number[]): Uint8Array => new Uint8Array(ints(...values).buffer);
+    const file = fileFrom(
+      [
+        { name: "x", shape: [1, 3, 4, 1], ...encoding },
+        { name: "block", shape: [2], type: "INT32", data: sizes(2, 2) },
+        { name: "pads", shape: [2, 2], type: "INT32", data: sizes(0, 1, 0, 0) },
+        { name: "y", shape: [4, 2, 2, 1], ...encoding },
+      ],
+      [["SPACE_TO_BATCH_ND", ["x", "block", "pads"], ["y"], { kind: "SpaceToBatchNDOptions" }]],
+      { inputs: ["x"], outputs: ["y"] },
+    );
+    const { model, plan } = raise(file);
+    expect(model.graph.nodes.map((n) => n.op)).toEqual(["Pad", "Reshape", "Transpose", "Reshape"]);
+    expect(model.graph.nodes.every((n) => plan?.tensors.get(n.outputs[0] ?? "")?.zeroPoint[0] === 3)).toBe(true);
+  });
+
   it("weights that two operators read are there once", () => {
     const weights = new Uint8Array(Float32Array.from({ length: 36 }, (_, i) => i).buffer);
     const options = { kind: "Conv2DOptions", strideH: 1, strideW: 1 };

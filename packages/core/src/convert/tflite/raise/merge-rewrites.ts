@@ -78,7 +78,9 @@ export function spreadEncodings(graph: Graph, encodings: Map<string, Encoding>):
     return type?.kind !== "tensor" || type.dtype === "float32";
   };
   for (const node of graph.nodes) {
-    if (!MOVES.has(node.op) || node.domain !== "") continue;
+    // Zeros of a pad are integers too: the zero point.
+    const isZeroPad = node.op === "Pad" && !node.inputs[2];
+    if ((!MOVES.has(node.op) && !isZeroPad) || node.domain !== "") continue;
     const data = node.op === "Concat" ? node.inputs : node.inputs.slice(0, 1);
     const [first, ...others] = data.map((name) => encodings.get(name));
     if (first === undefined || first.axis !== undefined || !others.every((e) => e !== undefined && sameEncoding(e, first)))
