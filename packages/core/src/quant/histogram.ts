@@ -57,10 +57,14 @@ function growTo(h: Histogram, magnitude: number): void {
 export function observe(h: Histogram, values: Float32Array): void {
   const { length } = values;
   if (length === 0) return;
+  let min = Number.POSITIVE_INFINITY;
+  let max = Number.NEGATIVE_INFINITY;
   let sum = 0;
   let squares = 0;
   for (let i = 0; i < length; i++) {
     const v = values[i] as number;
+    if (v < min) min = v;
+    if (v > max) max = v;
     sum += v;
     squares += v * v;
   }
@@ -68,7 +72,6 @@ export function observe(h: Histogram, values: Float32Array): void {
   if (!Number.isFinite(sum) || !Number.isFinite(squares)) {
     throw fail("CALIBRATION_NONFINITE", "Cannot calibrate on these values: NaN or infinity among them");
   }
-  const { min, max } = extremes(values);
   growTo(h, Math.max(-min, max));
   if (min < h.min) h.min = min;
   if (max > h.max) h.max = max;
@@ -78,70 +81,19 @@ export function observe(h: Histogram, values: Float32Array): void {
   const { counts } = h;
   const half = counts.length / 2;
   const perUnit = half / h.limit;
-  const even = new Uint32Array(counts.length);
-  const odd = new Uint32Array(counts.length);
-  h.zeros += length - countBins(values, { perUnit, even, odd });
-  const first = half - 1 - Math.max(0, Math.floor(-min * perUnit));
-  const last = half + Math.max(0, Math.floor(max * perUnit));
-  for (let i = first; i <= last; i++) counts[i] = (counts[i] as number) + (even[i] as number) + (odd[i] as number);
-}
-
-/**
- * The least and the greatest of finite values. The bits of floats, with those of negative ones turned round, are in the order of the numbers: as
- * integers they compare in a fraction of the time that the compiled code took for floats.
- */
-function extremes(values: Float32Array): { readonly min: number; readonly max: number } {
-  const { length } = values;
-  const bits = new Int32Array(values.buffer, values.byteOffset, length);
-  let low = 0x7fffffff;
-  let high = -0x80000000;
+  let zeros = 0;
   for (let i = 0; i < length; i++) {
-    const b = bits[i] as number;
-    const key = b ^ ((b >> 31) & 0x7fffffff);
-    if (key < low) low = key;
-    if (key > high) high = key;
+    const v = values[i] as number;
+    if (v === 0) {
+      zeros++;
+      continue;
+    }
+    // Scaling by a power of two is exact, so a value falls into the same bin before and after bins merge.
+    const bin = v > 0 ? half + ((v * perUnit) | 0) : half - 1 - ((-v * perUnit) | 0);
+    counts[bin] = (counts[bin] as number) + 1;
   }
-  const ends = Int32Array.of(low ^ ((low >> 31) & 0x7fffffff), high ^ ((high >> 31) & 0x7fffffff));
-  const [min, max] = new Float32Array(ends.buffer) as unknown as readonly [number, number];
-  // -0 is below 0 in this order, and nowhere else.
-  return { min: min + 0, max: max + 0 };
-}
-
-/**
- * Counts values by bin and gives how many are not zero. No branch that data decide (half of what comes behind a ReLU is zero, and guessing wrong
- * costs more than counting); 32-bit counts, which fit the nearest cache; and two lists of them, so that a value need not wait for the same bin of
- * the one before it.
- */
-function countBins(
-  values: Float32Array,
-  into: { readonly perUnit: number; readonly even: Uint32Array; readonly odd: Uint32Array },
-): number {
-  const { length } = values;
-  const { even, odd } = into;
-  const half = even.length / 2;
-  // A power of two: the product is exact, so a value falls into the same bin before and after bins merge.
-  const perUnit = Math.fround(into.perUnit);
-  const bits = new Int32Array(values.buffer, values.byteOffset, length);
-  let nonZero = 0;
-  for (let i = 1; i < length; i += 2) {
-    const a = bits[i - 1] as number;
-    const b = bits[i] as number;
-    // 1 for any magnitude but zero, so that -0 counts with 0 and not with the negative numbers.
-    const someA = ((a & 0x7fffffff) + 0x7fffffff) >>> 31;
-    const someB = ((b & 0x7fffffff) + 0x7fffffff) >>> 31;
-    nonZero += someA + someB;
-    const binA = half + (Math.fround((values[i - 1] as number) * perUnit) | 0) - ((a >>> 31) & someA);
-    const binB = half + (Math.fround((values[i] as number) * perUnit) | 0) - ((b >>> 31) & someB);
-    even[binA] = (even[binA] as number) + 1;
-    odd[binB] = (odd[binB] as number) + 1;
-  }
-  if (length % 2 === 1) {
-    const v = values[length - 1] as number;
-    const bin = v < 0 ? half - 1 - ((-v * perUnit) | 0) : half + ((v * perUnit) | 0);
-    even[bin] = (even[bin] as number) + 1;
-    if (v !== 0) nonZero++;
-  }
-  return nonZero;
+  counts[half] = (counts[half] as number) + zeros;
+  h.zeros += zeros;
 }
 
 /** Adds one histogram to another, which changes; `other` stays. @throws PLAN_INVALID when the numbers of bins differ */

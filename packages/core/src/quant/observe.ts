@@ -39,7 +39,7 @@ export function nonFinite(name: string, cause?: unknown): Error {
 }
 
 /**
- * Runs samples through a float model and keeps a histogram per named tensor. Streams: one sample is in memory at a time, and the result does not
+ * Runs samples through a float model and keeps a histogram per named tensor. Streams: two samples are in memory at a time, and the result does not
  * depend on the order of the samples.
  *
  * @throws CALIBRATION_EMPTY without samples, CALIBRATION_NONFINITE naming the tensor
@@ -63,7 +63,8 @@ export async function observeTensors(
 }
 
 /**
- * Runs samples through a model and hands out the named values, one sample in memory at a time. Gives the number of samples.
+ * Runs samples through a model and hands out the named values. While one sample is looked at, a runtime with a thread of its own already runs the
+ * next: two samples are in memory at a time, however many there are. Samples must not share memory that changes. Gives their number.
  *
  * @throws CALIBRATION_EMPTY without samples, DATA_MISSING for a value that neither model nor sample has
  */
@@ -75,19 +76,30 @@ export async function eachSample(
 ): Promise<number> {
   const session = await options.open(model);
   let count = 0;
+  const look = async (feeds: Feeds, values: Feeds): Promise<void> => {
+    for (const name of names) {
+      const value = values.get(name) ?? feeds.get(name);
+      if (value === undefined) throw fail("DATA_MISSING", `Cannot observe ${name}: the runtime did not return it`);
+      await options.visit(name, value, feeds);
+    }
+    count++;
+    options.onSample?.(count);
+  };
+  let running: { readonly feeds: Feeds; readonly values: Promise<Feeds> } | undefined;
   try {
     for await (const feeds of samples) {
       options.signal?.throwIfAborted();
-      const values = await session.run(feeds);
-      for (const name of names) {
-        const value = values.get(name) ?? feeds.get(name);
-        if (value === undefined) throw fail("DATA_MISSING", `Cannot observe ${name}: the runtime did not return it`);
-        await options.visit(name, value, feeds);
-      }
-      count++;
-      options.onSample?.(count);
+      // A session runs one sample at a time: the last one has to be done before the next starts.
+      const done = running === undefined ? undefined : { feeds: running.feeds, values: await running.values };
+      running = { feeds, values: session.run(feeds) };
+      // Its failure is met when its turn comes; should looking fail before, nobody waits for it.
+      running.values.catch(() => undefined);
+      if (done !== undefined) await look(done.feeds, done.values);
     }
+    options.signal?.throwIfAborted();
+    if (running !== undefined) await look(running.feeds, await running.values);
   } finally {
+    await running?.values.catch(() => undefined);
     await session.close();
   }
   if (count === 0) throw fail("CALIBRATION_EMPTY", "Cannot calibrate: no sample was given");
