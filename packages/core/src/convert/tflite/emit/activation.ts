@@ -191,10 +191,11 @@ export const ACTIVATION = {
       });
     },
   },
-  Abs: unary("ABS", { options: { kind: "AbsOptions" } }),
+  Abs: unary("ABS", { integer: FREE, options: { kind: "AbsOptions" } }),
   Neg: unary("NEG", { options: { kind: "NegOptions" } }),
-  Exp: unary("EXP", { options: { kind: "ExpOptions" } }),
-  Log: unary("LOG"),
+  // EXP and LOG of int8 came in version 2: older runtimes refuse the file.
+  Exp: unary("EXP", { integer: FREE_INT8, options: { kind: "ExpOptions" } }),
+  Log: unary("LOG", { integer: FREE_INT8 }),
   Sqrt: unary("SQRT"),
   Floor: unary("FLOOR"),
   Ceil: unary("CEIL"),
