@@ -132,7 +132,7 @@ describe.skipIf(shared === undefined)("optimize for LiteRT on a small part of LF
   }
 
   test("an ONNX network becomes TFLite files, judged and timed on LiteRT", async () => {
-    const { report, out } = await optimized("foamliu", "litert", "--no-int16x8");
+    const { report, out } = await optimized("foamliu", "litert");
     expectTflite(report, out, "foamliu");
     expect(report.basis).toMatchObject({ deviceIsElsewhere: false, predicted: [], unknown: [] });
     // evaluate reads the card beside each file and says what the report said.
@@ -150,7 +150,7 @@ describe.skipIf(shared === undefined)("optimize for LiteRT on a small part of LF
   });
 
   test("a TFLite network of two faces a run becomes files of one face for a board, and nothing is said to be measured there", async () => {
-    const { report, out } = await optimized("sirius", "rpi4");
+    const { report, out } = await optimized("sirius", "rpi4", "--int16x8");
     expectTflite(report, out, "sirius");
     expect(report.candidates[0]?.notes.join()).toContain("takes 2 faces at a time: re-shaped to one");
     expect(report.basis?.deviceIsElsewhere).toBe(true);

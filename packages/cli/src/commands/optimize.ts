@@ -40,8 +40,8 @@ export const optimize = verb(
     rounds: { type: "string", description: "Interleaved timing rounds", default: "30" },
     int16x8: {
       type: "boolean",
-      description: "Also build INT16x8 where the target has kernels for it; they are slow ones",
-      default: true,
+      description: "Also build and judge INT16x8 where the target has kernels for it; they are slow ones, some ten times FP32",
+      default: false,
     },
     "allow-overlap": {
       type: "boolean",
