@@ -49,8 +49,8 @@ export function openIntegerModel(shared: string, name: IntegerModelName, profile
   const { model, plan } = raiseTflite(records);
   if (plan === undefined) throw new Error(`${name} is not quantized`);
   const program = compileInteger(model, plan, { profile });
-  const { shape } = model.graph.inputs[0]?.type as TensorType;
-  const sizes = (shape ?? []).map(Number);
+  const type = model.graph.inputs[0]?.type as TensorType | undefined;
+  const sizes = (type?.shape ?? []).map(Number);
   const [n, c, h, w] = sizes as [number, number, number, number];
   const softmax = program.steps.find((step) => step.kind === "softmax");
   const logits = softmax?.inputs[0] ?? "";

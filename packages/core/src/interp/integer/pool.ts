@@ -146,7 +146,11 @@ function runFineResize(step: ResizeStep, input: Integers, out: Integers): void {
 
 /** Bilinear resizing. Outside the centres of the first and the last pixel, these go on. */
 export function runResize(step: ResizeStep, input: Integers, out: Integers): void {
-  if (step.fine) return runFineResize(step, input, out);
+  if (step.fine) runFineResize(step, input, out);
+  else runCoarseResize(step, input, out);
+}
+
+function runCoarseResize(step: ResizeStep, input: Integers, out: Integers): void {
   const ys = positions(step.height, step.outHeight, step);
   const xs = positions(step.width, step.outWidth, step);
   for (let plane = 0, o = 0; plane < step.planes; plane++) {

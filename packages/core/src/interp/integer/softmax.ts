@@ -39,7 +39,9 @@ export function runSoftmax(step: SoftmaxStep, input: Integers, out: Integers): v
     for (let i = start; i < end; i += inner) {
       const difference = (input[i] as number) - most;
       let q = low;
-      if (difference >= step.least) q = roundingShift(highMultiply(scale, expOf(difference)), over + 31 - bits) + low;
+      // From 512 equal values on the kernels would shift by more than 31 bits, and stop; there each share rounds to nothing.
+      if (difference >= step.least && over <= bits)
+        q = roundingShift(highMultiply(scale, expOf(difference)), over + 31 - bits) + low;
       out[i] = q < low ? low : q > high ? high : q;
     }
   }
