@@ -2,6 +2,7 @@ import { fail } from "../../base/error.ts";
 import type { QuantDType } from "../../graph/plan.ts";
 import { LEVELS, roundHalfEven } from "../../graph/quantize.ts";
 import { fromNumbers, type Tensor, toNumbers } from "../../graph/tensor.ts";
+import type { Profile } from "./profile.ts";
 import type { IntegerValue } from "./program.ts";
 
 /** Half away from zero. */
@@ -17,14 +18,28 @@ export function gridOf(value: IntegerValue): { readonly scale: number; readonly 
   return { scale, zeroPoint };
 }
 
-/** Integers of a float tensor: fround(x / scale) rounded, plus the zero point, saturated. NaN becomes the zero point. */
-export function toIntegers(tensor: Tensor, value: IntegerValue, rounding: "away" | "even"): Tensor {
+/**
+ * How a float becomes an integer: fround(x / scale) rounded half away from zero or half to even, or fround(x * fround(1 / scale)) rounded half to
+ * even.
+ */
+export type BorderRounding = "away" | "even" | "inverse";
+
+/** The rounding of a profile at its border. */
+export function borderRounding(profile: Profile): BorderRounding {
+  const { border } = profile.rules;
+  return border === "even" || border === "inverse" ? border : "away";
+}
+
+/** Integers of a float tensor: rounded, plus the zero point, saturated. NaN becomes the zero point. */
+export function toIntegers(tensor: Tensor, value: IntegerValue, rounding: BorderRounding): Tensor {
   const { scale, zeroPoint } = gridOf(value);
   const [low, high] = LEVELS[value.dtype as QuantDType];
   const values = toNumbers(tensor);
   const round = rounding === "away" ? roundAway : roundHalfEven;
+  const inverse = Math.fround(1 / scale);
   for (let i = 0; i < values.length; i++) {
-    const q = round(Math.fround((values[i] as number) / scale)) + zeroPoint;
+    const x = values[i] as number;
+    const q = round(Math.fround(rounding === "inverse" ? x * inverse : x / scale)) + zeroPoint;
     values[i] = q < low ? low : q > high ? high : Number.isNaN(q) ? zeroPoint : q;
   }
   return fromNumbers(value.dtype, tensor.shape, values);

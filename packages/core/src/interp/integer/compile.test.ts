@@ -132,6 +132,22 @@ return y`;
     expect(run(program, bytes(-5, 3, 4))).toEqual([3, 3, 4]);
   });
 
+  it("rounds at the border as each profile does", () => {
+    const text = `x : f32[1, 3]
+y = Relu(x)
+return y`;
+    const scale = 0.5;
+    const plan = planOf({ x: int8(scale), y: int8(scale) });
+    const made = (profile: ProfileName) => {
+      const program = compileInteger(modelOf(text), plan, { profile });
+      const [out] = runInteger(program, new Map([["x", f32([1, 3], [0.25, 0.75, 1.25])]])).values();
+      return [...toNumbers(out as Tensor)].map((v) => v / scale);
+    };
+    expect(made("tflm-double")).toEqual([1, 2, 3]);
+    expect(made("xnnpack")).toEqual([0, 2, 2]);
+    expect(made("ort-float")).toEqual([0, 2, 2]);
+  });
+
   it("does not let a float reader see a constant's integers", () => {
     const text = `x : f32[1, 2]
 y = Mul(x, c: f32[1, 2] = [0.5, 2])

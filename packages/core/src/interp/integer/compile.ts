@@ -4,6 +4,7 @@ import type { Model, Node } from "../../graph/model.ts";
 import type { QuantPlan } from "../../graph/plan.ts";
 import { scaleChannels } from "../../graph/quantize-channels.ts";
 import { inferGraph } from "../../ops/infer.ts";
+import { borderRounding } from "./border.ts";
 import { type ProfileName, profileOf } from "./profile.ts";
 import type { IntegerProgram, IntegerStep, IntegerValue } from "./program.ts";
 import { ELEMENTWISE_ROWS } from "./rows-elementwise.ts";
@@ -84,7 +85,7 @@ function compileNode(site: Site): readonly IntegerStep[] {
 /** A node in float, and after it what was fused with it. */
 function floatSteps(site: Site): readonly IntegerStep[] {
   const { at, node } = site;
-  const rounding = at.profile.rules.border === "even" ? "even" : "away";
+  const rounding = borderRounding(at.profile);
   const chain: Node[] = [node];
   // What was fused runs as nodes of its own again.
   for (let last = node; last.outputs[0] !== site.output; ) {

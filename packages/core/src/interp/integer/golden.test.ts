@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { CASES_PER_FAMILY, FAMILIES, type FamilyName, integerCase, RUNS_PER_CASE } from "@tessera/testkit/integer/cases";
 import { caseBytes, compileCase } from "@tessera/testkit/integer/run-case";
 import { describe, expect, it } from "vitest";
+import type { ProfileName } from "./profile.ts";
 
 interface Golden {
   readonly recordedWith: string;
@@ -18,6 +19,16 @@ describe(`the profile tflm-double against ${golden.recordedWith}`, () => {
   it("has a recording of every case", () => {
     expect(golden.runs).toBe(RUNS_PER_CASE);
     expect(Object.keys(golden.sha256)).toHaveLength(Object.keys(FAMILIES).length * CASES_PER_FAMILY);
+  });
+
+  it("would notice another rounding", () => {
+    const digest = (profile: ProfileName): string =>
+      createHash("sha256")
+        .update(caseBytes(integerCase("PRELU", 0), profile))
+        .digest("hex")
+        .slice(0, 16);
+    expect(digest("tflm-double")).toBe(golden.sha256["PRELU-0"]);
+    expect(digest("single")).not.toBe(golden.sha256["PRELU-0"]);
   });
 
   for (const family of Object.keys(FAMILIES) as FamilyName[]) {

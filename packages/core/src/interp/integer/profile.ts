@@ -33,9 +33,9 @@ export type RuleKind =
  * - fixed: functions in fixed point, see fixed-point.ts.
  * - table: one entry for each integer, from the float function.
  * - xnn: the operator's own integer formula in XNNPACK.
- * - away, even: how a float becomes an integer at the border.
+ * - away, even, inverse: how a float becomes an integer at the border, see BorderRounding.
  */
-export type Rule = Rounding | "float" | "real" | "fixed" | "table" | "xnn" | "away" | "even";
+export type Rule = Rounding | "float" | "real" | "fixed" | "table" | "xnn" | "away" | "even" | "inverse";
 
 /** A named set of rounding rules: which rule each kind of step follows. */
 export interface Profile {
@@ -104,6 +104,7 @@ export const PROFILES = {
       leakyRelu: "xnn",
       requantize: "xnn",
       resizeBilinear: "xnn",
+      border: "inverse",
     },
   },
   "ort-float": {

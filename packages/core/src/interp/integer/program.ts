@@ -1,6 +1,7 @@
 import type { DType } from "../../graph/dtype.ts";
 import type { Node } from "../../graph/model.ts";
 import type { Tensor } from "../../graph/tensor.ts";
+import type { BorderRounding } from "./border.ts";
 import type { Multiplier, Rounding } from "./multiplier.ts";
 import type { ProfileName } from "./profile.ts";
 
@@ -236,13 +237,13 @@ export interface FloatStep {
   readonly outputs: readonly string[];
   readonly operator: Node;
   /** How outputs become integers. */
-  readonly rounding: "away" | "even";
+  readonly rounding: BorderRounding;
 }
 
 /** Float to integers or back where the encoding of a value begins or ends. */
 export interface BorderStep extends StepBase {
   readonly kind: "quantize" | "dequantize";
-  readonly rounding: "away" | "even";
+  readonly rounding: BorderRounding;
 }
 
 /** One gate of the LSTM: its part of the weights with the multipliers to Q3.12. */

@@ -4,7 +4,7 @@ import type { Feeds } from "../../graph/runtime.ts";
 import { countOf, reshaped, type Tensor, type ViewDType, view } from "../../graph/tensor.ts";
 import type { KernelContext } from "../kernel.ts";
 import { kernelOf } from "../kernels.ts";
-import { toFloats, toIntegers } from "./border.ts";
+import { type BorderRounding, borderRounding, toFloats, toIntegers } from "./border.ts";
 import { runConv, runFullyConnected } from "./conv.ts";
 import { broadcastIndex, type Operand, runAdd, runExtremum, runMul, runPrelu } from "./elementwise.ts";
 import { runLstm } from "./lstm.ts";
@@ -38,7 +38,7 @@ interface Scope {
  */
 export function runInteger(program: IntegerProgram, feeds: Feeds, options: RunIntegerOptions = {}): Map<string, Tensor> {
   const { io = "float", onValue } = options;
-  const rounding = profileOf(program.profile).rules.border === "even" ? "even" : "away";
+  const rounding = borderRounding(profileOf(program.profile));
   const values = new Map<string, Tensor>(program.constants);
   for (const name of program.inputs) values.set(name, fed(describe(program, name), feeds.get(name), { io, rounding }));
   const scope = { program, values };
@@ -80,7 +80,7 @@ function read(scope: Scope, name: string): Tensor {
 function fed(
   value: IntegerValue,
   tensor: Tensor | undefined,
-  how: { readonly io: "float" | "integer"; readonly rounding: "away" | "even" },
+  how: { readonly io: "float" | "integer"; readonly rounding: BorderRounding },
 ): Tensor {
   const { name } = value;
   const { io, rounding } = how;
