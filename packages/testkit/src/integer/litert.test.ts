@@ -1,7 +1,11 @@
+import { seededRandom } from "@tessera/core/base/random";
+import { makeNode } from "@tessera/core/graph/node";
+import { f32, type Tensor } from "@tessera/core/graph/tensor";
+import { runInteger } from "@tessera/core/interp/integer/run";
 import { beforeAll, describe, expect, it } from "vitest";
 import { openLitert } from "../tflite/litert.ts";
 import type { TfliteRunner } from "../tflite/tflite-runner.ts";
-import { caseInput } from "./case-builder.ts";
+import { buildCase, caseInput } from "./case-builder.ts";
 import { FAMILIES, type FamilyName, integerCase } from "./cases.ts";
 import { compileCase, runCase } from "./run-case.ts";
 
@@ -32,4 +36,35 @@ describe("the profile xnnpack", () => {
       expect(wrong).toEqual([]);
     });
   }
+
+  it("rounds floats to the same integers, at ties too", async () => {
+    const random = seededRandom(12);
+    let wrong = 0;
+    for (let i = 0; i < 20; i++) {
+      const scale = i % 2 === 0 ? 2 ** -(1 + (i % 5)) : Math.fround(0.01 + 0.2 * random.next());
+      const shape = [1, 200];
+      const test = buildCase({
+        id: "border",
+        operator: "QUANTIZE",
+        version: 1,
+        options: { kind: "QuantizeOptions" },
+        tensors: [
+          { name: "x", shape, dtype: "float32" },
+          { name: "y", shape, dtype: "int8", scale: [scale], zeroPoint: [random.int(40) - 20] },
+        ],
+        inputs: ["x"],
+        outputs: ["y"],
+        feeds: ["x"],
+        nodes: [makeNode("Identity", { inputs: ["x"], outputs: ["y"] })],
+      });
+      const x = f32(
+        shape,
+        Array.from({ length: 200 }, () => Math.fround((random.int(160) - 79.5) * scale)),
+      );
+      const [theirs] = await litert.run(test.file(), () => x.bytes);
+      const ours = runInteger(compileCase(test, "xnnpack"), new Map([["x", x]]), { io: "integer" }).get("y");
+      if (theirs === undefined || Buffer.compare((ours as Tensor).bytes, theirs) !== 0) wrong++;
+    }
+    expect(wrong).toBe(0);
+  });
 });
