@@ -21,6 +21,7 @@ import { LITERT } from "@tessera/core/targets/litert";
 import { litertRuntime } from "@tessera/runtimes/litert";
 import { ortNodeRuntime } from "@tessera/runtimes/ort-node";
 import { describe, expect, test, vi } from "vitest";
+import { largestDifference } from "../conversion/run-plain.ts";
 import { sharedDir } from "../shared.ts";
 
 /** Models, with the largest value of a random input and the values whose channels are brought to one range. */
@@ -55,11 +56,6 @@ function cosine(a: Tensor, b: Tensor): number {
     yy += (y[i] as number) ** 2;
   }
   return dot / Math.sqrt(xx * yy);
-}
-
-function largestDifference(a: Tensor, b: Tensor): number {
-  const other = toNumbers(b);
-  return toNumbers(a).reduce((most, value, i) => Math.max(most, Math.abs(value - (other[i] as number))), 0);
 }
 
 describe.skipIf(shared === undefined)("the shared models in int8 for LiteRT (skipped where ../shared is absent)", () => {
