@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { seededTensor } from "../../op-arbitraries.ts";
 import { plannedFor, roundedOutputs, stepsApart } from "./planned.ts";
-import { arbRecipe, randomGraph } from "./random-graph.ts";
+import { arbRecipe, type GraphRecipe, randomGraph } from "./random-graph.ts";
 import { loweredFile, proveLoweredModel, runLowered } from "./run-lowered.ts";
 
 describe("a graph lowered to TFLite", () => {
@@ -28,6 +28,31 @@ describe("a graph lowered to TFLite", () => {
     expect(transposes).toBeGreaterThan(20);
     expect(exact).toBeGreaterThan(30);
   });
+
+  // An odd seed puts element-wise nodes between the flattening and the product.
+  for (const seed of [2, 3]) {
+    const recipe: GraphRecipe = {
+      size: [2, 3, 8, 6],
+      steps: ["Conv", "Dense"].map((kind) => ({ kind, back: 0, other: 0, seed })),
+      outputs: [0],
+    };
+    const feeds = new Map([["x", seededTensor("float32", recipe.size, { seed: 1, min: -1, max: 1 })]]);
+
+    test(`needs no TRANSPOSE where channels are flattened before a product, seed ${seed}`, async () => {
+      const model = randomGraph(recipe);
+      const report = await proveLoweredModel(model, feeds, { tolerance: { absolute: 1e-4, relative: 1e-4 } });
+      expect(report.transposes).toEqual([]);
+    });
+
+    test(`moves the scales of such a product's weights with them, seed ${seed}`, async () => {
+      const planned = plannedFor(randomGraph(recipe), feeds, "int8");
+      const lowered = loweredFile(planned.model, { plan: planned.plan });
+      expect([lowered.report.transposes, lowered.report.floatIslands]).toEqual([[], []]);
+      const [[name, want]] = [...roundedOutputs(planned, feeds)] as [[string, Tensor]];
+      const got = (await runLowered(lowered, feeds, "litert")).get(name) as Tensor;
+      expect(stepsApart(got, want, planned.plan.tensors.get(name)?.scale[0] as number)).toBeLessThanOrEqual(2.01);
+    });
+  }
 
   for (const scheme of ["int8", "int16x8"] as const) {
     test(`computes in ${scheme} what its plan says, but for roundings that add up`, async () => {
