@@ -8,13 +8,14 @@ import { fileURLToPath } from "node:url";
 import { seededRandom } from "@tessera/core/base/random";
 import { modelFromOnnx, modelToOnnx } from "@tessera/core/convert/onnx/bytes";
 import type { Model, TensorType } from "@tessera/core/graph/model";
-import { channelPlaces, scaleChannels } from "@tessera/core/graph/quantize-channels";
+import { scaleChannels } from "@tessera/core/graph/quantize-channels";
 import type { Feeds } from "@tessera/core/graph/runtime";
 import { countOf, f32 } from "@tessera/core/graph/tensor";
-import { inferTypes } from "@tessera/core/ops/infer-types";
-import { equalizingScales } from "@tessera/core/quant/equalize";
-import { observeLargest, observeTensors } from "@tessera/core/quant/observe";
-import { placeIntegers, unshareWeights } from "@tessera/core/quant/placement";
+import { equalizablePlaces, equalizingScales } from "@tessera/core/quant/equalize";
+import { observeTensors } from "@tessera/core/quant/observe";
+import { observeLargest } from "@tessera/core/quant/observe-largest";
+import { placeIntegers } from "@tessera/core/quant/placement";
+import { prepareForIntegers } from "@tessera/core/quant/prepare";
 import { ORT_X64 } from "@tessera/core/targets/ort";
 import { ortNodeRuntime } from "@tessera/runtimes/ort-node";
 
@@ -32,11 +33,11 @@ function* images(model: Model, count: number): Generator<Feeds> {
 }
 
 async function calibrateOnce(path: string, count: number): Promise<{ count: number; peakMiB: number; seconds: number }> {
-  const model = unshareWeights(inferTypes(modelFromOnnx(new Uint8Array(readFileSync(path)))), ORT_X64);
+  const model = prepareForIntegers(modelFromOnnx(new Uint8Array(readFileSync(path))), ORT_X64);
   const runtime = await ortNodeRuntime();
   const open = (exposed: Model) => runtime.load(modelToOnnx(exposed), { threads: 1 });
   const start = performance.now();
-  const largest = await observeLargest(model, channelPlaces(model), images(model, count), { open });
+  const largest = await observeLargest(model, equalizablePlaces(model, ORT_X64), images(model, count), { open });
   const scaled = scaleChannels(model, equalizingScales(model, largest));
   await observeTensors(scaled, placeIntegers(scaled, ORT_X64).activations, images(model, count), { open });
   const seconds = (performance.now() - start) / 1000;
