@@ -12,6 +12,12 @@ export type ImageLayout = "NCHW" | "NHWC";
 /** Axes of the other layout by axis of the new one. */
 const TO_LAYOUT = { NHWC: [0, 2, 3, 1], NCHW: [0, 3, 1, 2] } as const satisfies Record<ImageLayout, readonly number[]>;
 
+/** The other orders that a picture's axes may stand in, and the way back. */
+export const IMAGE_ORDERS = [
+  { to: TO_LAYOUT.NHWC, back: TO_LAYOUT.NCHW },
+  { to: TO_LAYOUT.NCHW, back: TO_LAYOUT.NHWC },
+] as const;
+
 /** The inputs and outputs that a session is to show, in the names, types and layouts of a model rather than those of a file. */
 export interface Wanted {
   readonly inputs: readonly ValueInfo[];

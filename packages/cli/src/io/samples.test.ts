@@ -31,6 +31,20 @@ afterEach(() => {
 });
 
 describe("samples in a folder", () => {
+  test("a picture in the layout of the file that the model came from is put into that of the model", () => {
+    writeFile(join(folder, "a.npy"), npy([1, 1, 2, 3], [1, 2, 3, 4, 5, 6]));
+    writeFile(join(folder, "b.npy"), npy([1, 3, 1, 2], [1, 4, 2, 5, 3, 6]));
+    const feeds = [...openSamples(folder, [input("x", [1, 3, 1, 2])]).feeds()].map((f) => f.get("x"));
+    expect(feeds.map((t) => t?.shape)).toEqual([
+      [1, 3, 1, 2],
+      [1, 3, 1, 2],
+    ]);
+    expect(feeds.map((t) => t && [...toNumbers(t)])).toEqual([
+      [1, 4, 2, 5, 3, 6],
+      [1, 4, 2, 5, 3, 6],
+    ]);
+  });
+
   test("files in order of their names, one sample or many in each", () => {
     writeFile(join(folder, "b.npy"), npy([2, 2], [3, 4, 5, 6]));
     writeFile(join(folder, "a.f32"), floats([1, 2]));

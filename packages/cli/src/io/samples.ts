@@ -8,6 +8,7 @@ import type { Feeds } from "@tessera/core/graph/runtime";
 import { countOf, type Tensor } from "@tessera/core/graph/tensor";
 import { readBytes, sha256 } from "./files.ts";
 import { parseNpy } from "./npy.ts";
+import { IMAGE_ORDERS, permuted, transposed } from "./present.ts";
 
 /** Samples in a folder: how many, and the way to them one at a time. */
 export interface SampleFolder {
@@ -44,6 +45,23 @@ function sampleShape(shape: readonly number[], pattern: Shape): readonly number[
   return (shape[0] as number) % each === 0 ? [each, ...shape.slice(1)] : undefined;
 }
 
+/** The shape of one sample, and how its axes are to be ordered for the model. */
+interface Found {
+  readonly shape: readonly number[];
+  readonly permutation?: readonly number[];
+}
+
+/** As {@link sampleShape}; a picture may also lie in the other layout, as the file that the model came from has it. */
+function findSample(shape: readonly number[], pattern: Shape): Found | undefined {
+  const own = sampleShape(shape, pattern);
+  if (own !== undefined || pattern.length !== 4) return own && { shape: own };
+  for (const { to, back } of IMAGE_ORDERS) {
+    const found = sampleShape(shape, permuted(pattern, to));
+    if (found !== undefined) return { shape: found, permutation: back };
+  }
+  return undefined;
+}
+
 /** A folder name for an input name: what cannot be part of a file name becomes "_". */
 export function inputFolder(name: string): string {
   return name.replaceAll(/[^A-Za-z0-9._-]/g, "_");
@@ -74,23 +92,23 @@ function samplesOf(path: string, input: ValueInfo): readonly Tensor[] {
     throw fail("DTYPE_MISMATCH", `Cannot feed ${path} to ${input.name}: it holds ${whole.dtype}, the model takes ${dtype}`, {
       at,
     });
-  const shape =
-    extname(path) === ".npy" ? sampleShape(whole.shape, pattern) : pattern.map((d) => (typeof d === "number" ? d : 1));
+  const found: Found | undefined =
+    extname(path) === ".npy" ? findSample(whole.shape, pattern) : { shape: pattern.map((d) => (typeof d === "number" ? d : 1)) };
+  const shape = found?.shape;
   const each = byteLength(dtype, countOf(shape ?? []));
   if (shape === undefined || each === 0 || whole.bytes.length === 0 || whole.bytes.length % each !== 0) {
     const has = extname(path) === ".npy" ? `its shape is [${whole.shape}]` : `it has ${whole.bytes.length} bytes`;
     throw fail("SHAPE_MISMATCH", `Cannot feed ${path} to ${input.name}: ${has}, the model takes [${pattern}]`, { at });
   }
-  return Array.from({ length: whole.bytes.length / each }, (_, i) => ({
-    dtype,
-    shape,
-    bytes: whole.bytes.subarray(i * each, (i + 1) * each),
-  }));
+  return Array.from({ length: whole.bytes.length / each }, (_, i) => {
+    const sample = { dtype, shape, bytes: whole.bytes.subarray(i * each, (i + 1) * each) };
+    return found?.permutation === undefined ? sample : transposed(sample, found.permutation);
+  });
 }
 
 /**
  * Opens a folder of samples for a model: `.npy` arrays (numpy) and `.f32` files (raw float32, little-endian), in order of their names. A model
- * with one input takes the files of the folder; one with several takes those of a folder per input inside it, called by the input's name. One
+ * with one input takes the files of the folder, pictures in either layout; one with several takes those of a folder per input inside it, called by the input's name. One
  * file is in memory at a time.
  *
  * @throws IO, CALIBRATION_EMPTY without files; when read: MALFORMED, DTYPE_MISMATCH, SHAPE_MISMATCH naming the file; DATASET_INVALID when the

@@ -25,7 +25,7 @@ export interface InputOptions {
 }
 
 /** The samples of a folder, or random inputs that the session really takes: for symbolic sizes, the first of the usual ones with which it runs. */
-export async function inputsFor(session: Session, options: InputOptions): Promise<Inputs> {
+export async function inputsFor(session: Pick<Session, "inputs" | "run">, options: InputOptions): Promise<Inputs> {
   const { folder, trials, seed, grids = new Map() } = options;
   if (folder !== undefined) {
     const samples = openSamples(folder, session.inputs);
@@ -47,7 +47,7 @@ export async function inputsFor(session: Session, options: InputOptions): Promis
   };
 }
 
-async function workingAttempt(session: Session, model: Model, seed: number): Promise<number> {
+async function workingAttempt(session: Pick<Session, "run">, model: Model, seed: number): Promise<number> {
   let refusal: unknown;
   for (let attempt = 0; attempt < FEED_ATTEMPTS; attempt++) {
     try {

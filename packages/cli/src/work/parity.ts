@@ -1,4 +1,6 @@
 import { fail } from "@tessera/core/base/error";
+import { isStatic } from "@tessera/core/graph/dim";
+import type { ValueInfo } from "@tessera/core/graph/model";
 import type { Encoding } from "@tessera/core/graph/plan";
 import type { Feeds, LoadOptions, Runtime } from "@tessera/core/graph/runtime";
 import { type Tensor, toNumbers } from "@tessera/core/graph/tensor";
@@ -90,7 +92,7 @@ export async function provePair(reference: Side, changed: Side, request: ParityR
     try {
       const batch = commonBatch(opened, other);
       const [first, second] = batch === undefined ? [opened, other] : [inRuns(opened, batch), inRuns(other, batch)];
-      const inputs = await inputsFor(first, request.inputs);
+      const inputs = await inputsFor({ inputs: closedBy(first.inputs, second.inputs), run: (f) => first.run(f) }, request.inputs);
       let worst = { relative: 0, output: "" };
       let cosine = 1;
       const steps: Steps = { worst: 0, equal: 0, total: 0 };
@@ -125,6 +127,17 @@ export async function provePair(reference: Side, changed: Side, request: ParityR
   } finally {
     await opened.close();
   }
+}
+
+/** Inputs with the sizes that the other file fixes where this one leaves them open. */
+function closedBy(inputs: readonly ValueInfo[], other: readonly ValueInfo[]): readonly ValueInfo[] {
+  return inputs.map((input) => {
+    const type = other.find(({ name }) => name === input.name)?.type;
+    const isOpen = input.type.kind === "tensor" && !isStatic(input.type.shape);
+    return isOpen && type?.kind === "tensor" && isStatic(type.shape) && type.dtype === input.type.dtype
+      ? { ...input, type }
+      : input;
+  });
 }
 
 function refused(output: string, what: string): Error {
