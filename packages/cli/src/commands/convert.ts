@@ -14,6 +14,7 @@ import { type Converted, convertModel } from "../work/convert.ts";
 import { type Parity, type ParityRequest, provePair } from "../work/parity.ts";
 import { createRuntimes, type Runtimes } from "../work/runtime.ts";
 import { type SideBySide, sideBySide } from "../work/side-by-side.ts";
+import { tfliteFacts } from "../work/tflite-facts.ts";
 
 /** File endings that are not written, and why. */
 const NOT_WRITTEN: Readonly<Record<string, string>> = {
@@ -100,8 +101,8 @@ export const convert = verb(
     },
     weights: {
       type: "string",
-      description: "For .tflite: float32, float16, or dynamic-int8 (ranges of the rest are taken at run time)",
-      default: "float32",
+      description:
+        "For .tflite: float32, float16, or dynamic-int8, where ranges of the rest are taken at run time (default: float16 where the file stores them so, else float32)",
     },
     layout: { type: "string", description: "For .tflite: nhwc or nchw pictures at inputs and outputs", default: "nhwc" },
     io: {
@@ -131,14 +132,14 @@ export const convert = verb(
     const tolerance = numberOption("tolerance", args.tolerance, { min: 0, max: 1 }) as number;
     const optimization = choiceOption("optimization", args.optimization, ["basic", "extended", "all"]);
     const io = choiceOption("io", args.io, ["float", "int8"]);
+    const file = readModelFile(args.model);
     const tflite = {
-      weights: choiceOption("weights", args.weights, ["float32", "float16", "dynamic-int8"]),
+      weights: choiceOption("weights", args.weights ?? storedAs(file), ["float32", "float16", "dynamic-int8"]),
       layout: choiceOption("layout", args.layout, ["nhwc", "nchw"]),
       io: io === "float" ? io : ("integer" as const),
       slim: args.slim,
     };
     const batch = batchOf(args.batch);
-    const file = readModelFile(args.model);
     progress.stage(`writing ${format}`);
     const converted = await convertModel(file, format, {
       ...(opset === undefined ? {} : { opset }),
@@ -196,6 +197,11 @@ export const convert = verb(
   },
 );
 
+/** How a file stores its weights, as far as a form of TFLite says the same. */
+function storedAs(file: ModelFile): "float32" | "float16" {
+  return file.format === "tflite" && tfliteFacts(file.bytes).quantization.kind === "float16 weights" ? "float16" : "float32";
+}
+
 /** Compares the result with the file that came in, each on its own runtime. */
 async function parityOf(
   file: ModelFile,
@@ -230,9 +236,9 @@ function opsets({ input, output }: ConvertReport): string {
   return `${name(input)} to ${name(output)}`;
 }
 
-function paritySentence({ inputs, runtime, worstRelative, cosine, steps }: Parity): string {
+function paritySentence({ inputs, runtime, worstRelative, worstAbsolute, cosine, steps }: Parity): string {
   const alike = [
-    `largest difference ${worstRelative.toExponential(1)} of the magnitude`,
+    `largest difference ${worstRelative.toExponential(1)} of the magnitude${worstAbsolute === undefined ? "" : ` (at most ${worstAbsolute.toExponential(1)} as it is)`}`,
     cosine === undefined ? undefined : `least cosine ${cosine.toFixed(6)}`,
     steps === undefined
       ? undefined

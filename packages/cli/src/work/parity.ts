@@ -17,6 +17,8 @@ export interface Parity {
   readonly inputs: number;
   /** Largest difference, as a share of the output's largest magnitude. */
   readonly worstRelative: number;
+  /** Largest difference as it is, over all float outputs; where the files are of different formats. */
+  readonly worstAbsolute?: number;
   readonly output: string;
   /** Least cosine of an output; where the files are of different formats. */
   readonly cosine?: number;
@@ -94,7 +96,7 @@ export async function provePair(reference: Side, changed: Side, request: ParityR
       const [first, second] = batch === undefined ? [opened, other] : [inRuns(opened, batch), inRuns(other, batch)];
       const inputs = await inputsFor({ inputs: closedBy(first.inputs, second.inputs), run: (f) => first.run(f) }, request.inputs);
       let worst = { relative: 0, output: "" };
-      let cosine = 1;
+      let alike: Alike = { cosine: 1, absolute: 0 };
       const steps: Steps = { worst: 0, equal: 0, total: 0 };
       let count = 0;
       for (const feeds of inputs.feeds()) {
@@ -103,7 +105,8 @@ export async function provePair(reference: Side, changed: Side, request: ParityR
         const found = outputsDifference(a, b);
         count++;
         if (found !== undefined && found.relative >= worst.relative) worst = found;
-        cosine = Math.min(cosine, checked(a, b, bounds));
+        const now = checked(a, b, bounds);
+        alike = { cosine: Math.min(alike.cosine, now.cosine), absolute: Math.max(alike.absolute, now.absolute) };
         for (const [name, { scale }] of outputGrids) {
           const [x, y] = [a.get(name), b.get(name)];
           if (x !== undefined && y !== undefined) addSteps(steps, x, y, scale[0] as number);
@@ -116,7 +119,7 @@ export async function provePair(reference: Side, changed: Side, request: ParityR
         inputs: count,
         worstRelative: worst.relative,
         output: worst.output,
-        ...(reference.runtime.id === changed.runtime.id ? {} : { cosine }),
+        ...(reference.runtime.id === changed.runtime.id ? {} : { cosine: alike.cosine, worstAbsolute: alike.absolute }),
         ...(steps.total === 0
           ? {}
           : { steps: { worst: steps.worst, equalShare: steps.equal / steps.total, compared: steps.total } }),
@@ -150,9 +153,16 @@ function refused(output: string, what: string): Error {
 /** Cosine at which outputs within the absolute bound count as the same. */
 const ALIKE = 0.999;
 
-/** Holds every output to the bounds. The least cosine of those that are floats. @throws PROOF_FAILED */
-function checked(a: Feeds, b: Feeds, bounds: ParityBounds): number {
+/** How alike the float outputs are: least cosine, largest difference. */
+interface Alike {
+  readonly cosine: number;
+  readonly absolute: number;
+}
+
+/** Holds every output to the bounds. @throws PROOF_FAILED */
+function checked(a: Feeds, b: Feeds, bounds: ParityBounds): Alike {
   let least = 1;
+  let absolute = 0;
   for (const [name, x] of a) {
     const y = b.get(name);
     const relative = y === undefined ? Number.POSITIVE_INFINITY : tensorDifference(x, y);
@@ -172,6 +182,7 @@ function checked(a: Feeds, b: Feeds, bounds: ParityBounds): number {
     if (cosine < (bounds.cosine ?? -1))
       throw refused(name, `has cosine ${cosine.toFixed(4)} to the original, ${bounds.cosine} is the least allowed`);
     least = Math.min(least, cosine);
+    absolute = Math.max(absolute, maxAbs);
   }
-  return least;
+  return { cosine: least, absolute };
 }
