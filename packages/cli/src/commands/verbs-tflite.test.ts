@@ -99,6 +99,15 @@ describe("convert, any to any", () => {
     );
   });
 
+  test("weights that a TFLite file stores as float16 stay so, unless something else is asked for", async () => {
+    await json(convert, at("conv.onnx"), "-o", at("half.tflite"), "--weights", "float16");
+    const sizes = { half: readFileSync(at("half.tflite")).length, float: readFileSync(at("conv.tflite")).length };
+    const again = await json(convert, at("half.tflite"), "-o", at("again.tflite"));
+    expect(again.output.sizeBytes).toBeLessThan((sizes.half + sizes.float) / 2);
+    const grown = await json(convert, at("half.tflite"), "-o", at("again.tflite"), "--weights", "float32");
+    expect(grown.output.sizeBytes).toBeGreaterThan((sizes.half + sizes.float) / 2);
+  });
+
   test("another batch is proved against the file that came in, run by run", async () => {
     const report = await json(convert, at("conv.tflite"), "-o", at("four.onnx"), "--batch", "4");
     expect(report.parity.worstRelative).toBeLessThan(1e-5);
