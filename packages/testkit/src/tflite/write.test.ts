@@ -73,9 +73,8 @@ describe.skipIf(shared === undefined)("real TFLite files (skipped without the sh
 
   it.each(names)("%s computes the same on tfjs-tflite once written", (name) => expectSame(tfjs, load(name)));
 
-  it.each(names.filter((name) => !REFUSED_BY_LITERT.includes(name)))(
-    "%s computes the same on LiteRT once written",
-    (name) => expectSame(litert, load(name)),
+  it.each(names.filter((name) => !REFUSED_BY_LITERT.includes(name)))("%s computes the same on LiteRT once written", (name) =>
+    expectSame(litert, load(name)),
   );
 
   it("LiteRT takes data that lies behind the flatbuffer", async () => {
