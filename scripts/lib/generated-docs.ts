@@ -1,5 +1,7 @@
 import { ERROR_CODES } from "@tessera/core/base/error-codes";
 import { NEWEST_OPSET, OLDEST_OPSET } from "@tessera/core/convert/onnx/upgrades/history";
+import { EMISSIONS } from "@tessera/core/convert/tflite/emit/table";
+import { RAISE_ROWS } from "@tessera/core/convert/tflite/raise/table";
 import { CANONICAL_OPSET } from "@tessera/core/graph/model";
 import { KERNELS } from "@tessera/core/interp/kernels";
 import type { OpRow, Param } from "@tessera/core/ops/row";
@@ -80,7 +82,8 @@ export function targetsTable(): string {
 export function formatsText(): string {
   return [
     `Reads and writes ONNX: opsets ${OLDEST_OPSET} to ${NEWEST_OPSET}, subgraphs, local functions, external data. What it does not know passes through untouched. Writes ORT files through ONNX Runtime.`,
-    `[docs/ops.md](docs/ops.md) lists the ${Object.keys(OPS).length} operators that it reasons about. Runs models on ONNX Runtime, native and WebAssembly.`,
+    `Reads and writes TFLite: ${Object.keys(RAISE_ROWS).length} operators on the way in, float, float16, dynamic-range, int8 and int16x8; ${Object.keys(EMISSIONS).length} ONNX operators have a form of their own on the way out, others are rewritten first or refused by name.`,
+    `[docs/ops.md](docs/ops.md) lists the ${Object.keys(OPS).length} operators that it reasons about. Runs models on ONNX Runtime, native and WebAssembly, and on LiteRT.`,
     "",
   ].join("\n");
 }

@@ -180,8 +180,8 @@ export const RPI4: Target = {
   says: "Raspberry Pi 4: LiteRT with XNNPACK on Cortex-A72, int8 activations, int8 weights per channel",
   notes: [
     ...NOTES,
-    "Accuracy is measured: LiteRT computes the same integers here, as far as its kernels for x64 and Arm agree to a last bit or two.",
-    "Times are predicted, not measured: what runs here is LiteRT in WebAssembly on x64. Cortex-A72 has no dot-product instructions, so its int8 kernels gain less over float than those of newer cores.",
+    "Accuracy is measured on LiteRT here; its kernels for Arm were not run, and may differ from these in a last bit or two.",
+    "Times on the board are not known: what runs here is LiteRT in WebAssembly. Cortex-A72 has no dot-product instructions, so its int8 kernels gain less over float than those of newer cores.",
     "Which operators XNNPACK accelerates was measured on x64; the delegate decides by type and shape, alike on all processors.",
   ],
 };
