@@ -1,7 +1,7 @@
 import { fail } from "@tessera/core/base/error";
 import type { Model } from "@tessera/core/graph/model";
 import type { NodeChoice, QuantPlan } from "@tessera/core/graph/plan";
-import { scaleChannels } from "@tessera/core/graph/quantize-channels";
+import { plannedModel } from "@tessera/core/graph/planned";
 import { type Placement, placeIntegers } from "@tessera/core/quant/placement";
 import type { Target } from "@tessera/core/targets/target";
 
@@ -31,7 +31,7 @@ export function consistentPlan(model: Model, target: Target, plan: QuantPlan): Q
     throw fail("PLAN_INVALID", `Cannot apply the plan: the model has no node ${unknown}`, { at: { node: unknown } });
   const keepFloat = new Map<string, string>();
   for (const [name, choice] of plan.nodes) if (choice.precision === "float32") keepFloat.set(name, choice.reason);
-  const placement = placeIntegers(scaleChannels(model, plan.channelScales ?? new Map()), target, { keepFloat });
+  const placement = placeIntegers(plannedModel(model, plan), target, { keepFloat });
   const wanted = encodedBy(placement);
   const missing = [...wanted].find((name) => !plan.tensors.has(name));
   if (missing !== undefined)
@@ -43,5 +43,7 @@ export function consistentPlan(model: Model, target: Target, plan: QuantPlan): Q
   const nodes = new Map<string, NodeChoice>();
   for (const [name, choice] of placement.choices)
     nodes.set(name, plan.nodes.get(name)?.precision === choice.precision ? (plan.nodes.get(name) as NodeChoice) : choice);
-  return { ...plan, tensors, nodes };
+  // Whoever computes in float after all reads the model's own weights.
+  const constants = new Map([...(plan.constants ?? [])].filter(([name]) => tensors.has(name)));
+  return { ...plan, tensors, nodes, ...(plan.constants === undefined ? {} : { constants }) };
 }

@@ -3,7 +3,6 @@ import { modelToOnnx } from "@tessera/core/convert/onnx/bytes";
 import { modelToTflite } from "@tessera/core/convert/tflite/bytes";
 import type { Model } from "@tessera/core/graph/model";
 import type { QuantPlan } from "@tessera/core/graph/plan";
-import { scaleChannels } from "@tessera/core/graph/quantize-channels";
 import { quantizeDynamic } from "@tessera/core/quant/dynamic";
 import { storeHalf } from "@tessera/core/quant/half-storage";
 import { quantizeWeights } from "@tessera/core/quant/weight-only";
@@ -72,11 +71,7 @@ const TFLITE_WRITER: VariantWriter = {
     bytes: modelToTflite(model, { weights: "dynamic-int8" }),
     notes: ["int8 weights, ranges of the rest taken at run time, no calibration"],
   }),
-  planned: (model, plan, border) => {
-    // The lowering takes the network as it is to be computed: channels scaled already.
-    const { channelScales = new Map(), ...rest } = plan;
-    return plain(modelToTflite(scaleChannels(model, channelScales), { plan: rest, io: border }));
-  },
+  planned: (model, plan, border) => plain(modelToTflite(model, { plan, io: border })),
 };
 
 const WRITERS: Readonly<Record<Target["format"], VariantWriter>> = { onnx: ONNX_WRITER, tflite: TFLITE_WRITER };

@@ -10,3 +10,5 @@ declare class AbortSignal {
   readonly aborted: boolean;
   throwIfAborted(): void;
 }
+declare function atob(data: string): string;
+declare function btoa(data: string): string;

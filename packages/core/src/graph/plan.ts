@@ -1,4 +1,5 @@
 import type { DType } from "./dtype.ts";
+import type { Tensor } from "./tensor.ts";
 
 /** Numeric types a quantized tensor may have; int64 is for biases beside 16-bit activations. */
 export type QuantDType = Extract<DType, "int8" | "uint8" | "int16" | "uint16" | "int32" | "int64" | "int4" | "uint4">;
@@ -52,5 +53,10 @@ export interface QuantPlan {
    * read them: see scaleChannels. Encodings are those of the scaled network.
    */
   readonly channelScales?: ReadonlyMap<string, readonly number[]>;
+  /**
+   * float32 tensors that stand in place of the model's constants of these names, once channels are scaled: weights whose rounding was chosen (they lie
+   * on the grid of their encoding) and corrected biases. See plannedModel.
+   */
+  readonly constants?: ReadonlyMap<string, Tensor>;
   readonly calibration?: CalibrationEvidence;
 }

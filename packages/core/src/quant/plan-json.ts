@@ -1,6 +1,7 @@
 import { fail } from "../base/error.ts";
 import type { Encoding, NodeChoice, QuantDType, QuantPlan } from "../graph/plan.ts";
 import { LEVELS } from "../graph/quantize.ts";
+import { constantFromJson, constantToJson } from "./plan-constants.ts";
 
 /** The plan as JSON text with sorted keys and a final newline: the same plan gives the same bytes. */
 export function planToJson(plan: QuantPlan): string {
@@ -8,8 +9,22 @@ export function planToJson(plan: QuantPlan): string {
     Object.fromEntries([...map].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
   const { kind, version, target, tensors, nodes, calibration } = plan;
   const channelScales = plan.channelScales === undefined ? undefined : sorted(plan.channelScales);
+  const constants =
+    plan.constants === undefined
+      ? undefined
+      : sorted(new Map([...plan.constants].map(([name, c]) => [name, constantToJson(c, tensors.get(name))])));
   // The order of fields is said here too, so that it does not depend on who made the object.
-  return `${JSON.stringify({ kind, version, target, calibration, channelScales, nodes: sorted(nodes), tensors: sorted(tensors) }, null, 2)}\n`;
+  const ordered = {
+    kind,
+    version,
+    target,
+    calibration,
+    channelScales,
+    nodes: sorted(nodes),
+    tensors: sorted(tensors),
+    constants,
+  };
+  return `${JSON.stringify(ordered, null, 2)}\n`;
 }
 
 /** Largest plan text accepted, in characters. */
@@ -96,14 +111,19 @@ export function planFromJson(text: string): QuantPlan {
   );
   const nodes = Object.entries(object(json["nodes"], "nodes")).map(([name, value]) => [name, readChoice(name, value)] as const);
   const evidence = json["calibration"];
+  const constants = json["constants"] === undefined ? undefined : Object.entries(object(json["constants"], "constants"));
+  const encodings = new Map(tensors);
   const scaled = json["channelScales"] === undefined ? undefined : Object.entries(object(json["channelScales"], "channelScales"));
   return {
     kind: "quant-plan",
     version: 1,
     target: json["target"],
-    tensors: new Map(tensors),
+    tensors: encodings,
     nodes: new Map(nodes),
     ...(scaled === undefined ? {} : { channelScales: new Map(scaled.map(([name, list]) => [name, readFactors(name, list)])) }),
+    ...(constants === undefined
+      ? {}
+      : { constants: new Map(constants.map(([name, c]) => [name, constantFromJson(name, c, encodings.get(name))])) }),
     ...(evidence === undefined ? {} : { calibration: readEvidence(object(evidence, "calibration")) }),
   };
 }

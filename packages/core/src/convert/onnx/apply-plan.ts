@@ -5,19 +5,19 @@ import { withGraph } from "../../graph/edit.ts";
 import { type Model, type Node, tensorType } from "../../graph/model.ts";
 import { makeNode } from "../../graph/node.ts";
 import type { Encoding, QuantPlan } from "../../graph/plan.ts";
+import { plannedModel } from "../../graph/planned.ts";
 import { dequantizeTensor, quantizeTensor } from "../../graph/quantize.ts";
-import { scaleChannels } from "../../graph/quantize-channels.ts";
 import { f32, fromNumbers } from "../../graph/tensor.ts";
 
 /**
- * Scales channels as the plan says and writes it into a float model as QuantizeLinear / DequantizeLinear pairs (the QDQ form): weights and biases become integer constants with a
+ * Takes the network that the plan was made for (see plannedModel) and writes the plan into it as QuantizeLinear / DequantizeLinear pairs (the QDQ form): weights and biases become integer constants with a
  * DequantizeLinear behind them, activations get a pair behind their producer. A Relu or Clip whose bounds are exactly what the encoding of its
  * output saturates to is dropped, which changes no result. Graph inputs and outputs keep names and types.
  *
  * @throws PLAN_INVALID when the plan names a tensor that the model does not have
  */
 export function applyPlan(model: Model, plan: QuantPlan): Model {
-  const scaled = scaleChannels(model, plan.channelScales ?? new Map());
+  const scaled = plannedModel(model, plan);
   const draft = new GraphDraft(scaled.graph);
   for (const [name, encoding] of plan.tensors) {
     const constant = draft.constant(name);

@@ -3,7 +3,7 @@ import type { TfliteDraft } from "../../formats/tflite/schema.ts";
 import { isFloat } from "../../graph/dtype.ts";
 import type { Graph, Model } from "../../graph/model.ts";
 import type { Encoding, QuantPlan } from "../../graph/plan.ts";
-import { scaleChannels } from "../../graph/quantize-channels.ts";
+import { plannedModel } from "../../graph/planned.ts";
 import { inferTypes } from "../../ops/infer-types.ts";
 import { foldPadPass } from "../../passes/fold-pad.ts";
 import { ALLOW_ALL } from "../../passes/pass.ts";
@@ -45,7 +45,7 @@ export function lowerTflite(
 ): { readonly records: TfliteDraft; readonly report: LowerReport } {
   const settings = { ...LOWER_TFLITE_DEFAULTS, ...options };
   const bound = bindDims(model, settings.dims);
-  const scaled = scaleChannels(bound, settings.plan?.channelScales ?? new Map());
+  const scaled = settings.plan === undefined ? bound : plannedModel(bound, settings.plan);
   const legal = legaliseModel(scaled, { plan: settings.plan, recurrent: settings.recurrent });
   const padded = foldPadPass().run(legal.model, ALLOW_ALL).model;
   const dense = denseForms({ model: inferTypes(padded), plan: legal.plan });

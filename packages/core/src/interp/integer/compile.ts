@@ -2,7 +2,7 @@ import { fail } from "../../base/error.ts";
 import type { DType } from "../../graph/dtype.ts";
 import type { Model, Node } from "../../graph/model.ts";
 import type { QuantPlan } from "../../graph/plan.ts";
-import { scaleChannels } from "../../graph/quantize-channels.ts";
+import { plannedModel } from "../../graph/planned.ts";
 import { inferGraph } from "../../ops/infer.ts";
 import { borderRounding } from "./border.ts";
 import { type ProfileName, profileOf } from "./profile.ts";
@@ -40,7 +40,7 @@ const ROWS: Readonly<Record<string, CompileRow>> = { ...SUM_ROWS, ...ELEMENTWISE
  */
 export function compileInteger(source: Model, plan: QuantPlan, options: CompileIntegerOptions = {}): IntegerProgram {
   const { profile } = { ...COMPILE_INTEGER_DEFAULTS, ...options };
-  const { graph } = scaleChannels(source, plan.channelScales ?? new Map());
+  const { graph } = plannedModel(source, plan);
   const at: Compilation = {
     graph,
     plan,
