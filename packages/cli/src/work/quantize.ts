@@ -7,7 +7,7 @@ import { inferTypes } from "@tessera/core/ops/infer-types";
 import { simplifyModel } from "@tessera/core/passes/simplify";
 import { prepareForIntegers } from "@tessera/core/quant/prepare";
 import type { RangeMethod } from "@tessera/core/quant/range";
-import { type SchemeName, withScheme } from "@tessera/core/targets/scheme";
+import { assertIntegers, type SchemeName, usesReducedRange, withScheme } from "@tessera/core/targets/scheme";
 import type { Target } from "@tessera/core/targets/target";
 import { readHardware } from "@tessera/runtimes/hardware";
 import { runtimeExecutor } from "../io/executor.ts";
@@ -81,7 +81,9 @@ export async function quantizeModel(request: QuantizeRequest): Promise<Quantized
 
 /** Refuses what a target's format has no form for, before any work. @throws TARGET_RULE, USAGE */
 function checkScheme({ scheme, target, border }: QuantizeRequest): void {
-  if (scheme === "int16x8") withScheme(target, "int16x8");
+  const integers = STATIC[scheme];
+  if (integers !== undefined) withScheme(target, integers);
+  else if (scheme === "dynamic") assertIntegers(target);
   if (scheme === "weights" && variantWriter(target.format).weightOnly === undefined)
     throw fail("TARGET_RULE", `Cannot store int8 weights alone for ${target.id}: its kernels take them as dynamic ranges`, {
       hint: "Use --scheme dynamic",
@@ -195,7 +197,7 @@ async function calibratedVariant(model: Model, request: QuantizeRequest): Promis
     onSample: (done) => progress.at(done),
     signal,
   });
-  const reducedRange = target.weights.reducedRange === "without-vnni" && (await readHardware()).hasVnni === false;
+  const reducedRange = usesReducedRange(target, (await readHardware()).hasVnni);
   return staticVariant(calibrated, target, {
     method,
     ...(percentile === undefined ? {} : { percentile }),

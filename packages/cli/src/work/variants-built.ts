@@ -1,6 +1,6 @@
 import { isTesseraError } from "@tessera/core/base/error";
 import type { Model } from "@tessera/core/graph/model";
-import { withScheme } from "@tessera/core/targets/scheme";
+import { usesReducedRange, withScheme } from "@tessera/core/targets/scheme";
 import { calibrateAll } from "./calibrate.ts";
 import { batchOf, cropFeeds } from "./embed.ts";
 import type { OptimizeJob } from "./request.ts";
@@ -36,7 +36,7 @@ export async function buildVariants(
     onSample: (done) => progress.at(done),
     signal,
   });
-  const reducedRange = target.weights.reducedRange === "without-vnni" && hasVnni === false;
+  const reducedRange = usesReducedRange(target, hasVnni);
   const evidence = { samples: int8.observations.samples, digest: job.calibration.digest };
   progress.stage("building variants");
   const variants: Variant[] = [floatVariant(float, "FP32 simplified", writer)];

@@ -293,7 +293,7 @@ function placeInteger(node: Node, rule: OperatorRule & { readonly kind: "integer
     } else if (!shared.has(name)) encoded.add(name);
   });
   if (rule.weight !== undefined && draft.constant(node.inputs[rule.weight] ?? "") !== undefined) {
-    const bias = rule.bias === undefined ? undefined : node.inputs[rule.bias] || undefined;
+    const bias = rule.bias === undefined || target.weights.floatBias ? undefined : node.inputs[rule.bias] || undefined;
     weights.push({
       node: node.name,
       op: node.op,

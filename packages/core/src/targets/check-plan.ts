@@ -88,7 +88,7 @@ function isInteger(node: Node, rule: OperatorRule | undefined, check: Check): bo
 
 /** The types that a kernel computes in, told by what it reads. */
 function schemeFor(encoding: Encoding, target: Target): Pick<IntegerScheme, "activations" | "bias" | "operators"> {
-  if (encoding.dtype === "int16" && target.wide !== undefined) return target.wide;
+  if (encoding.dtype === target.wide?.activations.dtype) return target.wide;
   return { activations: target.activations, bias: "int32", operators: target.operators };
 }
 
@@ -197,7 +197,7 @@ function checkWeight(
   if (rule.bias !== undefined && encoding.zeroPoint.some((z) => z !== 0)) add(`takes weights with zero point 0`, name);
   if (encoding.axis !== undefined && encoding.axis !== channelAxis(node, target))
     add(`takes no scales along axis ${encoding.axis} of its weight`, name);
-  const biasName = rule.bias === undefined ? "" : (node.inputs[rule.bias] ?? "");
+  const biasName = rule.bias === undefined || target.weights.floatBias ? "" : (node.inputs[rule.bias] ?? "");
   if (biasName === "") return;
   const bias = plan.tensors.get(biasName);
   if (bias === undefined) add("is planned in integers, and its bias has no encoding", biasName);

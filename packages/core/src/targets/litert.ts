@@ -14,7 +14,7 @@ const NORM_IN_FLOAT =
  * zero point on inputs and output, and which fix their output's, is from the LiteRT quantization specification; LEAKY_RELU, PRELU and HARD_SWISH,
  * which it leaves out, are in the kernels. GlobalAveragePool and ReduceMean are MEAN, whose output has a scale of its own.
  */
-const INT8_OPERATORS: Readonly<Record<string, OperatorRule>> = {
+export const INT8_OPERATORS: Readonly<Record<string, OperatorRule>> = {
   Conv: { kind: "integer", weight: 1, bias: 2 },
   ConvTranspose: { kind: "integer", weight: 1, bias: 2 },
   Gemm: { kind: "integer", weight: 1, bias: 2 },
@@ -146,6 +146,7 @@ export const LITERT: Target = {
   id: "litert",
   says: "LiteRT (TensorFlow Lite) with XNNPACK: int8 activations, int8 weights per channel",
   runtime: "litert",
+  here: "device",
   format: "tflite",
   activations: { dtype: "int8", symmetric: false },
   weights: {
@@ -169,15 +170,60 @@ export const LITERT: Target = {
   requantize: "Identity",
   integerKernels: INTEGER_KERNELS,
   slowKernels: SLOW_KERNELS,
+  fusions: [
+    { from: ["Conv", "Relu"], says: "the operator's own activation, in float and in integers" },
+    {
+      from: ["Conv", "Clip"],
+      says: "as its own activation at [0, 6], [-1, 1] and [0, 1]; at other bounds as the end of the grid",
+    },
+    { from: ["Add", "Relu"], says: "the operator's own activation; so for Sub, Mul and fully connected layers" },
+  ],
+  fallback: { dtype: "float32", says: "the same processor, between DEQUANTIZE and QUANTIZE" },
+  facts: [
+    {
+      says: "Kernels with an int8 form, and their fixed grids",
+      verified: "measured here",
+      source: "LiteRT quantization specification; every row run on LiteRT and tfjs-tflite in packages/testkit",
+    },
+  ],
   floatRewrites: [],
   notes: NOTES,
+};
+
+const NO_XNNPACK_KERNEL = "XNNPACK has a float kernel for it and no int8 one";
+
+function inFloat(...operators: readonly string[]): Readonly<Record<string, OperatorRule>> {
+  return Object.fromEntries(operators.map((op) => [op, { kind: "float", why: NO_XNNPACK_KERNEL }]));
+}
+
+/** Operators that XNNPACK computes in float and not in int8: where only accelerated kernels are wanted, they stay in float. */
+const XNNPACK_OPERATORS: Readonly<Record<string, OperatorRule>> = {
+  ...INT8_OPERATORS,
+  ...inFloat("PRelu", "HardSwish", "Softmax", "Tanh", "AveragePool", "Max", "Min"),
+  Relu: { kind: "absorbed" },
+  Clip: { kind: "absorbed" },
+};
+
+/** LiteRT held to kernels that XNNPACK accelerates: what it lacks in int8 stays in float between a DEQUANTIZE and a QUANTIZE. */
+export const LITERT_XNNPACK: Target = {
+  ...LITERT,
+  id: "litert-xnnpack",
+  says: "LiteRT held to XNNPACK's kernels: int8 where it has int8 kernels, its float kernels elsewhere",
+  operators: XNNPACK_OPERATORS,
+  slowKernels: Object.fromEntries(Object.entries(SLOW_KERNELS).filter(([op]) => XNNPACK_OPERATORS[op]?.kind !== "float")),
+  notes: [
+    "PRELU, HARD_SWISH, SOFTMAX and their like are computed in float, because XNNPACK has them in float only; each of them costs a DEQUANTIZE and a QUANTIZE.",
+    ...NOTES.slice(1),
+  ],
 };
 
 /** Raspberry Pi 4: LiteRT with XNNPACK on four Cortex-A72 cores. */
 export const RPI4: Target = {
   ...LITERT,
   id: "rpi4",
+  here: "same runtime",
   says: "Raspberry Pi 4: LiteRT with XNNPACK on Cortex-A72, int8 activations, int8 weights per channel",
+  budget: { memoryBytes: 1 << 30, says: "the board with 1 GB; others have more" },
   notes: [
     ...NOTES,
     "Accuracy is measured on LiteRT here; its kernels for Arm were not run, and may differ from these in a last bit or two.",

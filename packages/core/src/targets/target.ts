@@ -30,10 +30,38 @@ export type OperatorRule =
 /** Integer types of one way to quantize, and which operators take part. */
 export interface IntegerScheme {
   readonly precision: Extract<NodePrecision, "int8" | "int16x8">;
-  readonly activations: { readonly dtype: Extract<QuantDType, "int8" | "uint8" | "int16">; readonly symmetric: boolean };
+  readonly activations: {
+    readonly dtype: Extract<QuantDType, "int8" | "uint8" | "int16" | "uint16">;
+    readonly symmetric: boolean;
+  };
   readonly bias: Extract<QuantDType, "int32" | "int64">;
   /** By standard ONNX operator name. What is not listed computes in float. */
   readonly operators: Readonly<Record<string, OperatorRule>>;
+}
+
+/** A statement about a device, and how it is known: from our own runs, from its documents, or from hearsay that nobody here could check. */
+export interface TargetFact {
+  readonly says: string;
+  readonly verified: "measured here" | "read" | "unverified";
+  readonly source: string;
+}
+
+/** Several operators of a graph that the runtime computes as one. */
+export interface Fusion {
+  /** In order, by ONNX name. */
+  readonly from: readonly string[];
+  readonly says: string;
+}
+
+/** What a device has to give. A class of devices gets the figures of a modest member; a command line may know better. */
+export interface TargetBudget {
+  /** Weights and code, where they lie apart from working memory. */
+  readonly storageBytes?: number;
+  /** Activations and the runtime's own working memory. */
+  readonly memoryBytes?: number;
+  /** One inference. */
+  readonly latencyMs?: number;
+  readonly says: string;
 }
 
 /** A device or runtime, as data. Every "may I, will it be fast there" question is answered from such a row. */
@@ -43,6 +71,13 @@ export interface Target {
   readonly says: string;
   /** Id of the Runtime that runs its artefacts here. */
   readonly runtime: "ort-node" | "ort-web" | "litert";
+  /**
+   * What that says of the device. "device": it is this kind of machine, and times hold; "same runtime": the same software on another processor,
+   * so that decisions hold to a last bit and times do not; "simulated": another runtime computes the same file, by the rules of the format.
+   */
+  readonly here: "device" | "same runtime" | "simulated";
+  /** There is no integer scheme: why, and the scheme to use instead. The rules of integers in this row are then empty. */
+  readonly noIntegers?: { readonly why: string; readonly instead: "fp16" };
   readonly format: "onnx" | "tflite";
   readonly activations: IntegerScheme["activations"];
   readonly weights: {
@@ -53,8 +88,12 @@ export interface Target {
      */
     readonly perChannelAxis: Readonly<Record<string, number | "columns">>;
     /** Use 7 of 8 bits: where 16-bit intermediate sums of u8*s8 saturate. */
-    readonly reducedRange: "never" | "without-vnni";
+    readonly reducedRange: "never" | "without-vnni" | "always";
+    /** Biases stay in float: the device's tools take no integers for them. */
+    readonly floatBias?: true;
   };
+  /** Least width of the real range of an activation. */
+  readonly leastRange?: number;
   /** By standard ONNX operator name. What is not listed computes in float. */
   readonly operators: Readonly<Record<string, OperatorRule>>;
   /** The scheme with 16-bit activations and 8-bit weights, where the runtime has kernels for it: see `withScheme`. */
@@ -77,6 +116,13 @@ export interface Target {
   readonly integerKernels: Readonly<Record<string, readonly string[]>>;
   /** Integer operators that the runtime computes in a slow reference kernel, with the reason. What is not listed is accelerated. */
   readonly slowKernels?: Readonly<Record<string, string>>;
+  /** Operators that are computed as one with the one before them. */
+  readonly fusions?: readonly Fusion[];
+  /** Where nodes run that stay in float. */
+  readonly fallback?: { readonly dtype: "float32" | "float16"; readonly says: string };
+  readonly budget?: TargetBudget;
+  /** What the row rests on. */
+  readonly facts?: readonly TargetFact[];
   /** Names of passes that pay on this target in float, with the measured reason. */
   readonly floatRewrites: readonly { readonly pass: string; readonly why: string }[];
   /** Sentences about this target that a report should carry. */
