@@ -1,27 +1,14 @@
+import { smallModel } from "@tessera/testkit/small-model";
 import { describe, expect, test } from "vitest";
-import { type Model, type Node, tensorType } from "../graph/model.ts";
+import type { Model, Node } from "../graph/model.ts";
 import { makeNode } from "../graph/node.ts";
 import type { Feeds } from "../graph/runtime.ts";
 import { f32, type Tensor } from "../graph/tensor.ts";
 import { interpret } from "../interp/run.ts";
-import { inferTypes } from "../ops/infer-types.ts";
 import { observeLargest } from "./observe-largest.ts";
 
-function model(shape: readonly number[], nodes: readonly Node[], constants: Readonly<Record<string, Tensor>> = {}): Model {
-  return inferTypes({
-    kind: "model",
-    graph: {
-      name: "g",
-      inputs: [{ name: "x", type: tensorType("float32", shape) }],
-      outputs: [{ name: "y", type: tensorType("float32", undefined) }],
-      nodes,
-      constants: new Map(Object.entries(constants)),
-      types: new Map(),
-    },
-    domains: new Map(),
-    metadata: new Map(),
-    producer: { name: "", version: "" },
-  });
+function model(x: readonly number[], nodes: readonly Node[], constants: Readonly<Record<string, Tensor>> = {}): Model {
+  return smallModel({ x, nodes, constants });
 }
 
 const neg = (shape: readonly number[], ...more: string[]): Model =>

@@ -1,12 +1,12 @@
+import { smallModel, smallNode } from "@tessera/testkit/small-model";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "../base/random.ts";
-import { type Model, type Node, tensorType } from "../graph/model.ts";
+import type { Model, Node } from "../graph/model.ts";
 import { float, makeNode, REGRID_KEY } from "../graph/node.ts";
 import type { Encoding, QuantPlan } from "../graph/plan.ts";
 import { f32, fromNumbers, i64, type Tensor, view } from "../graph/tensor.ts";
 import { interpret } from "../interp/run.ts";
-import { inferTypes } from "../ops/infer-types.ts";
 import { dropNoopsPass } from "../passes/drop-noops.ts";
 import { ALLOW_ALL } from "../passes/pass.ts";
 import { checkPlan } from "../targets/check-plan.ts";
@@ -143,20 +143,7 @@ function build({ steps, outputs }: { readonly steps: readonly Step[]; readonly o
     values.push(`v${i}`);
   });
   const names = new Set(outputs.map((back) => values[Math.max(1, values.length - 1 - back)] as string));
-  return inferTypes({
-    kind: "model",
-    graph: {
-      name: "g",
-      inputs: [{ name: "x", type: tensorType("float32", SHAPE) }],
-      outputs: [...names].map((name) => ({ name, type: tensorType("float32", undefined) })),
-      nodes,
-      constants,
-      types: new Map(),
-    },
-    domains: new Map(),
-    metadata: new Map(),
-    producer: { name: "", version: "" },
-  });
+  return smallModel({ x: SHAPE, nodes, constants: Object.fromEntries(constants), outputs: [...names] });
 }
 
 function planned(source: Model, target: Target): { readonly model: Model; readonly plan: QuantPlan } {
@@ -242,31 +229,27 @@ describe("the plan of any graph", () => {
   });
 });
 
+/** A network on the values of random graphs, with a convolution's weights at hand. */
+function small(nodes: readonly Node[], constants: Readonly<Record<string, Tensor>> = {}): Model {
+  return smallModel({ x: SHAPE, nodes, constants: { w: f32([4, 4, 1, 1], Array(16).fill(0.5)), ...constants } });
+}
+
 describe("values on grids that differ", () => {
-  const small = (nodes: Node[], constants: Readonly<Record<string, Tensor>> = {}): Model =>
-    inferTypes({
-      kind: "model",
-      graph: {
-        name: "g",
-        inputs: [{ name: "x", type: tensorType("float32", SHAPE) }],
-        outputs: [{ name: "y", type: tensorType("float32", undefined) }],
-        nodes,
-        constants: new Map(Object.entries({ w: f32([4, 4, 1, 1], Array(16).fill(0.5)), ...constants })),
-        types: new Map(),
-      },
-      domains: new Map(),
-      metadata: new Map(),
-      producer: { name: "", version: "" },
-    });
-  const node = (op: string, inputs: string, output: string, attributes = {}): Node =>
-    makeNode(op, { inputs: inputs.split(" "), outputs: [output] }, { name: output, attributes });
   const regrids = (model: Model): string[] =>
     model.graph.nodes.filter((n) => n.metadata?.has(REGRID_KEY)).map((n) => n.inputs[0] as string);
 
   test("share one when the kernel fixes both alike, and the one that is fixed moves to the free one", () => {
-    const alike = small([node("Sigmoid", "x", "a"), node("Softmax", "x", "b"), node("Concat", "a b", "y", { axis: 1 })]);
+    const alike = small([
+      smallNode("Sigmoid", "x", "a"),
+      smallNode("Softmax", "x", "b"),
+      smallNode("Concat", "a b", "y", { axis: 1 }),
+    ]);
     expect(regrids(prepareForIntegers(alike, LITERT))).toEqual([]);
-    const mixed = small([node("Sigmoid", "x", "a"), node("Conv", "x w", "b"), node("Concat", "a b", "y", { axis: 1 })]);
+    const mixed = small([
+      smallNode("Sigmoid", "x", "a"),
+      smallNode("Conv", "x w", "b"),
+      smallNode("Concat", "a b", "y", { axis: 1 }),
+    ]);
     expect(regrids(prepareForIntegers(mixed, LITERT))).toEqual(["a"]);
     const { plan } = planned(mixed, LITERT);
     expect(plan.tensors.get("a")?.scale).toEqual([1 / 256]);
@@ -274,58 +257,54 @@ describe("values on grids that differ", () => {
   });
 
   test("move to the coarsest of two that are fixed, so that nothing is clipped", () => {
-    const both = small([node("Sigmoid", "x", "a"), node("Tanh", "x", "b"), node("Concat", "a b", "y", { axis: 1 })]);
+    const both = small([
+      smallNode("Sigmoid", "x", "a"),
+      smallNode("Tanh", "x", "b"),
+      smallNode("Concat", "a b", "y", { axis: 1 }),
+    ]);
     expect(regrids(prepareForIntegers(both, LITERT))).toEqual(["a"]);
     expect(planned(both, LITERT).plan.tensors.get("y")).toMatchObject({ scale: [1 / 128], zeroPoint: [0] });
   });
 
   test("keep the node that moves them through the pass that drops what does nothing", () => {
-    const both = small([node("Sigmoid", "x", "a"), node("Tanh", "x", "b"), node("Concat", "a b", "y", { axis: 1 })]);
+    const both = small([
+      smallNode("Sigmoid", "x", "a"),
+      smallNode("Tanh", "x", "b"),
+      smallNode("Concat", "a b", "y", { axis: 1 }),
+    ]);
     const ready = prepareForIntegers(both, LITERT);
     expect(regrids(dropNoopsPass().run(ready, ALLOW_ALL).model)).toEqual(["a"]);
   });
 });
 
 describe("an embedding", () => {
-  const graph = (nodes: Node[], constants: Readonly<Record<string, Tensor>> = {}): Model =>
-    inferTypes({
-      kind: "model",
-      graph: {
-        name: "g",
-        inputs: [{ name: "x", type: tensorType("float32", SHAPE) }],
-        outputs: [{ name: "y", type: tensorType("float32", undefined) }],
-        nodes,
-        constants: new Map(Object.entries({ w: f32([4, 4, 1, 1], Array(16).fill(0.5)), ...constants })),
-        types: new Map(),
-      },
-      domains: new Map(),
-      metadata: new Map(),
-      producer: { name: "", version: "" },
-    });
-  const node = (op: string, inputs: string, output: string, attributes = {}): Node =>
-    makeNode(op, { inputs: inputs.split(" "), outputs: [output] }, { name: output, attributes });
   const axes = { axes: i64([1], [1]), two: f32([], [2]), tiny: f32([], [1e-12]) };
 
   for (const [how, nodes] of [
-    ["LpNormalization", [node("LpNormalization", "e", "y", { axis: 1 })]],
-    ["ReduceL2 and Div", [node("ReduceL2", "e axes", "n"), node("Max", "n tiny", "m"), node("Div", "e m", "y")]],
+    ["LpNormalization", [smallNode("LpNormalization", "e", "y", { axis: 1 })]],
+    ["ReduceL2 and Div", [smallNode("ReduceL2", "e axes", "n"), smallNode("Max", "n tiny", "m"), smallNode("Div", "e m", "y")]],
     [
       "the root of summed squares",
-      [node("Mul", "e e", "s"), node("ReduceSum", "s axes", "n"), node("Sqrt", "n", "m"), node("Div", "e m", "y")],
+      [
+        smallNode("Mul", "e e", "s"),
+        smallNode("ReduceSum", "s axes", "n"),
+        smallNode("Sqrt", "n", "m"),
+        smallNode("Div", "e m", "y"),
+      ],
     ],
     [
       "the reciprocal of it",
       [
-        node("Pow", "e two", "s"),
-        node("ReduceSum", "s axes", "n"),
-        node("Sqrt", "n", "m"),
-        node("Reciprocal", "m", "r"),
-        node("Mul", "r e", "y"),
+        smallNode("Pow", "e two", "s"),
+        smallNode("ReduceSum", "s axes", "n"),
+        smallNode("Sqrt", "n", "m"),
+        smallNode("Reciprocal", "m", "r"),
+        smallNode("Mul", "r e", "y"),
       ],
     ],
   ] as const) {
     test(`keeps its own scale, and is brought to unit length in float by ${how}`, () => {
-      const model = graph([node("Conv", "x w", "e"), ...nodes], axes);
+      const model = small([smallNode("Conv", "x w", "e"), ...nodes], axes);
       const { plan } = planned(model, LITERT);
       expect(plan.tensors.get("e")?.dtype).toBe("int8");
       for (const n of nodes) {
@@ -337,7 +316,7 @@ describe("an embedding", () => {
   }
 
   test("may be normalised in integers where more integers follow", () => {
-    const model = graph([node("LpNormalization", "x", "e", { axis: 1 }), node("Conv", "e w", "y")]);
+    const model = small([smallNode("LpNormalization", "x", "e", { axis: 1 }), smallNode("Conv", "e w", "y")]);
     expect(planned(model, LITERT).plan.tensors.get("e")).toMatchObject({ scale: [1 / 128], zeroPoint: [0] });
   });
 });

@@ -1,8 +1,8 @@
 import { seededRandom } from "@tessera/core/base/random";
-import { type Model, type Node, tensorType } from "@tessera/core/graph/model";
-import { float, makeNode } from "@tessera/core/graph/node";
+import type { Model, Node } from "@tessera/core/graph/model";
+import { float } from "@tessera/core/graph/node";
 import { countOf, f32, fromNumbers, i64, type Tensor } from "@tessera/core/graph/tensor";
-import { inferTypes } from "@tessera/core/ops/infer-types";
+import { smallModel, smallNode } from "../small-model.ts";
 
 /** A small network around one operator. */
 export interface RuleModel {
@@ -22,10 +22,8 @@ function noise(...shape: number[]): Tensor {
   );
 }
 
-/** `"x w - b"`: names by blanks, a dash for an absent one. */
 function node(op: string, inputs: string, outputs: string, attributes = {}): Node {
-  const names = inputs.split(" ").map((name) => (name === "-" ? "" : name));
-  return makeNode(op, { inputs: names, outputs: outputs.split(" ") }, { name: `${op}:${outputs}`, attributes });
+  return smallNode(op, inputs, outputs, attributes, `${op}:${outputs}`);
 }
 
 interface Parts {
@@ -35,21 +33,7 @@ interface Parts {
 }
 
 function ruleModel(op: string, says: string, { nodes, constants = {}, x = [1, 8, 8, 8] }: Parts): RuleModel {
-  const model = inferTypes({
-    kind: "model",
-    graph: {
-      name: "rule",
-      inputs: [{ name: "x", type: tensorType("float32", x) }],
-      outputs: [{ name: "y", type: tensorType("float32", undefined) }],
-      nodes,
-      constants: new Map(Object.entries(constants)),
-      types: new Map(),
-    },
-    domains: new Map(),
-    metadata: new Map(),
-    producer: { name: "", version: "" },
-  });
-  return { op, says, model };
+  return { op, says, model: smallModel({ x, nodes, constants }) };
 }
 
 /** An operator by itself on the input. */
