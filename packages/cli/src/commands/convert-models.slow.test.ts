@@ -1,9 +1,10 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { printedBy } from "@tessera/testkit/printed";
 import { sharedDir } from "@tessera/testkit/shared";
 import { runCommand } from "citty";
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { convert } from "./convert.ts";
 
 const shared = sharedDir();
@@ -47,15 +48,9 @@ describe.skipIf(shared === undefined)("convert on the models of ../shared", () =
 
   // biome-ignore lint/suspicious/noExplicitAny: reports are looked into field by field
   async function converted(file: string, to: string, ...args: readonly string[]): Promise<any> {
-    const printed: string[] = [];
-    vi.spyOn(process.stdout, "write").mockImplementation((chunk) => printed.push(String(chunk)) > 0);
-    try {
-      const out = join(folder, `${basename(file)}.${to}`);
-      await runCommand(convert, { rawArgs: [join(models, file), "-o", out, "--trials", "2", ...args, "--json", "--quiet"] });
-    } finally {
-      vi.restoreAllMocks();
-    }
-    return JSON.parse(printed.join(""));
+    const out = join(folder, `${basename(file)}.${to}`);
+    const rawArgs = [join(models, file), "-o", out, "--trials", "2", ...args, "--json", "--quiet"];
+    return JSON.parse((await printedBy(() => runCommand(convert, { rawArgs }))).out);
   }
 
   test.each(FLOAT)("%s to %s", async (file, to, relative) => {

@@ -5,10 +5,11 @@ import { parseCropIndex } from "@tessera/core/modality/face/crop-cache";
 import { parseCard } from "@tessera/core/modality/read-card";
 import type { OptimizeReport } from "@tessera/core/protocol/report";
 import { cardPath } from "@tessera/testkit/cards";
+import { printedBy } from "@tessera/testkit/printed";
 import { sharedDir } from "@tessera/testkit/shared";
 import { smallLfw } from "@tessera/testkit/small-lfw";
 import { type CommandDef, runCommand } from "citty";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { sha256 } from "../io/files.ts";
 import type { EvaluateReport } from "../work/evaluate.ts";
 import { evaluate } from "./evaluate.ts";
@@ -28,14 +29,7 @@ describe.skipIf(shared === undefined)("optimize on a small part of LFW (needs ..
   const cache = process.env["TESSERA_CACHE"];
 
   async function run(command: CommandDef, ...args: readonly string[]): Promise<string> {
-    const printed: string[] = [];
-    vi.spyOn(process.stdout, "write").mockImplementation((chunk) => printed.push(String(chunk)) > 0);
-    try {
-      await runCommand(command, { rawArgs: [...args, "--quiet"] });
-    } finally {
-      vi.restoreAllMocks();
-    }
-    return printed.join("");
+    return (await printedBy(() => runCommand(command, { rawArgs: [...args, "--quiet"] }))).out;
   }
 
   beforeAll(async () => {

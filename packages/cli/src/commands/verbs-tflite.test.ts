@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { modelFromOnnx } from "@tessera/core/convert/onnx/bytes";
 import { modelFromTflite } from "@tessera/core/convert/tflite/bytes";
+import { printedBy } from "@tessera/testkit/printed";
 import { convFile, convInput } from "@tessera/testkit/runtime-models";
 import { type CommandDef, runCommand } from "citty";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
@@ -24,15 +25,7 @@ const exitCode = process.exitCode;
 const at = (name: string): string => join(folder, name);
 
 async function run(command: CommandDef, ...args: readonly string[]): Promise<string> {
-  const out: string[] = [];
-  vi.spyOn(process.stdout, "write").mockImplementation((chunk) => out.push(String(chunk)) > 0);
-  vi.spyOn(process.stderr, "write").mockImplementation(() => true);
-  try {
-    await runCommand(command, { rawArgs: [...args, "--quiet"] });
-    return out.join("");
-  } finally {
-    vi.restoreAllMocks();
-  }
+  return (await printedBy(() => runCommand(command, { rawArgs: [...args, "--quiet"] }))).out;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: reports are looked into field by field
@@ -59,7 +52,6 @@ beforeEach(() => {
   process.exitCode = undefined;
 });
 afterEach(() => {
-  vi.restoreAllMocks();
   process.exitCode = exitCode;
 });
 

@@ -6,6 +6,7 @@ import { makeNode } from "@tessera/core/graph/node";
 import { f32, view } from "@tessera/core/graph/tensor";
 import { planFromJson } from "@tessera/core/quant/plan-json";
 import { onnxFile } from "@tessera/testkit/onnx-file";
+import { type Printed, printedBy } from "@tessera/testkit/printed";
 import { convFile, convInput } from "@tessera/testkit/runtime-models";
 import { type CommandDef, runCommand } from "citty";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
@@ -38,29 +39,13 @@ beforeEach(() => {
   process.exitCode = undefined;
 });
 afterEach(() => {
-  vi.restoreAllMocks();
   process.exitCode = exitCode;
 });
 
 /** Runs a verb in this process. What it printed, and the exit code that it set. */
-async function run(
-  command: CommandDef,
-  ...args: readonly string[]
-): Promise<{ readonly out: string; readonly err: string; readonly code: unknown }> {
-  const out: string[] = [];
-  const err: string[] = [];
-  const catching = (into: string[]) => (chunk: string | Uint8Array) => {
-    into.push(String(chunk));
-    return true;
-  };
-  vi.spyOn(process.stdout, "write").mockImplementation(catching(out));
-  vi.spyOn(process.stderr, "write").mockImplementation(catching(err));
-  try {
-    await runCommand(command, { rawArgs: [...args] });
-    return { out: out.join(""), err: err.join(""), code: process.exitCode };
-  } finally {
-    vi.restoreAllMocks();
-  }
+async function run(command: CommandDef, ...args: readonly string[]): Promise<Printed & { readonly code: unknown }> {
+  const printed = await printedBy(() => runCommand(command, { rawArgs: [...args] }));
+  return { ...printed, code: process.exitCode };
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: reports are looked into field by field
