@@ -4,6 +4,17 @@ import { FACE_MODELS, TFLITE_FACES } from "./demo-packages.ts";
 
 const PROVENANCE = `npm package ${FACE_MODELS.name}@${FACE_MODELS.version}; its authors say nothing of training data`;
 
+/** What both embedding networks are fed: a face of 112 x 112 pixels, aligned as ArcFace's are. */
+const ALIGNED_FACE = {
+  kind: "image",
+  tensor: "input",
+  width: 112,
+  height: 112,
+  scale: 1,
+  std: [128, 128, 128],
+  placement: { kind: "align", template: "arcface-112" },
+} as const;
+
 /**
  * The embedding network. Size, alignment, mean and scale follow the package's own code. The colour order was measured, because that code leaves
  * it open (it feeds what a canvas gives, which its detector takes for BGR): on the demo's evaluation faces d' is 6.3 with BGR and 5.0 with RGB.
@@ -14,18 +25,7 @@ export const EMBEDDING_CARD: FaceEmbeddingCard = {
   name: "faceplugin-embedding",
   modality: "face",
   task: "embedding",
-  input: {
-    kind: "image",
-    tensor: "input",
-    width: 112,
-    height: 112,
-    layout: "NCHW",
-    colour: "BGR",
-    scale: 1,
-    mean: [127, 127, 127],
-    std: [128, 128, 128],
-    placement: { kind: "align", template: "arcface-112" },
-  },
+  input: { ...ALIGNED_FACE, layout: "NCHW", colour: "BGR", mean: [127, 127, 127] },
   output: { kind: "embedding", tensor: "output", dimension: 512, metric: "cosine", normalised: false },
   thresholds: [],
   licence: FACE_MODELS.licence,
@@ -44,18 +44,7 @@ export const TFLITE_CARD: FaceEmbeddingCard = {
   name: "mobilefacenet-sirius",
   modality: "face",
   task: "embedding",
-  input: {
-    kind: "image",
-    tensor: "input",
-    width: 112,
-    height: 112,
-    layout: "NHWC",
-    colour: "RGB",
-    scale: 1,
-    mean: [127.5, 127.5, 127.5],
-    std: [128, 128, 128],
-    placement: { kind: "align", template: "arcface-112" },
-  },
+  input: { ...ALIGNED_FACE, layout: "NHWC", colour: "RGB", mean: [127.5, 127.5, 127.5] },
   output: { kind: "embedding", tensor: "embeddings", dimension: 192, metric: "cosine", normalised: false },
   thresholds: [],
   licence: TFLITE_FACES.licence,
