@@ -45,54 +45,75 @@ function groupsOf(site: Site, all: number, own: number): number {
   return all / own;
 }
 
+/** How a convolution slides, along its spatial axes in order. */
+interface Slide {
+  /** Sizes of the window. */
+  readonly kernel: readonly number[];
+  readonly strides: readonly number[];
+  readonly dilations: readonly number[];
+  readonly padding: number | undefined;
+}
+
+/** A convolution of input 0, [N, sizes, C], with weights 1 and bias 2: what all of them have in common. */
+function slidingConv(
+  site: Site,
+  slide: Slide,
+  {
+    perm,
+    group,
+    activation,
+  }: { readonly perm: readonly number[]; readonly group: number; readonly activation: number | undefined },
+): readonly string[] {
+  const shape = requireRank(site, 0, slide.kernel.length + 2);
+  // Where the file spells a dilation or a padding in operators of its own around this one, they say what it really is.
+  const dilations = site.window?.dilations ?? slide.dilations;
+  const windows = slide.strides.map((stride, i) => ({
+    size: shape[i + 1] as number,
+    kernel: slide.kernel[i] as number,
+    stride,
+    dilation: dilations[i] as number,
+  }));
+  const y = convolve(site, site.value(0), {
+    op: "Conv",
+    weight: parameter(site, 1, { perm, axis: 0 }),
+    bias: bias(site, 2),
+    strides: slide.strides,
+    dilations,
+    pads: site.window?.pads ?? padsOf(site, slide.padding, windows),
+    group,
+  });
+  return [activated(site, y, activation)];
+}
+
 /** CONV_2D: weights [O, kh, kw, I / groups]. */
 const conv2d: RaiseRow = (site) => {
   const options = optionsOf(site, "Conv2DOptions");
-  const [, height, width, channels] = requireRank(site, 0, 4) as readonly [number, number, number, number];
+  const [, , , channels] = requireRank(site, 0, 4) as readonly [number, number, number, number];
   const [, kh, kw, own] = requireRank(site, 1, 4) as readonly [number, number, number, number];
-  const strides = [options.strideH ?? 0, options.strideW ?? 0] as const;
-  const dilations = site.window?.dilations ?? ([options.dilationHFactor ?? 1, options.dilationWFactor ?? 1] as const);
-  const y = convolve(site, site.value(0), {
-    op: "Conv",
-    weight: parameter(site, 1, { perm: [0, 3, 1, 2], axis: 0 }),
-    bias: bias(site, 2),
-    strides,
-    dilations,
-    pads:
-      site.window?.pads ??
-      padsOf(site, options.padding, [
-        { size: height, kernel: kh, stride: strides[0], dilation: dilations[0] },
-        { size: width, kernel: kw, stride: strides[1], dilation: dilations[1] },
-      ]),
-    group: groupsOf(site, channels, own),
-  });
-  return [activated(site, y, options.fusedActivationFunction)];
+  const slide = {
+    kernel: [kh, kw],
+    strides: [options.strideH ?? 0, options.strideW ?? 0],
+    dilations: [options.dilationHFactor ?? 1, options.dilationWFactor ?? 1],
+    padding: options.padding,
+  };
+  const group = groupsOf(site, channels, own);
+  return slidingConv(site, slide, { perm: [0, 3, 1, 2], group, activation: options.fusedActivationFunction });
 };
 
 /** DEPTHWISE_CONV_2D: weights [1, kh, kw, C * multiplier]; output channel c * multiplier + m reads channel c, as groups do in ONNX. */
 const depthwiseConv2d: RaiseRow = (site) => {
   const options = optionsOf(site, "DepthwiseConv2DOptions");
-  const [, height, width, channels] = requireRank(site, 0, 4) as readonly [number, number, number, number];
+  const [, , , channels] = requireRank(site, 0, 4) as readonly [number, number, number, number];
   const [one, kh, kw, outputs] = requireRank(site, 1, 4) as readonly [number, number, number, number];
   if (one !== 1 || channels === 0 || outputs % channels !== 0)
     throw site.refuse(`its weights are [${[one, kh, kw, outputs]}] for ${channels} channels`);
-  const strides = [options.strideH ?? 0, options.strideW ?? 0] as const;
-  const dilations = site.window?.dilations ?? ([options.dilationHFactor ?? 1, options.dilationWFactor ?? 1] as const);
-  const y = convolve(site, site.value(0), {
-    op: "Conv",
-    weight: parameter(site, 1, { perm: [3, 0, 1, 2], axis: 0 }),
-    bias: bias(site, 2),
-    strides,
-    dilations,
-    pads:
-      site.window?.pads ??
-      padsOf(site, options.padding, [
-        { size: height, kernel: kh, stride: strides[0], dilation: dilations[0] },
-        { size: width, kernel: kw, stride: strides[1], dilation: dilations[1] },
-      ]),
-    group: channels,
-  });
-  return [activated(site, y, options.fusedActivationFunction)];
+  const slide = {
+    kernel: [kh, kw],
+    strides: [options.strideH ?? 0, options.strideW ?? 0],
+    dilations: [options.dilationHFactor ?? 1, options.dilationWFactor ?? 1],
+    padding: options.padding,
+  };
+  return slidingConv(site, slide, { perm: [3, 0, 1, 2], group: channels, activation: options.fusedActivationFunction });
 };
 
 /** CONV_3D: weights [kd, kh, kw, I / groups, O]. */
@@ -100,24 +121,14 @@ const conv3d: RaiseRow = (site) => {
   const options = optionsOf(site, "Conv3DOptions");
   const shape = requireRank(site, 0, 5);
   const kernel = requireRank(site, 1, 5);
-  const strides = [options.strideD ?? 0, options.strideH ?? 0, options.strideW ?? 0];
-  const dilations = [options.dilationDFactor ?? 1, options.dilationHFactor ?? 1, options.dilationWFactor ?? 1];
-  const windows = strides.map((stride, i) => ({
-    size: shape[i + 1] as number,
-    kernel: kernel[i] as number,
-    stride,
-    dilation: dilations[i] as number,
-  }));
-  const y = convolve(site, site.value(0), {
-    op: "Conv",
-    weight: parameter(site, 1, { perm: [4, 3, 0, 1, 2], axis: 0 }),
-    bias: bias(site, 2),
-    strides,
-    dilations,
-    pads: padsOf(site, options.padding, windows),
-    group: groupsOf(site, shape[4] as number, kernel[3] as number),
-  });
-  return [activated(site, y, options.fusedActivationFunction)];
+  const slide = {
+    kernel: kernel.slice(0, 3),
+    strides: [options.strideD ?? 0, options.strideH ?? 0, options.strideW ?? 0],
+    dilations: [options.dilationDFactor ?? 1, options.dilationHFactor ?? 1, options.dilationWFactor ?? 1],
+    padding: options.padding,
+  };
+  const group = groupsOf(site, shape[4] as number, kernel[3] as number);
+  return slidingConv(site, slide, { perm: [4, 3, 0, 1, 2], group, activation: options.fusedActivationFunction });
 };
 
 /**
