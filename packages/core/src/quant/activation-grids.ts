@@ -9,13 +9,13 @@ import type { FixedGrid } from "./grid-groups.ts";
 import { createHistogram, type Histogram, mergeHistogram, observe } from "./histogram.ts";
 import type { Observations } from "./observe.ts";
 import type { Placement } from "./placement.ts";
-import { chooseRange, type RangeMethod, type RangeOptions } from "./range.ts";
+import { chooseRange, type RangeChoice, type RangeOptions, rangeByChoice } from "./range.ts";
 
 /** How {@link activationGrids} chooses ranges. */
 export interface GridOptions {
   readonly range: Required<Pick<RangeOptions, "method" | "percentile">>;
-  /** Range method for single tensors, by name; for a group, by that of its first member. */
-  readonly rangeOf?: ReadonlyMap<string, RangeMethod>;
+  /** Choice for single tensors, by name; for a group, that of the first of its members that has one. */
+  readonly rangeOf?: ReadonlyMap<string, RangeChoice>;
 }
 
 /**
@@ -52,7 +52,8 @@ export function activationGrids(
     if (known !== undefined) return { ...known, reason: `one grid with ${name === first ? others[0] : first}` };
     const all = createHistogram(seen(first).counts.length);
     for (const member of members) mergeHistogram(all, seen(member));
-    const made = encodingOf(first, all, target, { ...options, samples: observations.samples });
+    const named = members.find((member) => options.rangeOf?.has(member)) ?? first;
+    const made = encodingOf(named, all, target, { ...options, samples: observations.samples });
     const encoding = { ...made, reason: `one grid with ${name === first ? others.join(", ") : first}: ${made.reason}` };
     ofGroup.set(members, encoding);
     return encoding;
@@ -103,13 +104,15 @@ function encodingOf(
 ): Encoding {
   const { dtype, symmetric } = target.activations;
   const { range: ranges, rangeOf, samples } = options;
-  const method = rangeOf?.get(name) ?? ranges.method;
   const [low, high] = LEVELS[dtype];
   // The symmetric 16-bit type leaves its lowest integer out.
   const levels = high - low + (dtype === "int16" ? 0 : 1);
-  const range = chooseRange(histogram, { ...ranges, method, symmetric, levels });
-  const called = method === "percentile" ? `percentile ${ranges.percentile}` : method;
-  const reason = `${called} over ${samples} samples: [${short(range.min)}, ${short(range.max)}] of [${short(histogram.min)}, ${short(histogram.max)}]`;
+  const range = rangeByChoice(histogram, rangeOf?.get(name) ?? ranges.method, {
+    percentile: ranges.percentile,
+    symmetric,
+    levels,
+  });
+  const reason = `${range.called} over ${samples} samples: [${short(range.min)}, ${short(range.max)}] of [${short(histogram.min)}, ${short(histogram.max)}]`;
   return activationEncoding(range, { dtype, symmetric, reason });
 }
 

@@ -31,6 +31,38 @@ export interface ValueRange {
   readonly max: number;
 }
 
+/** What may be said of the range of one tensor: a method, the percentile method at a figure of its own, or the very range. */
+export type RangeChoice = RangeMethod | { readonly percentile: number } | ValueRange;
+
+/** The range of a tensor by a choice of its own, and what to call it: "mse", "percentile 99.9", "given". */
+export interface ChosenRange extends ValueRange {
+  readonly called: string;
+}
+
+/**
+ * The range that a {@link RangeChoice} means. A given range is widened to zero, and to both sides alike where it must be symmetric.
+ *
+ * @throws PLAN_INVALID for a range that is not finite or whose ends are the wrong way round, and as {@link chooseRange} does
+ */
+export function rangeByChoice(
+  histogram: Histogram,
+  choice: RangeChoice,
+  options: Omit<RangeOptions, "method"> = {},
+): ChosenRange {
+  if (typeof choice === "string") {
+    const { percentile } = { ...RANGE_DEFAULTS, ...options };
+    return {
+      ...chooseRange(histogram, { ...options, method: choice }),
+      called: choice === "percentile" ? `percentile ${percentile}` : choice,
+    };
+  }
+  if ("percentile" in choice) return rangeByChoice(histogram, "percentile", { ...options, percentile: choice.percentile });
+  const { min, max } = choice;
+  if (!Number.isFinite(min) || !Number.isFinite(max) || min > max)
+    throw fail("PLAN_INVALID", `Cannot use the range [${min}, ${max}]: it must be finite, the lower end first`);
+  return { ...withZero(min, max, options.symmetric ?? RANGE_DEFAULTS.symmetric), called: "given" };
+}
+
 /**
  * The range that a quantized tensor should cover.
  *

@@ -10,16 +10,18 @@ import { activationGrids } from "./activation-grids.ts";
 import { type WeightMethod, weightEncoding } from "./encoding.ts";
 import type { Observations } from "./observe.ts";
 import type { Placement, WeightPlace } from "./placement.ts";
-import { RANGE_DEFAULTS, type RangeMethod, type RangeOptions } from "./range.ts";
+import { RANGE_DEFAULTS, type RangeChoice, type RangeOptions } from "./range.ts";
 
 /** Options of {@link staticPlan}. */
 export interface StaticPlanOptions {
   readonly range?: Pick<RangeOptions, "method" | "percentile">;
-  /** Range method for single tensors, by name. */
-  readonly rangeOf?: ReadonlyMap<string, RangeMethod>;
+  /** Range of single tensors, by name: a method, a percentile of their own, or the very range. */
+  readonly rangeOf?: ReadonlyMap<string, RangeChoice>;
   readonly perChannel?: boolean;
   /** How weight scales are found. */
   readonly weights?: WeightMethod;
+  /** Bits of weights: 4 use the integers -7 to 7 of an int8, so that the same kernels run them (a stress, and a preview of int4 storage). */
+  readonly weightBits?: 8 | 4;
   /** Use 7-bit weights; the caller decides from the target's rule and the processor. */
   readonly reducedRange?: boolean;
   readonly evidence?: CalibrationEvidence;
@@ -32,6 +34,7 @@ export const STATIC_PLAN_DEFAULTS = {
   range: { method: "mse", percentile: RANGE_DEFAULTS.percentile },
   perChannel: true,
   weights: "max",
+  weightBits: 8,
   reducedRange: false,
 } as const satisfies StaticPlanOptions;
 
@@ -84,9 +87,11 @@ function placeWeight(
   const input = tensors.get(place.input);
   if (weight === undefined || input === undefined)
     throw fail("PLAN_INVALID", `Cannot encode the weight of ${place.node}: it or its input has no encoding`);
-  const { perChannel, weights, reducedRange } = { ...STATIC_PLAN_DEFAULTS, ...options };
+  const { perChannel, weights, weightBits, reducedRange } = { ...STATIC_PLAN_DEFAULTS, ...options };
   const axis = perChannel ? channelAxis(model, target, place) : undefined;
-  const limit = reducedRange ? 64 : 127;
+  const limit = weightBits === 4 ? 7 : reducedRange ? 64 : 127;
+  const bits =
+    weightBits === 4 ? ", 4 bits (-7 to 7) stored as int8" : reducedRange ? ", 7 bits because sums would saturate" : "";
   const bias = place.bias === undefined ? undefined : model.graph.constants.get(place.bias);
   const inputScale = input.scale[0] as number;
   // A scale may not be so small that the bias overflows its 32 bits.
@@ -97,7 +102,7 @@ function placeWeight(
     method: weights,
     limit,
     ...(axis === undefined ? { atLeast: [Math.max(0, ...floors)] } : { axis, atLeast: floors }),
-    reason: `${axis === undefined ? "one scale" : `scale per output channel (axis ${axis})`}, symmetric, ${weights === "mse" ? "least squared error" : "largest magnitude"}${reducedRange ? ", 7 bits because sums would saturate" : ""}`,
+    reason: `${axis === undefined ? "one scale" : `scale per output channel (axis ${axis})`}, symmetric, ${weights === "mse" ? "least squared error" : "largest magnitude"}${bits}`,
   });
   tensors.set(place.weight, encoding);
   if (bias === undefined || place.bias === undefined) return;
