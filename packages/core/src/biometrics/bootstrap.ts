@@ -159,7 +159,7 @@ function summarise(run: PointRun, settings: Required<BootstrapOptions>): Bootstr
 }
 
 /** A bootstrap cannot see a variance where nobody failed (or everybody did): then the exact interval with people as the trials. */
-function tarInterval(interval: Interval, point: OperatingPoint, people: number): Interval {
+export function tarInterval(interval: Interval, point: OperatingPoint, people: number): Interval {
   const { confidence } = interval;
   if (point.falseNonMatches !== 0 && point.falseNonMatches !== point.genuineCount) return interval;
   const missed = clopperPearson(point.falseNonMatches === 0 ? 0 : people, people, { confidence });

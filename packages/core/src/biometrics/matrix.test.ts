@@ -39,7 +39,7 @@ describe("enrol x probe matrix", () => {
     const point = matrix.cells[0]?.[0]?.points[0];
     if (point?.kind !== "matrix-point") throw new Error("too few");
     expect(point.own).toEqual(operatingPoint(rankScores(compareAll(fp32, allPairs(subjects))), 1e-2));
-    expect(point).toMatchObject({ drop: 0, verdict: "interchangeable" });
+    expect(point).toMatchObject({ drop: 0, verdict: "templates stay" });
   });
 
   it("compares both directions between two models", () => {
@@ -50,8 +50,8 @@ describe("enrol x probe matrix", () => {
   });
 
   it("tells models that mix from models that do not", () => {
-    expect(matrix.cells[0]?.[1]?.verdict).toBe("interchangeable");
-    expect(matrix.cells[1]?.[0]?.verdict).toBe("interchangeable");
+    expect(matrix.cells[0]?.[1]?.verdict).toBe("templates stay");
+    expect(matrix.cells[1]?.[0]?.verdict).toBe("templates stay");
     expect(matrix.cells[0]?.[2]?.verdict).toBe("re-enrol");
   });
 
@@ -67,7 +67,7 @@ describe("enrol x probe matrix", () => {
       subjects,
       { fars: [1e-2], maxDrop: 0.05 },
     ).cells[0]?.[1];
-    expect(cell?.verdict).toBe("refit-threshold");
+    expect(cell?.verdict).toBe("re-fit threshold");
   });
 
   it("measures a mixed cell by the worse of its two models", () => {
@@ -92,7 +92,7 @@ describe("enrol x probe matrix", () => {
 
   it("leaves unanswered what too few comparisons cannot say, and gives intervals on request", () => {
     expect(matrix.cells[0]?.[1]?.points[1]).toMatchObject({ kind: "insufficient-data", far: 1e-6 });
-    expect(enrolProbeMatrix(models.slice(0, 1), subjects, { fars: [1e-6] }).cells[0]?.[0]?.verdict).toBe("unknown");
+    expect(enrolProbeMatrix(models.slice(0, 1), subjects, { fars: [1e-6] }).cells[0]?.[0]?.verdict).toBe("insufficient data");
     const withIntervals = enrolProbeMatrix(models.slice(0, 1), subjects, { fars: [1e-2], replicates: 50 }).cells[0]?.[0]
       ?.points[0];
     if (withIntervals?.kind !== "matrix-point") throw new Error("too few");

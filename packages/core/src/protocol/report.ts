@@ -295,19 +295,70 @@ export interface Pick {
   readonly passedOver: readonly { readonly id: string; readonly why: string }[];
 }
 
+/**
+ * What enrolling with one model and probing with another means for templates that exist. "templates stay": at the threshold in use; "re-fit
+ * threshold": at another one; "adapter suffices": mapped by a small matrix; "re-enrol": not at all.
+ */
+export type TemplateVerdict = "templates stay" | "re-fit threshold" | "adapter suffices" | "re-enrol" | "insufficient data";
+
 /** Enrolling with one model and probing with another: rows enrol, columns probe. */
 export interface CompatibilityMatrix {
   readonly far: number;
   readonly models: readonly string[];
   /** cells[enrol][probe]. */
-  readonly cells: readonly (readonly {
-    readonly tar?: number;
-    readonly threshold?: number;
-    readonly fmrAtBaselineThreshold?: number;
-    /** What mixing the two models means; absent where there are too few comparisons. */
-    readonly verdict?: "interchangeable" | "refit-threshold" | "re-enrol";
-  }[])[];
+  readonly cells: readonly (readonly CompatibilityCell[])[];
   readonly verdict: string;
+  /** How the cells were counted, in words. */
+  readonly convention?: string;
+  /** The two models whose cells matter most: enrolled with the previous one, probed with the new one. */
+  readonly previous?: { readonly gallery: string; readonly probe: string };
+}
+
+/** One gallery and probe model. */
+export interface CompatibilityCell {
+  /** At the matrix's FAR, with the cell's own threshold; absent where there are too few comparisons, or the two give different numbers of values. */
+  readonly tar?: number;
+  readonly threshold?: number;
+  /** FAR realised at the gallery's threshold. */
+  readonly fmrAtBaselineThreshold?: number;
+  /** What mixing the two models means. */
+  readonly verdict?: TemplateVerdict;
+  /** Every FAR that was asked for and answered, the matrix's first. */
+  readonly points?: readonly CompatibilityPoint[];
+  /** Templates of the gallery model mapped into the space of the probe model. */
+  readonly adapter?: CompatibilityAdapter;
+  /** Why there is no adapter, where one was wanted. */
+  readonly noAdapter?: string;
+}
+
+/** A cell at one FAR. */
+export interface CompatibilityPoint {
+  readonly far: number;
+  readonly tar: Estimate;
+  readonly threshold: number;
+  /** TAR of the worse of the two models on its own minus this TAR. */
+  readonly drop: Estimate;
+  /** At the threshold that is in use: the gallery model's; for mapped templates the probe model's. */
+  readonly inUse: { readonly threshold: number; readonly tar: number; readonly realisedFar: number };
+  readonly genuine: number;
+  readonly impostor: number;
+  readonly verdict: TemplateVerdict;
+}
+
+/** A matrix that maps templates of one model into the space of another, and what it achieves on people it was not fitted to. */
+export interface CompatibilityAdapter {
+  readonly kind: "orthogonal" | "affine";
+  readonly sizeBytes: number;
+  /** Unlabelled samples it was fitted to. */
+  readonly samples: number;
+  readonly points: readonly CompatibilityPoint[];
+  /** TAR gained over templates as they are, at the matrix's FAR; absent where those cannot be compared. */
+  readonly gain?: Estimate;
+  readonly suffices: boolean;
+  readonly tried: readonly { readonly kind: "orthogonal" | "affine"; readonly tar: number }[];
+  /** The written file, when it was asked for. */
+  readonly file?: string;
+  readonly sha256?: string;
 }
 
 /** Layer by layer against float, for the pick or the smallest integer candidate. */
