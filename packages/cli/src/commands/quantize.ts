@@ -1,7 +1,7 @@
 import { fail } from "@tessera/core/base/error";
 import { faceEmbeddingCard } from "@tessera/core/modality/card";
 import type { FusionSummary } from "@tessera/core/protocol/report";
-import { planFromJson, planToJson } from "@tessera/core/quant/plan-json";
+import { planToJson } from "@tessera/core/quant/plan-json";
 import { targetById } from "@tessera/core/targets/table";
 import type { Target } from "@tessera/core/targets/target";
 import { findCard } from "../io/card-file.ts";
@@ -18,6 +18,8 @@ import { choiceOption, numberOption, verb } from "../ui/verb.ts";
 import { rowsOfRole } from "../work/accuracy.ts";
 import { cardFor } from "../work/card-terms.ts";
 import { batchOf, cropFeeds } from "../work/embed.ts";
+import { EXPORT_KINDS, type Exported, exportKinds, exportLines } from "../work/export.ts";
+import { exportAll, planOfText } from "../work/export-plans.ts";
 import { type Inputs, inputsFor } from "../work/feeds.ts";
 import { computesIntegers, fusionOf } from "../work/fusion.ts";
 import { floatOf } from "../work/lifted.ts";
@@ -46,6 +48,7 @@ interface QuantizeReport {
   readonly plan?: string;
   readonly notes: readonly string[];
   readonly fusion?: FusionSummary;
+  readonly exports?: readonly Exported[];
   /** Against the float model, simplified. */
   readonly compared: string;
   readonly outputs: Quantized["outputs"];
@@ -74,7 +77,11 @@ export const quantize = verb(
       description: "For TFLite: float inputs and outputs, or int8 (whatever integers the network computes in)",
       default: "float",
     },
-    plan: { type: "string", description: "Apply this plan.json, made before and perhaps edited, instead of calibrating" },
+    plan: {
+      type: "string",
+      description: "Apply this plan.json, made before and perhaps edited, or encodings of AIMET, instead of calibrating",
+    },
+    export: { type: "string", description: `Write it for tools that are not here as well: ${EXPORT_KINDS.join(", ")}` },
     simplify: { type: "boolean", description: "Simplify first, with proof", default: true },
     seed: { type: "string", description: "Seed of random inputs where none are given", default: "1" },
   },
@@ -95,13 +102,15 @@ export const quantize = verb(
       throw fail("USAGE", `Cannot write ${output} for ${target.id}: its files are .${target.format}`, {
         hint: ending === "tflite" ? "Use --target litert" : `Write to a name that ends in .${target.format}`,
       });
-    const plan = args.plan === undefined ? undefined : planFromJson(readText(args.plan));
+    const imported = args.plan === undefined ? undefined : planOfText(readText(args.plan), { model, target });
+    const plan = imported?.plan;
+    const kinds = args.export === undefined ? [] : exportKinds(args.export);
     if (plan !== undefined && scheme !== "static" && scheme !== "int16x8")
       throw fail("USAGE", `Cannot use --plan with --scheme ${scheme}: plans are static`);
     const runtimes = createRuntimes();
     const host = await runtimes.get(target.format === "onnx" ? target.runtime : "ort-node");
     const calibration = await samplesOf();
-    const { variant, compared, outputs } = await quantizeModel({
+    const quantized = await quantizeModel({
       model,
       scheme,
       target,
@@ -117,12 +126,25 @@ export const quantize = verb(
       progress,
       signal: tools.signal,
     });
+    const { variant, compared, outputs } = quantized;
     progress.stage("checking what the runtime fuses");
     const fusion = computesIntegers(variant) ? await fusionOf(variant, target) : undefined;
     tools.signal.throwIfAborted();
     const planFile = variant.plan === undefined ? undefined : `${stemOf(output)}.plan.json`;
     if (variant.plan !== undefined && planFile !== undefined) writeFile(planFile, planToJson(variant.plan));
     writeFile(output, variant.bytes);
+    const exported = await exportAll({
+      kinds,
+      model: quantized.model,
+      stem: stemOf(output),
+      host,
+      method,
+      ...(percentile === undefined ? {} : { percentile }),
+      ...(variant.plan === undefined ? {} : { plan: variant.plan }),
+      ...(calibration === undefined ? {} : { calibration }),
+      progress,
+      signal: tools.signal,
+    });
     progress.end();
     const report: QuantizeReport = {
       kind: "tessera-quantize-report",
@@ -132,8 +154,9 @@ export const quantize = verb(
       target: target.id,
       scheme: variant.scheme,
       ...(planFile === undefined ? {} : { plan: planFile }),
-      notes: [...notes, ...variant.notes],
+      notes: [...notes, ...(imported?.notes ?? []), ...variant.notes],
       ...(fusion === undefined ? {} : { fusion }),
+      ...(exported.length === 0 ? {} : { exports: exported }),
       compared,
       outputs,
     };
@@ -194,5 +217,6 @@ function quantizeLines(report: QuantizeReport): readonly (string | undefined)[] 
     ),
     `${bytes(report.input.sizeBytes)} to ${bytes(report.output.sizeBytes)}`,
     `written: ${report.output.file}${report.plan === undefined ? "" : ` and ${report.plan}`}`,
+    ...(report.exports ?? []).flatMap(exportLines),
   ];
 }

@@ -58,6 +58,8 @@ const COMPARED_SAMPLES = 16;
 
 /** A quantized file and how far it is from float. */
 export interface Quantized {
+  /** The float model that was quantized: simplified where that was asked for. */
+  readonly model: Model;
   readonly variant: Variant;
   readonly compared: string;
   readonly outputs: readonly OutputDifference[];
@@ -76,7 +78,7 @@ export async function quantizeModel(request: QuantizeRequest): Promise<Quantized
   const wanted = variant.format === "onnx" ? {} : { wanted: wantedBy(closedSizes(model).model) };
   const changed: ComparedFile = { bytes: variant.bytes, model, runtime, externalData: none, ...wanted };
   const { inputs, outputs } = await compareOutputs(float, changed, { open: limited(request.comparison), progress, signal });
-  return { variant, compared: inputs.says, outputs };
+  return { model, variant, compared: inputs.says, outputs };
 }
 
 /** Refuses what a target's format has no form for, before any work. @throws TARGET_RULE, USAGE */
@@ -160,7 +162,7 @@ function plannedVariant(model: Model, given: QuantPlan, request: QuantizeRequest
 }
 
 /** The calibration inputs, which may want to look at a session of the float model. */
-async function samplesOf(model: Model, open: NonNullable<QuantizeRequest["calibration"]>, host: Runtime) {
+export async function samplesOf(model: Model, open: NonNullable<QuantizeRequest["calibration"]>, host: Runtime) {
   const probe = await host.load(modelToOnnx(model), { threads: 1 });
   try {
     return await open(probe);
