@@ -5,6 +5,7 @@ import type { Candidate } from "@tessera/core/protocol/report";
 import { sha256 } from "../io/files.ts";
 import { formatRow } from "../io/formats.ts";
 import type { EvaluationSet } from "./accuracy.ts";
+import { cohortSplit, judgeCohorts } from "./cohorts.ts";
 import { ORIGINAL } from "./elsewhere.ts";
 import { computesIntegers, fusionOf } from "./fusion.ts";
 import { compareToBaseline, gatesOf, type Judged } from "./judge.ts";
@@ -30,6 +31,7 @@ export async function describeCandidates(
   const baseline = at(judged, 0);
   const baselineBytes = at(variants, 0).bytes.length;
   const stem = basename(job.file.path, extname(job.file.path));
+  const split = job.cohort === undefined ? undefined : cohortSplit(job.evaluation, set, job.cohort);
   const candidates: Candidate[] = [];
   for (const [i, variant] of variants.entries()) {
     job.progress.stage(`comparing ${variant.says} with FP32`);
@@ -42,6 +44,8 @@ export async function describeCandidates(
       const where = original === job.runtime ? "" : `, which ran on ${original.id}`;
       notes.push(`${times.toFixed(2)} times as fast ${job.originalBatch > 1 ? "a face " : ""}as the file that came in${where}`);
     }
+    const settings = { far: job.budgets.far, replicates: job.replicates, seed: job.seed };
+    const byCohort = split === undefined ? {} : judgeCohorts(mine, i === 0 ? undefined : baseline, split, settings);
     candidates.push({
       id: variant.id,
       says: variant.says,
@@ -56,7 +60,11 @@ export async function describeCandidates(
       ...(computesIntegers(variant) ? { fusion: await fusionOf(variant, job.target) } : {}),
       accuracy: mine.evaluated.accuracy,
       ...(i === 0 ? {} : { versus: compareToBaseline(baseline, mine, set, job) }),
-      gates: gatesOf(mine, i === 0 ? undefined : baseline, set, job.fars),
+      gates: [
+        ...gatesOf(mine, i === 0 ? undefined : baseline, set, job.fars),
+        ...(byCohort.gate === undefined ? [] : [byCohort.gate]),
+      ],
+      ...(byCohort.cohorts === undefined ? {} : { cohorts: byCohort.cohorts }),
       curves: mine.evaluated.curves,
       notes,
     });

@@ -26,6 +26,8 @@ export interface OptimizeRequest {
   readonly protocol: "all-pairs" | "pair-list";
   readonly replicates: number;
   readonly seed: number;
+  /** A column of the manifest by which people are split, and what any of those cohorts may lose of TAR at the first FAR. */
+  readonly cohort?: { readonly column: string; readonly maxDrop?: number };
   readonly timing: { readonly rounds: number; readonly runs: number };
   /** Also build a variant with 16-bit activations where the target has kernels for it; those are slow on most. */
   readonly wide: boolean;

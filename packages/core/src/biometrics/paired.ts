@@ -176,16 +176,27 @@ function differenceIntervals(
   });
   const { confidence } = settings;
   const withGenuine = new Set(Array.from(a.scores.genuine.a, (item) => at(a.scores.design.gallery, item))).size;
-  const interval = (values: Float64Array): Interval => {
-    const { low, high } = percentileInterval(values, confidence);
-    if (low !== 0 || high !== 0 || a.scores === b.scores) return { low, high, confidence, method: "paired-subject-bootstrap" };
-    // No resample shows a difference: that bounds it, with people as the trials, but does not make it zero.
-    const bound = clopperPearson(0, withGenuine, { confidence }).high;
-    return { low: -bound, high: bound, confidence, method: "clopper-pearson-over-people" };
-  };
+  const identical = a.scores === b.scores;
+  const interval = (values: Float64Array): Interval => differenceInterval(values, { people: withGenuine, confidence, identical });
   return fars.map((_, n) => ({
     own: interval(at(own, n)),
     common: interval(at(common, n)),
     realised: realisedInterval(b, { threshold: at(fixed, n), replicates: at(realised, n), confidence }),
   }));
+}
+
+/**
+ * The interval of a difference of rates from its resampled values. `people`: those with a genuine comparison; `identical`: nothing can differ, because
+ * both sides are one and the same.
+ */
+export function differenceInterval(
+  values: Float64Array,
+  facts: { readonly people: number; readonly confidence: number; readonly identical?: boolean },
+): Interval {
+  const { people, confidence, identical = false } = facts;
+  const { low, high } = percentileInterval(values, confidence);
+  if (low !== 0 || high !== 0 || identical) return { low, high, confidence, method: "paired-subject-bootstrap" };
+  // No resample shows a difference: that bounds it, with people as the trials, but does not make it zero.
+  const bound = clopperPearson(0, people, { confidence }).high;
+  return { low: -bound, high: bound, confidence, method: "clopper-pearson-over-people" };
 }

@@ -232,6 +232,39 @@ export interface GateResult {
   readonly says: string;
 }
 
+/** How a candidate treats the cohorts of the evaluation, all at one threshold; against the baseline at its own. */
+export interface CohortTable {
+  /** The column of the manifest that makes the cohorts. */
+  readonly column: string;
+  readonly far: number;
+  readonly threshold: number;
+  readonly baselineThreshold?: number;
+  /** Greatest loss of TAR first, those with too few comparisons last. */
+  readonly rows: readonly CohortRow[];
+  /** Further cohorts, the smallest, that are not listed. */
+  readonly unlisted: number;
+  /** The cohort that loses most; absent for the baseline and where none can be told. */
+  readonly worst?: string;
+  readonly convention: string;
+}
+
+/** One cohort at the threshold of everybody. */
+export interface CohortRow {
+  readonly cohort: string;
+  readonly people: number;
+  readonly genuine: number;
+  readonly impostor: number;
+  readonly falseNonMatches: number;
+  /** Absent where the cohort has too few comparisons, as the next ones; `says` tells how many are missing. */
+  readonly tar?: Estimate;
+  readonly fmr?: Estimate;
+  readonly baselineTar?: number;
+  readonly baselineFmr?: number;
+  /** TAR against the baseline's, negative is a loss. */
+  readonly difference?: Estimate;
+  readonly says?: string;
+}
+
 /** Curves ready to draw. */
 export interface Curves {
   /** DET points, corners kept: false match rate against false non-match rate, fmr descending. */
@@ -275,6 +308,8 @@ export interface Candidate {
   /** Absent for the baseline. */
   readonly versus?: Versus;
   readonly gates: readonly GateResult[];
+  /** When cohorts were asked for. */
+  readonly cohorts?: CohortTable;
   readonly curves: Curves;
   readonly notes: readonly string[];
 }
