@@ -15,6 +15,8 @@ export interface Observations {
 export interface ObserveOptions {
   /** Opens a model on the runtime that calibrates. */
   readonly open: (model: Model) => Promise<Session>;
+  /** Sessions that run samples side by side; 1 unless given. What was seen does not depend on it. */
+  readonly sessions?: number;
   readonly onSample?: (done: number) => void;
   readonly signal?: AbortSignal;
 }
@@ -39,7 +41,7 @@ export function nonFinite(name: string, cause?: unknown): Error {
 }
 
 /**
- * Runs samples through a float model and keeps a histogram per named tensor. Streams: two samples are in memory at a time, and the result does not
+ * Runs samples through a float model and keeps a histogram per named tensor. Streams: few samples are in memory at a time, and the counts do not
  * depend on the order of the samples.
  *
  * @throws CALIBRATION_EMPTY without samples, CALIBRATION_NONFINITE naming the tensor
@@ -62,9 +64,16 @@ export async function observeTensors(
   return { samples: count, histograms };
 }
 
+/** A sample that a session is busy with. */
+interface Running {
+  readonly feeds: Feeds;
+  readonly values: Promise<Feeds>;
+}
+
 /**
- * Runs samples through a model and hands out the named values. While one sample is looked at, a runtime with a thread of its own already runs the
- * next: two samples are in memory at a time, however many there are. Samples must not share memory that changes. Gives their number.
+ * Runs samples through a model and hands out the named values, in the order of the samples. While one sample is looked at, runtimes with threads of
+ * their own already run the next ones: one more sample than there are sessions is in memory at a time, however many there are. Samples must not share
+ * memory that changes. Gives their number.
  *
  * @throws CALIBRATION_EMPTY without samples, DATA_MISSING for a value that neither model nor sample has
  */
@@ -74,7 +83,9 @@ export async function eachSample(
   samples: Samples,
   options: ObserveOptions & { readonly visit: (name: string, value: Tensor, feeds: Feeds) => void | Promise<void> },
 ): Promise<number> {
-  const session = await options.open(model);
+  const sessions: Session[] = [];
+  const running: Running[] = [];
+  let started = 0;
   let count = 0;
   const look = async (feeds: Feeds, values: Feeds): Promise<void> => {
     for (const name of names) {
@@ -85,22 +96,24 @@ export async function eachSample(
     count++;
     options.onSample?.(count);
   };
-  let running: { readonly feeds: Feeds; readonly values: Promise<Feeds> } | undefined;
   try {
+    for (let i = 0; i < Math.max(1, options.sessions ?? 1); i++) sessions.push(await options.open(model));
     for await (const feeds of samples) {
       options.signal?.throwIfAborted();
-      // A session runs one sample at a time: the last one has to be done before the next starts.
-      const done = running === undefined ? undefined : { feeds: running.feeds, values: await running.values };
-      running = { feeds, values: session.run(feeds) };
+      // A session runs one sample at a time, and they take turns: the one whose turn it is has the oldest sample, which has to be done first.
+      const oldest = running.length < sessions.length ? undefined : (running.shift() as Running);
+      const done = oldest === undefined ? undefined : { feeds: oldest.feeds, values: await oldest.values };
+      const values = (sessions[started++ % sessions.length] as Session).run(feeds);
       // Its failure is met when its turn comes; should looking fail before, nobody waits for it.
-      running.values.catch(() => undefined);
+      values.catch(() => undefined);
+      running.push({ feeds, values });
       if (done !== undefined) await look(done.feeds, done.values);
     }
     options.signal?.throwIfAborted();
-    if (running !== undefined) await look(running.feeds, await running.values);
+    for (let next = running.shift(); next !== undefined; next = running.shift()) await look(next.feeds, await next.values);
   } finally {
-    await running?.values.catch(() => undefined);
-    await session.close();
+    await Promise.allSettled(running.map(({ values }) => values));
+    for (const session of sessions) await session.close();
   }
   if (count === 0) throw fail("CALIBRATION_EMPTY", "Cannot calibrate: no sample was given");
   return count;
