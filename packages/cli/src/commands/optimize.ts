@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { fail } from "@tessera/core/base/error";
 import { faceEmbeddingCard } from "@tessera/core/modality/card";
 import { targetById } from "@tessera/core/targets/table";
 import { renderReport } from "@tessera/web/report";
@@ -34,6 +35,8 @@ export const optimize = verb(
     "max-drop": { type: "string", description: "Largest loss of TAR at the first FAR, e.g. 0.5%" },
     "max-latency": { type: "string", description: "Largest median latency in milliseconds" },
     "max-size": { type: "string", description: "Largest file in bytes" },
+    cohort: { type: "string", description: "Column of the manifest to split people by: what each cohort loses" },
+    "max-cohort-drop": { type: "string", description: "Largest loss of TAR at the first FAR of any cohort, e.g. 1%" },
     protocol: { type: "string", description: "all-pairs or pair-list", default: "all-pairs" },
     replicates: { type: "string", description: "Bootstrap replicates of people", default: "500" },
     seed: { type: "string", description: "Seed of bootstrap and timing order", default: "1" },
@@ -59,6 +62,9 @@ export const optimize = verb(
     const maxDrop = numberOption("max-drop", args["max-drop"], { min: 0, max: 1 });
     const maxLatencyMs = numberOption("max-latency", args["max-latency"], { min: 0 });
     const maxSizeBytes = numberOption("max-size", args["max-size"], { min: 0 });
+    const maxCohortDrop = numberOption("max-cohort-drop", args["max-cohort-drop"], { min: 0, max: 1 });
+    if (maxCohortDrop !== undefined && args.cohort === undefined)
+      throw fail("USAGE", "Cannot limit what cohorts lose: no column is given", { hint: "Name one with --cohort" });
     const runtimes = createRuntimes(target.runtime);
     const evaluation = await faceDataOf(args.data, args, { ...tools, card, runtimes, progress });
     const calibration =
@@ -79,6 +85,9 @@ export const optimize = verb(
         ...(maxSizeBytes === undefined ? {} : { maxSizeBytes }),
       },
       methods: args.ranges.split(",").map((m) => choiceOption("ranges", m, METHODS)),
+      ...(args.cohort === undefined
+        ? {}
+        : { cohort: { column: args.cohort, ...(maxCohortDrop === undefined ? {} : { maxDrop: maxCohortDrop }) } }),
       protocol: choiceOption("protocol", args.protocol, ["all-pairs", "pair-list"]),
       replicates: numberOption("replicates", args.replicates, { min: 10, max: 100_000 }) as number,
       seed: numberOption("seed", args.seed, { min: 0 }) as number,
