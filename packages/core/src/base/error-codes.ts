@@ -59,6 +59,14 @@ export const ERROR_CODES = {
     says: "A calibration run met NaN or infinity",
     hint: "Check the declared pre-processing; run `tessera compare` on the input",
   },
+  CALIBRATION_FEW: {
+    says: "There are too few samples to calibrate on",
+    hint: "Give at least 100 representative inputs, or go on with --few-samples and distrust the result",
+  },
+  CALIBRATION_CACHE: {
+    says: "A calibration cache is damaged, or belongs to another network, target or data",
+    hint: "Calibrate again where the images are, with this version and this model",
+  },
   PLAN_INVALID: {
     says: "The quantization plan contradicts itself, the model or the target",
     hint: "Delete the entry named in the message",
