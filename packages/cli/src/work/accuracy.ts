@@ -52,7 +52,14 @@ export function rowsOfRole(data: FaceData, role: string): readonly number[] {
  *
  * @throws DATASET_INVALID, SCORES_INVALID
  */
-export function evaluationSet(data: FaceData, options: { readonly protocol: "all-pairs" | "pair-list" }): EvaluationSet {
+export function evaluationSet(
+  data: FaceData,
+  options: {
+    readonly protocol: "all-pairs" | "pair-list";
+    /** Only these people; all unless given. Pairs with anybody else are left out. */
+    readonly people?: ReadonlySet<string>;
+  },
+): EvaluationSet {
   const roles = data.manifest.columns.get("role");
   const { manifest, kept } =
     roles === undefined
@@ -60,7 +67,10 @@ export function evaluationSet(data: FaceData, options: { readonly protocol: "all
       : selectItems(data.manifest, "role", "eval");
   const allRows = Array.from(kept);
   const missing = new Set(allRows.filter((row) => data.crops.acquired[row] !== 1));
-  const rows = allRows.filter((row) => !missing.has(row));
+  const { people: only } = options;
+  const rows = allRows.filter(
+    (row) => !missing.has(row) && (only === undefined || only.has(at(data.manifest.subjects ?? [], row))),
+  );
   const subjectNames = rows.map((row) => at(data.manifest.subjects ?? [], row));
   const { subjects, people } = numberSubjects(subjectNames);
   const aliases = resolveAliases(data.aliases, people);

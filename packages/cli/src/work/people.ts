@@ -54,7 +54,7 @@ export function splitPeople(
 
 /** Names grouped by person, in order of name. */
 function personsOf(people: readonly string[], aliases: FaceData["aliases"]): readonly (readonly string[])[] {
-  const group = new Map(people.map((name) => [name, [name]] as const));
+  const group = new Map<string, readonly string[]>(people.map((name) => [name, [name]]));
   for (const [a, b] of aliases) {
     const [one, other] = [group.get(a) ?? [a], group.get(b) ?? [b]];
     if (one === other) continue;

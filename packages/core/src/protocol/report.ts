@@ -1,3 +1,5 @@
+import type { SearchReport, WholeDataTable } from "./search-report.ts";
+
 /**
  * The report of `tessera optimize`: plain JSON, the only thing that the command prints from and that the HTML page is made of. Rates are
  * fractions, times milliseconds unless the name says otherwise, sizes bytes.
@@ -30,6 +32,10 @@ export interface OptimizeReport {
   readonly basis?: FigureBasis;
   /** Variants that could not be built, and why. */
   readonly skipped?: readonly { readonly says: string; readonly why: string }[];
+  /** How the search came to its plans; absent where it was off. All other figures are then of people whom it never saw. */
+  readonly search?: SearchReport;
+  /** The same figures on everybody, those whom the search saw included. */
+  readonly wholeData?: WholeDataTable;
   readonly preprocessing?: PreprocessingCheck;
   readonly artefacts: readonly Artefact[];
   /** What the tool would do next, in sentences. */
@@ -307,6 +313,8 @@ export interface Candidate {
   readonly accuracy: Accuracy;
   /** Absent for the baseline. */
   readonly versus?: Versus;
+  /** Its place among the points that the search handed on: "plain", or 0 for the best one all in integers and then by nodes in float. */
+  readonly searched?: "plain" | number;
   readonly gates: readonly GateResult[];
   /** When cohorts were asked for. */
   readonly cohorts?: CohortTable;

@@ -1,0 +1,226 @@
+import { at } from "@tessera/core/base/assert";
+import { allPairs } from "@tessera/core/biometrics/design";
+import type { Embeddings } from "@tessera/core/biometrics/similarity";
+import { applyPlan } from "@tessera/core/convert/onnx/apply-plan";
+import { modelToOnnx } from "@tessera/core/convert/onnx/bytes";
+import type { Model } from "@tessera/core/graph/model";
+import type { QuantPlan } from "@tessera/core/graph/plan";
+import { scaleChannels } from "@tessera/core/graph/quantize-channels";
+import type { Feeds } from "@tessera/core/graph/runtime";
+import { selectCrops } from "@tessera/core/modality/face/crops";
+import { correctBiases } from "@tessera/core/quant/correct-bias";
+import { type InputCovariance, observeCovariances } from "@tessera/core/quant/covariance";
+import { embeddingTensor, observeEmbeddingRange } from "@tessera/core/quant/embedding-scale";
+import { observeTensors } from "@tessera/core/quant/observe";
+import { placeIntegers } from "@tessera/core/quant/placement";
+import { covariancePlaces, roundWeights } from "@tessera/core/quant/round-weights";
+import { buildPoint, type PointMaterial, type Seen } from "@tessera/core/quant/search/build-point";
+import { canonicalJson } from "@tessera/core/quant/search/canonical-json";
+import type { GroupSensitivity, SearchBench } from "@tessera/core/quant/search/engine";
+import { nodeGroups } from "@tessera/core/quant/search/groups";
+import { type EqualizeChoice, keepingFloat, POINT_DEFAULTS, type SearchPoint } from "@tessera/core/quant/search/point";
+import { withUnsignedActivations } from "@tessera/core/quant/search/simulation";
+import type { EvaluationSet } from "./accuracy.ts";
+import type { Calibrated } from "./calibrate.ts";
+import { batchOf, cropFeeds, embedAll } from "./embed.ts";
+import type { OptimizeJob } from "./request.ts";
+import { embeddingJudge, rowsOfEmbeddings } from "./search-judge.ts";
+import { costOfOne } from "./summary.ts";
+
+/** What a search looks at. */
+export interface SearchInputs {
+  readonly job: OptimizeJob;
+  /** The float network that plans are made for, before it is made ready for integers. */
+  readonly plain: Model;
+  /** With channels equalized the default way. */
+  readonly calibrated: Calibrated;
+  /** Rows of the calibration. */
+  readonly rows: readonly number[];
+  /** The people of the search. */
+  readonly set: EvaluationSet;
+  readonly reducedRange: boolean;
+  readonly hasVnni: boolean | undefined;
+}
+
+/** The bench of a search on the host runtime, and what its points are built from. */
+export interface HostBench {
+  readonly bench: SearchBench;
+  readonly material: PointMaterial;
+}
+
+/** Samples that bias correction looks at: a pass for each layer. */
+const BIAS_SAMPLES = 100;
+/** Faces that single groups are judged on. */
+const SENSITIVITY_FACES = 240;
+/** How much faster an accelerated integer kernel is than a float one, as targets with int8 kernels declare it. */
+const INTEGER_SPEEDUP = 2;
+
+/** Everything that a search asks of a network, answered by running plans as QDQ on the host runtime. */
+export async function hostBench(inputs: SearchInputs): Promise<HostBench> {
+  const { job, plain, set } = inputs;
+  const material = pointMaterial(inputs);
+  const { modelCard: card, host, signal } = job;
+  const crops = selectCrops(job.evaluation.crops, set.rows);
+  const embed = async (bytes: Uint8Array, faces = crops): Promise<Embeddings> =>
+    (await embedAll(host, bytes, { card, crops: faces, signal })).unit;
+  const float = await embed(modelToOnnx(plain));
+  const options = { far: job.budgets.far, seed: job.seed };
+  const judgeAll = embeddingJudge(float, set, options);
+  const few = fewFaces(set);
+  const fewCrops = selectCrops(crops, few);
+  const fewSubjects = Int32Array.from(few, (row) => at(set.subjects, row));
+  const judgeFew = embeddingJudge(
+    rowsOfEmbeddings(float, few),
+    { design: allPairs(fewSubjects, { aliases: set.aliases }) },
+    { ...options, far: Math.max(options.far, 0.001) },
+  );
+  const bytesOf = async (point: SearchPoint): Promise<Uint8Array> => {
+    const { model, plan } = await buildPoint(point, material);
+    return modelToOnnx(applyPlan(model, simulated(plan, model, inputs)));
+  };
+  const bench: SearchBench = {
+    judge: async (point) => judgeAll(await embed(await bytesOf(point))),
+    sensitivity: async (point) => {
+      const groups = nodeGroups(material.model, await placementOf(point, material));
+      const whole = groups.flatMap((g) => g.nodes);
+      const shares = timeShares(material.model, groups);
+      const rows: GroupSensitivity[] = [];
+      for (const [i, group] of groups.entries()) {
+        const others = whole.filter((name) => !group.nodes.includes(name));
+        const judged = async (kept: readonly string[]) =>
+          judgeFew(await embed(await bytesOf(keepingFloat(point, kept)), fewCrops));
+        const alone = await judged(others);
+        const without = await judged(group.nodes);
+        rows.push({
+          ...group,
+          alone: { spread: alone.spread, flips: alone.flips },
+          without: { spread: without.spread, flips: without.flips },
+          nearPairs: alone.nearPairs,
+          timeShare: at(shares, i),
+        });
+      }
+      return rows;
+    },
+    rangesOf: async (point) => {
+      const { plan } = await buildPoint({ ...point, rounding: "nearest", correctBias: false }, material);
+      return rangesOfPlan(plan);
+    },
+    embeddingRange: async (point) => {
+      const tensor = embeddingTensor(await placementOf(point, material), card.output.tensor);
+      if (tensor === undefined) return undefined;
+      const { channelScales } = await material.seen(point.equalize);
+      const { range } = await observeEmbeddingRange(scaleChannels(material.model, channelScales), tensor, samplesOf(inputs)(), {
+        ...observing(inputs),
+        ...job.target.activations,
+      });
+      return { tensor, ...range };
+    },
+  };
+  return { bench, material };
+}
+
+function samplesOf({ job, plain, rows }: SearchInputs, most = rows.length): () => Generator<Feeds> {
+  const { modelCard, calibration } = job;
+  return () => cropFeeds(modelCard, calibration.crops, rows.slice(0, most), batchOf(plain, modelCard));
+}
+
+function observing({ job }: SearchInputs) {
+  return {
+    open: (model: Model) => job.host.load(modelToOnnx(model), { threads: 1 }),
+    signal: job.signal,
+  };
+}
+
+/** What points are built from, each look at the samples kept: a few maps of numbers, whatever the number of samples. */
+function pointMaterial(inputs: SearchInputs): PointMaterial {
+  const { job, calibrated, reducedRange } = inputs;
+  const { model, channelScales, observations } = calibrated;
+  const { target } = job;
+  const views = new Map<string, Promise<Seen>>([
+    [canonicalJson(POINT_DEFAULTS.equalize), Promise.resolve({ channelScales, observations })],
+  ]);
+  const covariances = new Map<string, Promise<ReadonlyMap<string, InputCovariance>>>();
+  const once = <T>(cache: Map<string, Promise<T>>, key: string, make: () => Promise<T>): Promise<T> => {
+    const known = cache.get(key) ?? make();
+    cache.set(key, known);
+    return known;
+  };
+  const look = async (): Promise<Seen> => {
+    const { activations } = placeIntegers(model, target);
+    return {
+      channelScales: new Map(),
+      observations: await observeTensors(model, activations, samplesOf(inputs)(), observing(inputs)),
+    };
+  };
+  return {
+    model,
+    target,
+    reducedRange,
+    evidence: { samples: observations.samples, digest: job.calibration.digest },
+    seen: (equalize: EqualizeChoice) => {
+      if (equalize !== false && canonicalJson(equalize) !== canonicalJson(POINT_DEFAULTS.equalize))
+        throw new Error("only the default equalization is looked at");
+      return once(views, canonicalJson(equalize), look);
+    },
+    secondOrder: async (source, plan) => {
+      const scaled = scaleChannels(source, plan.channelScales ?? new Map());
+      const places = covariancePlaces(scaled, plan, scaled);
+      const key = canonicalJson([[...(plan.channelScales ?? [])], places.map((p) => p.node)]);
+      const seen = await once(covariances, key, () => observeCovariances(scaled, places, samplesOf(inputs)(), observing(inputs)));
+      return roundWeights(source, plan, seen).plan;
+    },
+    correctBias: async (source, plan) => {
+      const apply = (m: Model, p: QuantPlan): Model => applyPlan(m, simulated(p, m, inputs));
+      const options = { ...observing(inputs), samples: samplesOf(inputs, BIAS_SAMPLES), apply };
+      return (await correctBiases(source, plan, options)).plan;
+    },
+  };
+}
+
+async function placementOf(point: SearchPoint, material: PointMaterial) {
+  const { channelScales } = await material.seen(point.equalize);
+  const kept = new Map(Object.keys(point.keep).map((name) => [name, ""] as const));
+  return placeIntegers(scaleChannels(material.model, channelScales), material.target, { keepFloat: kept });
+}
+
+/** The plan as the host computes it: on its fast kernels where its processor sums without saturation. */
+function simulated(plan: QuantPlan, model: Model, { hasVnni }: SearchInputs): QuantPlan {
+  if (hasVnni === false) return plan;
+  return withUnsignedActivations(plan, new Set([...model.graph.constants.keys()]));
+}
+
+function rangesOfPlan(plan: QuantPlan): ReadonlyMap<string, { readonly min: number; readonly max: number }> {
+  const ranges = new Map<string, { readonly min: number; readonly max: number }>();
+  for (const [name, { dtype, scale, zeroPoint, axis, range }] of plan.tensors) {
+    if (axis !== undefined || range !== undefined || (dtype !== "int8" && dtype !== "uint8")) continue;
+    const [step, zero, low] = [at(scale, 0), at(zeroPoint, 0), dtype === "int8" ? -128 : 0];
+    ranges.set(name, { min: (low - zero) * step, max: (low + 255 - zero) * step });
+  }
+  return ranges;
+}
+
+/** Faces of those with several first, so that there are genuine comparisons among few. */
+function fewFaces({ subjects }: EvaluationSet): readonly number[] {
+  const count = new Map<number, number>();
+  for (const subject of subjects) count.set(subject, (count.get(subject) ?? 0) + 1);
+  const taken = new Map<number, number>();
+  const rows: number[] = [];
+  // Four of a person at most: one with hundreds of pictures would be all there is.
+  subjects.forEach((subject, row) => {
+    const before = taken.get(subject) ?? 0;
+    if ((count.get(subject) ?? 0) < 2 || before >= 4 || rows.length >= SENSITIVITY_FACES) return;
+    taken.set(subject, before + 1);
+    rows.push(row);
+  });
+  return rows;
+}
+
+/** What each group adds to a run in integers when it computes in float, as a share of that run: by multiply-accumulates. */
+function timeShares(model: Model, groups: readonly { readonly nodes: readonly string[] }[]): readonly number[] {
+  const cost = costOfOne(model);
+  const macs = new Map(cost.nodes.map((n) => [n.node, n.macs ?? 0] as const));
+  return groups.map((group) => {
+    const own = group.nodes.reduce((sum, name) => sum + (macs.get(name) ?? 0), 0);
+    return cost.macs > 0 ? (own / cost.macs) * (INTEGER_SPEEDUP - 1) : 0;
+  });
+}
