@@ -70,21 +70,40 @@ export interface ClassesOutput {
   readonly activation: "softmax" | "none";
 }
 
+/** What a figure of a card was measured on. */
+export interface CardEvidence {
+  /** Share of genuine comparisons accepted at the threshold, and its interval. */
+  readonly tar: number;
+  readonly interval: readonly [low: number, high: number];
+  readonly confidence: number;
+  readonly genuine: number;
+  readonly impostor: number;
+  readonly dataset: { readonly name: string; readonly sha256: string };
+}
+
 /** A decision threshold and what it rests on. */
 export interface CardThreshold {
   /** False accept rate as a fraction. */
   readonly far: number;
   /** In the unit of the metric: accept at or above it for cosine, at or below it for euclidean. */
   readonly threshold: number;
-  readonly evidence: {
-    /** Share of genuine comparisons accepted at the threshold, and its interval. */
-    readonly tar: number;
-    readonly interval: readonly [low: number, high: number];
-    readonly confidence: number;
-    readonly genuine: number;
-    readonly impostor: number;
-    readonly dataset: { readonly name: string; readonly sha256: string };
-  };
+  readonly evidence: CardEvidence;
+}
+
+/** What another model's templates are worth to this one. */
+export interface CardCompatibility {
+  /** Embedding-space id of the model that enrolled. */
+  readonly gallerySpace: string;
+  /** SHA-256 of its file: models of one space were measured one by one. */
+  readonly gallerySha256?: string;
+  readonly far: number;
+  readonly verdict: "templates stay" | "re-fit threshold" | "adapter suffices" | "re-enrol";
+  /** For templates of that model against probes of this one; absent with "re-enrol", which no threshold makes good. */
+  readonly threshold?: number;
+  /** What maps the templates into this model's space first: the file next to the card. There if and only if the verdict is "adapter suffices". */
+  readonly adapter?: { readonly file: string; readonly sha256: string };
+  /** Of the threshold; with "re-enrol" the best that was reached, absent where the two cannot be compared at all. */
+  readonly evidence?: CardEvidence;
 }
 
 /**
@@ -100,7 +119,10 @@ export interface ModelCard {
   readonly input: ImageInput | FeatureInput;
   readonly output: EmbeddingOutput | FacesOutput | ClassesOutput;
   readonly embeddingSpace?: string;
+  /** For templates of this very model. */
   readonly thresholds: readonly CardThreshold[];
+  /** For templates of other models. What is not listed was not measured: refuse it. */
+  readonly compatibility?: readonly CardCompatibility[];
   /** SPDX identifier, or "none" where its authors grant nothing. */
   readonly licence: string;
   readonly provenance: string;

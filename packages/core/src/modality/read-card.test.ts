@@ -113,6 +113,46 @@ describe("model cards", () => {
     );
   });
 
+  describe("with what other models' templates are worth", () => {
+    const [{ evidence }] = good()["thresholds"] as [{ evidence: Json }];
+    const stays = { gallerySpace: "b", far: 0.001, verdict: "templates stay", threshold: 0.4, evidence };
+    const adapter = { file: "old-to-new.adapter", sha256: "b".repeat(64) };
+    const read = (row: Json) => readCard(with_("compatibility", [row]));
+
+    test("is read and printed back", () => {
+      for (const row of [
+        stays,
+        { ...stays, verdict: "re-fit threshold", gallerySha256: "c".repeat(64) },
+        { ...stays, verdict: "adapter suffices", adapter },
+        { gallerySpace: "b", far: 0.001, verdict: "re-enrol" },
+        { gallerySpace: "b", far: 0.001, verdict: "re-enrol", evidence },
+      ]) {
+        const card = read(row);
+        expect(card.compatibility?.[0]).toMatchObject({ verdict: row.verdict, gallerySpace: "b" });
+        expect(parseCard(new TextEncoder().encode(printCard(card)))).toEqual(card);
+      }
+    });
+
+    test("has a threshold where one holds, and none where people must enrol again; an adapter where one is needed", () => {
+      const { threshold: _t, ...without } = stays;
+      const { evidence: _e, ...unproved } = stays;
+      for (const [row, names] of [
+        [without, "threshold"],
+        [unproved, "evidence"],
+        [{ ...stays, verdict: "re-enrol" }, "threshold"],
+        [{ ...stays, verdict: "adapter suffices" }, "adapter"],
+        [{ ...stays, adapter }, "adapter"],
+        [{ ...stays, verdict: "adapter suffices", adapter: { ...adapter, file: "../x" } }, "adapter.file"],
+        [{ ...stays, verdict: "fine" }, "verdict"],
+      ] as const)
+        expect(() => read(row as Json)).toThrow(new RegExp(`compatibility\\[0\\].${names}`));
+    });
+
+    test("is absent from cards of before", () => {
+      expect(readCard(good()).compatibility).toBeUndefined();
+    });
+  });
+
   test("an interval the wrong way round is refused", () => {
     const card = good();
     ((card["thresholds"] as Json[])[0]?.["evidence"] as Json)["interval"] = [0.9, 0.1];

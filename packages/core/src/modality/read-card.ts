@@ -1,6 +1,8 @@
 import { fail } from "../base/error.ts";
 import type { PixelContract } from "../signal/pixels.ts";
 import type {
+  CardCompatibility,
+  CardEvidence,
   CardThreshold,
   ClassesOutput,
   EmbeddingOutput,
@@ -54,6 +56,7 @@ export function readCard(value: unknown): ModelCard {
   const space = card.may("embeddingSpace");
   const digest = card.may("modelSha256");
   const notes = card.may("notes");
+  const compatibility = card.may("compatibility");
   const result: ModelCard = {
     kind: "card",
     version: 1,
@@ -63,6 +66,7 @@ export function readCard(value: unknown): ModelCard {
     input: inputAt(card.need("input")),
     output,
     thresholds: thresholdsAt(card.may("thresholds")),
+    ...(compatibility && { compatibility: compatibilityAt(compatibility) }),
     licence: textAt(card.need("licence")),
     provenance: textAt(card.need("provenance")),
     ...(space && { embeddingSpace: textAt(space) }),
@@ -190,25 +194,64 @@ function thresholdsAt(field: Field | undefined): readonly CardThreshold[] {
   if (field === undefined) return [];
   return listAt(field).map((entry) => {
     const row = objectAt(entry);
-    const evidence = objectAt(row.need("evidence"));
-    const dataset = objectAt(evidence.need("dataset"));
-    const interval = evidence.need("interval");
-    const [low, high] = listAt(interval, 2, 2);
-    if (low === undefined || high === undefined) throw badField(interval, "must be [low, high]");
+    const evidence = row.need("evidence");
     const result: CardThreshold = {
       far: numberAt(row.need("far"), 0, 1),
       threshold: numberAt(row.need("threshold")),
-      evidence: {
-        tar: numberAt(evidence.need("tar"), 0, 1),
-        interval: [numberAt(low, 0, 1), numberAt(high, 0, 1)],
-        confidence: numberAt(evidence.need("confidence"), 0, 1),
-        genuine: integerAt(evidence.need("genuine"), 0, Number.MAX_SAFE_INTEGER),
-        impostor: integerAt(evidence.need("impostor"), 0, Number.MAX_SAFE_INTEGER),
-        dataset: { name: textAt(dataset.need("name")), sha256: sha256At(dataset.need("sha256")) },
-      },
+      evidence: evidenceAt(evidence),
     };
-    if (result.evidence.interval[0] > result.evidence.interval[1]) throw badField(interval, "has its bounds the wrong way round");
-    for (const part of [row, evidence, dataset]) part.end();
+    row.end();
     return result;
   });
+}
+
+function evidenceAt(field: Field): CardEvidence {
+  const evidence = objectAt(field);
+  const dataset = objectAt(evidence.need("dataset"));
+  const interval = evidence.need("interval");
+  const [low, high] = listAt(interval, 2, 2);
+  if (low === undefined || high === undefined) throw badField(interval, "must be [low, high]");
+  const result: CardEvidence = {
+    tar: numberAt(evidence.need("tar"), 0, 1),
+    interval: [numberAt(low, 0, 1), numberAt(high, 0, 1)],
+    confidence: numberAt(evidence.need("confidence"), 0, 1),
+    genuine: integerAt(evidence.need("genuine"), 0, Number.MAX_SAFE_INTEGER),
+    impostor: integerAt(evidence.need("impostor"), 0, Number.MAX_SAFE_INTEGER),
+    dataset: { name: textAt(dataset.need("name")), sha256: sha256At(dataset.need("sha256")) },
+  };
+  if (result.interval[0] > result.interval[1]) throw badField(interval, "has its bounds the wrong way round");
+  for (const part of [evidence, dataset]) part.end();
+  return result;
+}
+
+function compatibilityAt(field: Field): readonly CardCompatibility[] {
+  return listAt(field).map((entry) => {
+    const row = objectAt(entry);
+    const verdict = wordAt(row.need("verdict"), ["templates stay", "re-fit threshold", "adapter suffices", "re-enrol"]);
+    const sha256 = row.may("gallerySha256");
+    // A device that finds a threshold will use it: there is none where people must enrol again, and none is left out elsewhere.
+    const threshold = verdict === "re-enrol" ? undefined : numberAt(row.need("threshold"));
+    const adapter = verdict === "adapter suffices" ? adapterAt(row.need("adapter")) : undefined;
+    const evidence = verdict === "re-enrol" ? row.may("evidence") : row.need("evidence");
+    const result: CardCompatibility = {
+      gallerySpace: textAt(row.need("gallerySpace")),
+      ...(sha256 && { gallerySha256: sha256At(sha256) }),
+      far: numberAt(row.need("far"), 0, 1),
+      verdict,
+      ...(threshold !== undefined && { threshold }),
+      ...(adapter && { adapter }),
+      ...(evidence && { evidence: evidenceAt(evidence) }),
+    };
+    row.end();
+    return result;
+  });
+}
+
+function adapterAt(field: Field): { readonly file: string; readonly sha256: string } {
+  const adapter = objectAt(field);
+  const file = adapter.need("file");
+  const result = { file: textAt(file), sha256: sha256At(adapter.need("sha256")) };
+  if (/[/\\]|^\.\.?$/.test(result.file)) throw badField(file, "must be a file next to the card, not a path");
+  adapter.end();
+  return result;
 }
