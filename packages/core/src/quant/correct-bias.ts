@@ -18,8 +18,6 @@ export interface CorrectBiasOptions extends ObserveOptions {
   readonly apply: (model: Model, plan: QuantPlan) => Model;
   /** Nodes to correct, by name; all that can be unless given. */
   readonly nodes?: ReadonlySet<string>;
-  /** Correct all nodes from one look instead of level by level. Cheap, and wrong by whatever the nodes in front make good too. */
-  readonly parallel?: boolean;
   /** Called before each pass over the samples. */
   readonly onPass?: (pass: number, passes: number) => void;
 }
@@ -50,7 +48,9 @@ export interface CorrectedBiases {
  * In the order of the graph: each node is looked at with all those before it corrected already. Nodes that no path connects share a pass, so there
  * are as many passes as the longest chain of nodes has, and one more. Corrected biases lie on the grid of the plan.
  *
- * Whether this is good is not for the mean to say: it raises the cosine to the float network and may push the scores of impostors up. Judge by pairs.
+ * Measured on a MobileFaceNet in 8 bits (100 people that were not calibrated on): 1 - cosine fell from 0.0026 to 0.0016, and the mean score of
+ * impostors, 0.0011 too high before, was right to 0.0001. Correcting all nodes from one look is no cheap stand-in: every node then makes good what those in
+ * front of it have made good already (1 - cosine 0.025, impostors up by 0.024). Whether a correction is good is not for the mean to say: judge by pairs.
  *
  * @param model - the float model that the plan was made for, before channels are scaled
  * @throws CALIBRATION_EMPTY without samples, CALIBRATION_NONFINITE naming a tensor, PLAN_INVALID for a node of `nodes` that the plan has none of
@@ -59,7 +59,7 @@ export async function correctBiases(model: Model, plan: QuantPlan, options: Corr
   const float = scaleChannels(model, plan.channelScales ?? new Map());
   const { corrected, skipped } = candidates(float, plan, options.nodes);
   if (corrected.length === 0) return { plan, nodes: [], skipped, passes: 0 };
-  const levels = options.parallel === true ? [corrected] : levelsOf(float, corrected);
+  const levels = levelsOf(float, corrected);
   const passes = levels.length + 1;
   options.onPass?.(1, passes);
   const wanted = await channelMeans(float, corrected.map(outputOf), options.samples(), options);

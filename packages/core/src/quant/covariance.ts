@@ -24,7 +24,7 @@ export interface CovarianceOptions extends ObserveOptions {
 }
 
 /** Defaults of {@link CovarianceOptions}. */
-export const COVARIANCE_DEFAULTS = { positions: 128 } as const;
+export const COVARIANCE_DEFAULTS = { positions: 48 } as const;
 
 /**
  * Most inputs of a dot product whose products are collected; with f64[n, n] for each group this bounds the memory to 8 MB a layer without groups.

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { seededRandom } from "../base/random.ts";
 import { divergence } from "./divergence.ts";
 import { binWidth, createHistogram, type Histogram, observe } from "./histogram.ts";
-import { chooseRange, type ValueRange } from "./range.ts";
+import { chooseRange, rangeByChoice, type ValueRange } from "./range.ts";
 import { errorTable, squaredError } from "./squared-error.ts";
 
 function histogramOf(values: ArrayLike<number>): Histogram {
@@ -189,5 +189,36 @@ describe("the divergence", () => {
     const chosen = chooseRange(h, { method: "entropy" });
     expect(chosen.max - chosen.min).toBeLessThan(0.7 * (full.max - full.min));
     expect(divergence(h, chosen, 256)).toBeLessThan(divergence(h, full, 256));
+  });
+});
+
+describe("a range by a tensor's own choice", () => {
+  const h = histogramOf(heavy);
+
+  test("is what the method of that name chooses, with the figures of the whole plan", () => {
+    for (const method of ["min-max", "percentile", "mse", "entropy"] as const) {
+      const { called, ...range } = rangeByChoice(h, method, { percentile: 99 });
+      expect(range).toEqual(chooseRange(h, { method, percentile: 99 }));
+      expect(called).toBe(method === "percentile" ? "percentile 99" : method);
+    }
+  });
+
+  test("may be a percentile of its own", () => {
+    const { called, ...range } = rangeByChoice(h, { percentile: 95 }, { percentile: 99 });
+    expect(range).toEqual(chooseRange(h, { method: "percentile", percentile: 95 }));
+    expect(called).toBe("percentile 95");
+    expect(() => rangeByChoice(h, { percentile: 20 })).toThrow(expect.objectContaining({ code: "PLAN_INVALID" }));
+  });
+
+  test("may be given, and is widened to zero and to symmetry", () => {
+    expect(rangeByChoice(h, { min: -1, max: 2 })).toEqual({ min: -1, max: 2, called: "given" });
+    expect(rangeByChoice(h, { min: 1, max: 2 })).toEqual({ min: 0, max: 2, called: "given" });
+    expect(rangeByChoice(h, { min: -1, max: 2 }, { symmetric: true })).toEqual({ min: -2, max: 2, called: "given" });
+    for (const bad of [
+      { min: 1, max: 0 },
+      { min: 0, max: Number.POSITIVE_INFINITY },
+      { min: Number.NaN, max: 1 },
+    ])
+      expect(() => rangeByChoice(h, bad)).toThrow(expect.objectContaining({ code: "PLAN_INVALID" }));
   });
 });
