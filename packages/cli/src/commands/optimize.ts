@@ -12,6 +12,8 @@ import { FACE_OPTIONS, faceDataOf } from "../ui/face-options.ts";
 import { createProgress } from "../ui/progress.ts";
 import { choiceOption, numberList, numberOption, verb } from "../ui/verb.ts";
 import { optimizeFaceModel } from "../work/optimize.ts";
+import { parseSplitRule } from "../work/people.ts";
+import { SEARCH_DEPTH_NAMES } from "../work/request.ts";
 import { createRuntimes } from "../work/runtime.ts";
 
 const METHODS = ["min-max", "percentile", "mse", "entropy"] as const;
@@ -31,6 +33,15 @@ export const optimize = verb(
       type: "string",
       description: `Range methods of the static INT8 variants: ${METHODS.join(", ")}`,
       default: "mse",
+    },
+    search: {
+      type: "string",
+      description: `How far to search for a better plan: ${SEARCH_DEPTH_NAMES.join(", ")} (auto: all the way where there are people enough)`,
+      default: "auto",
+    },
+    "search-on": {
+      type: "string",
+      description: "Who searches and is on no report: a column of manifest or pair list, e.g. fold=1,2 (default: a seeded third)",
     },
     "max-drop": { type: "string", description: "Largest loss of TAR at the first FAR, e.g. 0.5%" },
     "max-latency": { type: "string", description: "Largest median latency in milliseconds" },
@@ -83,6 +94,10 @@ export const optimize = verb(
         ...(maxDrop === undefined ? {} : { maxDrop }),
         ...(maxLatencyMs === undefined ? {} : { maxLatencyMs }),
         ...(maxSizeBytes === undefined ? {} : { maxSizeBytes }),
+      },
+      search: {
+        depth: choiceOption("search", args.search, SEARCH_DEPTH_NAMES),
+        ...(args["search-on"] === undefined ? {} : { on: parseSplitRule(args["search-on"]) }),
       },
       methods: args.ranges.split(",").map((m) => choiceOption("ranges", m, METHODS)),
       ...(args.cohort === undefined

@@ -57,6 +57,7 @@ export async function describeCandidates(
       sizeRatio: variant.bytes.length / baselineBytes,
       baseline: i === 0,
       latency,
+      ...(variant.searched === undefined ? {} : { searched: variant.searched }),
       ...(computesIntegers(variant) ? { fusion: await fusionOf(variant, job.target) } : {}),
       accuracy: mine.evaluated.accuracy,
       ...(i === 0 ? {} : { versus: compareToBaseline(baseline, mine, set, job) }),

@@ -12,6 +12,12 @@ import { cardSession } from "./card-terms.ts";
 /** Sessions that embed side by side. */
 const WORKERS = 2;
 
+/** Embeddings as a network gave them, and brought to unit length. */
+export interface Embedded {
+  readonly raw: Embeddings;
+  readonly unit: Embeddings;
+}
+
 /**
  * Embeds all crops with a model file, over a few sessions at once, and normalises to unit length. Rows in the order of the crops. The file may have
  * the picture in another layout than the card, and integers with a scale.
@@ -26,7 +32,7 @@ export async function embedAll(
     readonly onProgress?: (done: number) => void;
     readonly signal?: AbortSignal;
   },
-): Promise<{ readonly raw: Embeddings; readonly unit: Embeddings }> {
+): Promise<Embedded> {
   const { card, crops, signal, externalData } = options;
   const dim = card.output.dimension;
   const data = new Float32Array(crops.count * dim);

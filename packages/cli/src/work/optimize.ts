@@ -10,17 +10,16 @@ import { simplifyModel } from "@tessera/core/passes/simplify";
 import type { Candidate, OptimizeReport } from "@tessera/core/protocol/report";
 import { readHardware } from "@tessera/runtimes/hardware";
 import { runtimeExecutor } from "../io/executor.ts";
-import { writeFile } from "../io/files.ts";
+import { sha256, writeFile } from "../io/files.ts";
 import { TESSERA_VERSION } from "../version.ts";
-import { type EvaluationSet, evaluateEmbeddings, evaluationSet, rowsOfRole } from "./accuracy.ts";
+import { type EvaluationSet, evaluationSet, rowsOfRole } from "./accuracy.ts";
 import { basisOf } from "./basis.ts";
 import { evaluationSummary, failuresOf } from "./data-summary.ts";
 import { describeCandidates } from "./describe.ts";
 import { elsewhereOf, originalRuntime, othersToTime } from "./elsewhere.ts";
-import { batchOf, cropFeeds, embedAll } from "./embed.ts";
+import { batchOf, cropFeeds, type Embedded, embedAll } from "./embed.ts";
 import type { FaceData } from "./faces.ts";
 import { graphChange } from "./graph-change.ts";
-import type { Judged } from "./judge.ts";
 import { layersOf } from "./layer-report.ts";
 import { machineOf } from "./machine.ts";
 import { matrixOf } from "./matrix.ts";
@@ -28,25 +27,44 @@ import { paretoFront, pickCandidate } from "./pick.ts";
 import { prepareJob } from "./prepare.ts";
 import { checkPreprocessing } from "./preprocessing.ts";
 import type { OptimizeJob, OptimizeRequest } from "./request.ts";
+import { searchVariants } from "./search.ts";
+import { chooseSearch } from "./search-choice.ts";
 import { summarize } from "./summary.ts";
 import { timeVariants } from "./time.ts";
 import type { Variant } from "./variants.ts";
 import { buildVariants, type Skipped } from "./variants-built.ts";
+import { judgeOn, wholeDataTable } from "./whole-data.ts";
 import { writeArtefacts } from "./write.ts";
 
 /** The main job: builds variants of a face model for a target, judges each on real pairs and on the real runtime, picks, and writes everything. */
 export async function optimizeFaceModel(request: OptimizeRequest): Promise<OptimizeReport> {
   const { file, card, target, runtimes, progress, signal, outDir } = request;
-  const set = evaluationSet(request.evaluation, { protocol: request.protocol });
+  const whole = evaluationSet(request.evaluation, { protocol: request.protocol });
+  const { search, note } = chooseSearch(request, whole);
+  // Whoever helped to choose a plan does not say how good it is.
+  const set =
+    search === undefined ? whole : evaluationSet(request.evaluation, { protocol: request.protocol, people: search.split.report });
   const calibrationRows = rowsOfRole(request.calibration, "calib");
   const overlap = checkData(request, calibrationRows);
   const hardware = await readHardware();
   const job = await prepareJob(request);
-  for (const note of job.notes) progress.note(note);
+  for (const line of [...job.notes, ...(note === undefined ? [] : [note])]) progress.note(line);
 
   const { float, plain, pipeline } = await simplifyForTarget(job, calibrationRows);
-  const { variants, skipped } = await buildVariants({ float, plain }, job, calibrationRows, hardware.hasVnni);
-  const judged = await judgeVariants(variants, set, job);
+  const { hasVnni } = hardware;
+  const built = await buildVariants({ float, plain }, job, calibrationRows, hasVnni);
+  const found =
+    search === undefined ? undefined : await searchVariants({ ...search, ...built, plain, rows: calibrationRows, hasVnni }, job);
+  const variants = withoutTwins([...built.variants, ...(found?.variants ?? [])]);
+  const skipped = [...built.skipped, ...(found?.skipped ?? [])];
+  const embedded = await embedVariants(variants, whole, job);
+  const judged = embedded.map((all, i) => {
+    progress.stage(`scoring ${set.genuine + set.impostor} comparisons of ${at(variants, i).says}`);
+    return judgeOn(all, whole, set, job);
+  });
+  progress.stage(search === undefined ? "timing" : "scoring everybody, for the second table");
+  const wholeData =
+    search === undefined ? undefined : wholeDataTable(embedded, { variants, whole, searched: search.split.search.size }, job);
   const original = await originalRuntime(job);
   const others = othersToTime(float, job, original);
   const latencies = await timeVariants(variants, job, { rows: calibrationRows, others });
@@ -101,6 +119,8 @@ export async function optimizeFaceModel(request: OptimizeRequest): Promise<Optim
     ...(request.companions === undefined ? {} : { companions: request.companions }),
     ...basisOf(job, { machine, plain, candidates }),
     ...(skipped.length === 0 ? {} : { skipped }),
+    ...(found === undefined ? {} : { search: found.report }),
+    ...(wholeData === undefined ? {} : { wholeData }),
     preprocessing,
     artefacts,
     next: nextSteps(candidates, picked, job, skipped),
@@ -156,21 +176,27 @@ function checkData(request: OptimizeRequest, calibrationRows: readonly number[])
   return overlap;
 }
 
-async function judgeVariants(variants: readonly Variant[], set: EvaluationSet, job: OptimizeJob): Promise<readonly Judged[]> {
-  const judged: Judged[] = [];
-  const crops = selectCrops(job.evaluation.crops, set.rows);
+/** Of variants that are the same file the last one: what the search found may be what stood there before. */
+function withoutTwins(variants: readonly Variant[]): readonly Variant[] {
+  const digests = variants.map((v) => sha256(v.bytes));
+  return variants.filter((v, i) => v.searched === "plain" || !digests.includes(at(digests, i), i + 1));
+}
+
+async function embedVariants(variants: readonly Variant[], whole: EvaluationSet, job: OptimizeJob): Promise<readonly Embedded[]> {
+  const embedded: Embedded[] = [];
+  const crops = selectCrops(job.evaluation.crops, whole.rows);
   for (const variant of variants) {
     job.progress.stage(`embedding with ${variant.says}`, crops.count);
-    const embeddings = await embedAll(job.runtime, variant.bytes, {
-      card: job.modelCard,
-      crops,
-      onProgress: (done) => job.progress.at(done),
-      signal: job.signal,
-    });
-    job.progress.stage(`scoring ${set.genuine + set.impostor} comparisons of ${variant.says}`);
-    judged.push({ ...embeddings, evaluated: evaluateEmbeddings(embeddings.unit, set, job) });
+    embedded.push(
+      await embedAll(job.runtime, variant.bytes, {
+        card: job.modelCard,
+        crops,
+        onProgress: (done) => job.progress.at(done),
+        signal: job.signal,
+      }),
+    );
   }
-  return judged;
+  return embedded;
 }
 
 function nextSteps(

@@ -7,8 +7,15 @@ import type { Target } from "@tessera/core/targets/target";
 import type { ModelFile } from "../io/model-file.ts";
 import type { Progress } from "../ui/progress.ts";
 import type { FaceData } from "./faces.ts";
+import type { SplitRule } from "./people.ts";
 import type { Budgets } from "./pick.ts";
 import type { Runtimes } from "./runtime.ts";
+
+/** How far the search for a better plan goes; "auto": all the way where there are people enough to search on and to report on. */
+export const SEARCH_DEPTH_NAMES = ["auto", "off", "quick", "full"] as const;
+
+/** See {@link SEARCH_DEPTH_NAMES}. */
+export type SearchDepthName = (typeof SEARCH_DEPTH_NAMES)[number];
 
 /** What `optimize` is asked to do. */
 export interface OptimizeRequest {
@@ -23,6 +30,8 @@ export interface OptimizeRequest {
   readonly fars: readonly number[];
   readonly budgets: Budgets;
   readonly methods: readonly RangeMethod[];
+  /** Absent: no search, everybody is reported on. */
+  readonly search?: { readonly depth: SearchDepthName; readonly on?: SplitRule };
   readonly protocol: "all-pairs" | "pair-list";
   readonly replicates: number;
   readonly seed: number;

@@ -80,7 +80,7 @@ export async function hostBench(inputs: SearchInputs): Promise<HostBench> {
   };
   const bench: SearchBench = {
     judge: async (point) => judgeAll(await embed(await bytesOf(point))),
-    sensitivity: async (point) => {
+    sensitivity: async (point, onGroup) => {
       const groups = nodeGroups(material.model, await placementOf(point, material));
       const whole = groups.flatMap((g) => g.nodes);
       const shares = timeShares(material.model, groups);
@@ -98,6 +98,7 @@ export async function hostBench(inputs: SearchInputs): Promise<HostBench> {
           nearPairs: alone.nearPairs,
           timeShare: at(shares, i),
         });
+        onGroup?.(i + 1, groups.length);
       }
       return rows;
     },

@@ -1,7 +1,7 @@
 import { isTesseraError } from "@tessera/core/base/error";
 import type { Model } from "@tessera/core/graph/model";
 import { usesReducedRange, withScheme } from "@tessera/core/targets/scheme";
-import { calibrateAll } from "./calibrate.ts";
+import { type Calibrated, calibrateAll } from "./calibrate.ts";
 import { batchOf, cropFeeds } from "./embed.ts";
 import type { OptimizeJob } from "./request.ts";
 import { variantWriter } from "./variant-writer.ts";
@@ -11,6 +11,14 @@ import { dynamicVariant, floatVariant, halfVariant, staticVariant, type Variant,
 export interface Skipped {
   readonly says: string;
   readonly why: string;
+}
+
+/** What was built, and from what the static integers were. */
+export interface BuiltVariants {
+  readonly variants: readonly Variant[];
+  readonly skipped: readonly Skipped[];
+  readonly calibrated: Calibrated;
+  readonly reducedRange: boolean;
 }
 
 /**
@@ -24,7 +32,7 @@ export async function buildVariants(
   job: OptimizeJob,
   rows: readonly number[],
   hasVnni: boolean | undefined,
-): Promise<{ readonly variants: readonly Variant[]; readonly skipped: readonly Skipped[] }> {
+): Promise<BuiltVariants> {
   const { target, progress } = job;
   const writer = variantWriter(target.format);
   const { modelCard, host, signal } = job;
@@ -65,5 +73,5 @@ export async function buildVariants(
         evidence,
       }),
     );
-  return { variants, skipped };
+  return { variants, skipped, calibrated: int8, reducedRange };
 }

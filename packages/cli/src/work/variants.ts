@@ -17,6 +17,8 @@ export interface Variant {
   readonly format: Target["format"];
   readonly bytes: Uint8Array;
   readonly plan?: QuantPlan;
+  /** Its place among the points of the search, see Candidate. */
+  readonly searched?: "plain" | number;
   readonly notes: readonly string[];
 }
 
@@ -69,22 +71,34 @@ export function staticVariant(
     evidence: { ...options.evidence, method },
     channelScales,
   });
+  const variant = plannedVariant({ model, plan: made, target, writer: options.writer, border: options.border ?? "float" });
+  return {
+    ...variant,
+    id: `${variant.id}-${method}`,
+    says: `${variant.says}, ${method} ranges`,
+    notes: [
+      ...variant.notes,
+      ...(reducedRange ? ["weights use 7 bits: this processor has no VNNI, and 16-bit sums would saturate"] : []),
+    ],
+  };
+}
+
+/** A plan written for its target. */
+export function plannedVariant(options: {
+  readonly model: Model;
+  readonly plan: QuantPlan;
+  readonly target: Target;
+  readonly writer: VariantWriter;
+  readonly border?: Border;
+}): Variant {
+  const { model, target, writer } = options;
   // The plan as its file will say it, order of entries included: whoever applies that file gets these very bytes.
-  const plan = planFromJson(planToJson(made));
+  const plan = planFromJson(planToJson(options.plan));
   const integer = [...plan.nodes.values()].filter((c) => c.precision !== "float32").length;
   const notes = [`${integer} of ${plan.nodes.size} nodes in integers by the rules of ${target.id}`];
-  if (channelScales.size > 0)
-    notes.push(`${channelScales.size} values had their channels equalized before depthwise convolutions`);
-  if (reducedRange) notes.push("weights use 7 bits: this processor has no VNNI, and 16-bit sums would saturate");
-  const written = options.writer.planned(model, plan, options.border ?? "float");
+  const scaled = plan.channelScales?.size ?? 0;
+  if (scaled > 0) notes.push(`${scaled} values had their channels equalized before depthwise convolutions`);
+  const written = writer.planned(model, plan, options.border ?? "float");
   const { id, says, scheme } = STATIC_SCHEMES[schemeOf(target)];
-  return {
-    id: `${id}-${method}`,
-    says: `${says}, ${method} ranges`,
-    scheme,
-    format: options.writer.format,
-    bytes: written.bytes,
-    plan,
-    notes: [...notes, ...written.notes],
-  };
+  return { id, says, scheme, format: writer.format, bytes: written.bytes, plan, notes: [...notes, ...written.notes] };
 }

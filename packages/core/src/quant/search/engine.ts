@@ -23,7 +23,10 @@ export interface GroupSensitivity {
 /** What a search asks the world. Every answer must depend on its arguments alone. */
 export interface SearchBench {
   readonly judge: (point: SearchPoint) => Promise<Judgement>;
-  readonly sensitivity: (point: SearchPoint) => Promise<readonly GroupSensitivity[]>;
+  readonly sensitivity: (
+    point: SearchPoint,
+    onGroup?: (done: number, total: number) => void,
+  ) => Promise<readonly GroupSensitivity[]>;
   /** The ranges that a point gives to activations, by name. */
   /** The range of the embedding's own grid that turns embeddings least; `undefined` where it stays in float. */
   readonly embeddingRange?: (

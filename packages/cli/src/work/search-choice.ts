@@ -1,0 +1,45 @@
+import { impostorsNeeded } from "@tessera/core/biometrics/rates";
+import { type EvaluationSet, evaluationSet } from "./accuracy.ts";
+import { type PeopleSplit, SEARCH_SHARE, splitPeople } from "./people.ts";
+import type { OptimizeRequest, SearchDepthName } from "./request.ts";
+
+/** A search that will be made, and who is on which side of it. */
+export interface ChosenSearch {
+  readonly depth: Exclude<SearchDepthName, "off" | "auto">;
+  readonly split: PeopleSplit;
+  /** The people of the search. */
+  readonly set: EvaluationSet;
+}
+
+/** Unasked, a search is made only where so many times the comparisons are there that a FAR needs to be told at all. */
+const ROOM = 10;
+/** And with so many genuine comparisons at least. */
+const LEAST_GENUINE = 100;
+
+/**
+ * Whether there is a search, how far it goes and on whom. Unasked, people are taken off the report only where enough are left on both sides.
+ *
+ * @throws DATASET_INVALID for a split that leaves a side empty
+ */
+export function chooseSearch(
+  request: OptimizeRequest,
+  whole: EvaluationSet,
+): { readonly search?: ChosenSearch; readonly note?: string } {
+  const { search: asked, evaluation, protocol, seed, budgets, target } = request;
+  if (asked === undefined || asked.depth === "off") return {};
+  if (target.noIntegers !== undefined) return { note: `no search: ${target.noIntegers.why}` };
+  const isAsked = asked.depth !== "auto" || asked.on !== undefined;
+  const rule = asked.on ?? ({ kind: "seeded", share: SEARCH_SHARE, seed } as const);
+  if (!isAsked && whole.people.length < 3) return {};
+  const split = splitPeople(evaluation, whole.people, rule);
+  const set = evaluationSet(evaluation, { protocol, people: split.search });
+  if (!isAsked) {
+    const enough = (impostor: number, genuine: number): boolean =>
+      impostor >= ROOM * impostorsNeeded(budgets.far) && genuine >= LEAST_GENUINE;
+    if (!enough(set.impostor, set.genuine) || !enough(whole.impostor / 4, whole.genuine / 2))
+      return {
+        note: `no search: a third of the ${whole.people.length} people is too few to search on at FAR ${budgets.far}; --search quick or full searches all the same`,
+      };
+  }
+  return { search: { depth: asked.depth === "quick" ? "quick" : "full", split, set } };
+}
