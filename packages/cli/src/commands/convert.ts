@@ -6,6 +6,7 @@ import { sha256, writeFile } from "../io/files.ts";
 import { FORMATS, type FormatId, formatRow } from "../io/formats.ts";
 import { type ModelFile, readModelFile } from "../io/model-file.ts";
 import { runnableOf } from "../io/runnable.ts";
+import { dimsOf } from "../ui/dims-option.ts";
 import { bytes, count, ms } from "../ui/format.ts";
 import { printJson, printLines } from "../ui/print.ts";
 import { createProgress } from "../ui/progress.ts";
@@ -63,18 +64,6 @@ function batchOf(text: string | undefined): Dim | undefined {
   const size = numberOption("batch", text, { min: 1, max: 65_536 }) as number;
   if (!Number.isInteger(size)) throw fail("USAGE", `Cannot use --batch ${text}: it must be a whole number or a name`);
   return size;
-}
-
-/** Sizes by name. @throws USAGE */
-function dimsOf(text: string | undefined): ReadonlyMap<string, number> {
-  const dims = new Map<string, number>();
-  for (const part of text === undefined ? [] : text.split(",")) {
-    const [, name, size] = /^(.+)=(\d+)$/.exec(part) ?? [];
-    if (name === undefined || size === undefined)
-      throw fail("USAGE", `Cannot use --dims ${text}: write NAME=SIZE, several with commas between`);
-    dims.set(name, Number(size));
-  }
-  return dims;
 }
 
 export const convert = verb(

@@ -1,6 +1,8 @@
 import { fail } from "@tessera/core/base/error";
 import { TARGETS, targetById } from "@tessera/core/targets/table";
 import { readModelFile } from "../io/model-file.ts";
+import { dimsOf } from "../ui/dims-option.ts";
+import { expectedLines } from "../ui/expected-lines.ts";
 import { bytes, count, delegationWords } from "../ui/format.ts";
 import { printJson, printLines } from "../ui/print.ts";
 import { renderTable } from "../ui/table.ts";
@@ -13,6 +15,10 @@ export const inspect = verb(
     model: { type: "positional", description: "The .onnx or .tflite file", required: false },
     target: { type: "string", description: "Judge for this target only (default: all)" },
     targets: { type: "boolean", description: "List the targets", default: false },
+    dims: {
+      type: "string",
+      description: "Sizes that the model leaves open, as NAME=SIZE,NAME=SIZE, for what is expected of targets (default: 1)",
+    },
     top: { type: "string", description: "Nodes in the table of the dearest", default: "10" },
   },
   async (args, tools) => {
@@ -31,7 +37,7 @@ export const inspect = verb(
     if (args.model === undefined) throw fail("USAGE", "Cannot inspect: no model is given");
     const top = numberOption("top", args.top, { min: 0, max: 10_000 }) as number;
     const targets = args.target === undefined ? TARGETS : [targetById(args.target)];
-    const report = await inspectModel(readModelFile(args.model), { targets, top });
+    const report = await inspectModel(readModelFile(args.model), { targets, top, dims: dimsOf(args.dims) });
     if (tools.json) printJson(report);
     else printLines(...inspectLines(report));
     return 0;
@@ -93,6 +99,8 @@ function inspectLines(report: InspectReport): readonly (string | undefined)[] {
       ]),
     ),
     ...(report.targets[0]?.staysFloat ?? []).map((f) => `  ${f.op}: ${f.why.join("; ")}`),
+    "",
+    ...expectedLines(report.targets),
     ...report.targets.flatMap((t) =>
       (t.slow ?? []).map((s) => `  integers in a slow kernel on ${t.id}: ${s.nodes} ${s.op} (${s.why})`),
     ),

@@ -6,8 +6,10 @@ import { simplifyModel } from "@tessera/core/passes/simplify";
 import type { ModelSummary } from "@tessera/core/protocol/report";
 import { placeIntegers } from "@tessera/core/quant/placement";
 import { prepareForIntegers } from "@tessera/core/quant/prepare";
+import type { Prediction } from "@tessera/core/targets/predictor/predict";
 import type { Target } from "@tessera/core/targets/target";
 import type { ModelFile } from "../io/model-file.ts";
+import { expectOnTarget } from "./inspect-prediction.ts";
 import { inspectTflite, type TfliteInspection } from "./inspect-tflite.ts";
 import { costOfOne, operatorCounts, summarize } from "./summary.ts";
 
@@ -31,6 +33,10 @@ export interface TargetSupport {
   readonly staysFloat: readonly { readonly op: string; readonly nodes: number; readonly why: readonly string[] }[];
   /** Operators that compute in integers, but in a slow kernel. */
   readonly slow?: readonly { readonly op: string; readonly nodes: number; readonly why: string }[];
+  /** What its runtime will make of the model, and how fast, without anything having been run. */
+  readonly prediction?: Prediction;
+  /** Why there is none. */
+  readonly predictionUnknown?: string;
 }
 
 /** What `tessera inspect` finds; plain JSON. */
@@ -62,7 +68,12 @@ export interface InspectReport {
 /** Looks at a model without running it. Nodes that cannot be reasoned about are named, never a reason to fail. */
 export async function inspectModel(
   file: ModelFile,
-  options: { readonly targets: readonly Target[]; readonly top: number },
+  options: {
+    readonly targets: readonly Target[];
+    readonly top: number;
+    /** Sizes for those that the model leaves open, by name; 1 for the rest. */
+    readonly dims?: ReadonlyMap<string, number>;
+  },
 ): Promise<InspectReport> {
   const { model } = file;
   const cost = costOfOne(model);
@@ -87,7 +98,8 @@ export async function inspectModel(
   };
   const dearerFirst = (a: CostRow, b: CostRow): number => (b.macs ?? -1) - (a.macs ?? -1) || (b.ops ?? -1) - (a.ops ?? -1);
   const targets: TargetSupport[] = [];
-  for (const target of options.targets) targets.push(await supportOf(model, target));
+  for (const target of options.targets)
+    targets.push({ ...(await supportOf(model, target)), ...(await expectOnTarget(model, target, options)) });
   return {
     kind: "tessera-inspect-report",
     version: 1,

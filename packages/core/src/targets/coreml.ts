@@ -7,7 +7,7 @@ export const APPLE_ANE: Target = {
   runtime: "ort-node",
   here: "simulated",
   noIntegers: {
-    why: "ONNX Runtime's CoreML provider takes no Q/DQ pairs, and the Neural Engine computes float16 as fast as this network needs",
+    why: "ONNX Runtime's CoreML provider takes no Q/DQ pairs; the Neural Engine computes in float16",
     instead: "fp16",
   },
   format: "onnx",

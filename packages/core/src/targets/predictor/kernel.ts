@@ -1,0 +1,118 @@
+import type { TensorType } from "../../graph/model.ts";
+
+/** Kinds of kernels that cost differently: a multiplication in a 3x3 window is not one in a 1x1 window. */
+export const KERNEL_KINDS = [
+  "conv1x1",
+  "conv",
+  "depthwise",
+  "grouped",
+  "transposed",
+  "dense",
+  "recurrent",
+  "elementwise",
+  "prelu",
+  "curve",
+  "pool",
+  "move",
+  "transpose",
+  "view",
+  "quantize",
+  "dequantize",
+  "other",
+] as const;
+
+/** One of {@link KERNEL_KINDS}. */
+export type KernelKind = (typeof KERNEL_KINDS)[number];
+
+/** What a kernel computes in; "slow": integers in a reference kernel. */
+export type KernelNumbers = "float32" | "int8" | "slow";
+
+/** One kernel that the runtime is expected to run. */
+export interface Kernel {
+  /** The node of the model that it stands for, or the value at which a conversion stands. */
+  readonly node: string;
+  /** The model's operator; QuantizeLinear and DequantizeLinear at borders. */
+  readonly op: string;
+  /** As the runtime calls it, e.g. QLinearConv; that of the model where it computes in float. */
+  readonly name: string;
+  readonly kind: KernelKind;
+  readonly numbers: KernelNumbers;
+  /** Multiply-accumulates of the mathematics. */
+  readonly macs: number;
+  /** Elements read (without constants) and written. */
+  readonly reads: number;
+  readonly writes: number;
+  /** Input and output channels of one group, for kernels that work on blocks of channels; 0 where there are none. */
+  readonly channels: readonly [number, number];
+  readonly weightBytes: number;
+  /** Values, without constants. */
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  /** Why it is slow, or in float while others are not. */
+  readonly why?: string;
+}
+
+const KINDS: Readonly<Record<string, KernelKind>> = {
+  ConvTranspose: "transposed",
+  Gemm: "dense",
+  MatMul: "dense",
+  LSTM: "recurrent",
+  GRU: "recurrent",
+  RNN: "recurrent",
+  PRelu: "prelu",
+  MaxPool: "pool",
+  AveragePool: "pool",
+  GlobalAveragePool: "pool",
+  GlobalMaxPool: "pool",
+  ReduceMean: "pool",
+  ReduceSum: "pool",
+  ReduceMax: "pool",
+  Transpose: "transpose",
+  Concat: "move",
+  Slice: "move",
+  Split: "move",
+  Pad: "move",
+  Gather: "move",
+  Tile: "move",
+  Expand: "move",
+  Resize: "move",
+  DepthToSpace: "move",
+  SpaceToDepth: "move",
+  Reshape: "view",
+  Flatten: "view",
+  Squeeze: "view",
+  Unsqueeze: "view",
+  Identity: "view",
+  Dropout: "view",
+  Shape: "view",
+  Cast: "elementwise",
+  Sigmoid: "curve",
+  Tanh: "curve",
+  HardSigmoid: "elementwise",
+  HardSwish: "elementwise",
+  Softmax: "curve",
+  Exp: "curve",
+  Log: "curve",
+  Pow: "curve",
+  Erf: "curve",
+  Gelu: "curve",
+  Softplus: "curve",
+  Elu: "curve",
+  QuantizeLinear: "quantize",
+  DequantizeLinear: "dequantize",
+  If: "other",
+  Loop: "other",
+  Scan: "other",
+};
+
+/** What kind of kernel an operator has; `weight` and `group` are those of a convolution. */
+export function kindOf(op: string, weight: TensorType | undefined, group: number): KernelKind {
+  if (op === "Conv") return convolutionKind(weight, group);
+  return Object.hasOwn(KINDS, op) ? (KINDS[op] as KernelKind) : "elementwise";
+}
+
+function convolutionKind(weight: TensorType | undefined, group: number): KernelKind {
+  const [, perGroup, ...window] = weight?.shape ?? [];
+  if (group > 1) return perGroup === 1 ? "depthwise" : "grouped";
+  return window.every((size) => size === 1) ? "conv1x1" : "conv";
+}
