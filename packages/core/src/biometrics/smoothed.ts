@@ -82,6 +82,8 @@ export interface OperatingLoss {
   readonly value: number;
   /** Interval of the value over people: that of the noise while no drift is sure. What these very people lose has the wider one of `smoothed`. */
   readonly interval: Interval;
+  /** Influence of each person on the value; the difference of two candidates' influences gives the interval of the difference of their values. */
+  readonly influence: Float64Array;
   readonly points: readonly SmoothedLoss[];
   /** Mean of all impostor scores, candidate minus reference. */
   readonly impostorShift: number;
@@ -163,6 +165,7 @@ export function operatingLoss(reference: SmoothedReference, candidate: Compariso
     kind: "operating-loss",
     value,
     interval: intervalAround(value, total, confidence),
+    influence: total,
     points: losses,
     impostorShift,
     tailShift,
@@ -233,7 +236,8 @@ function meanOf(scores: Float32Array): number {
   return sum / scores.length;
 }
 
-function intervalAround(value: number, influence: Float64Array, confidence: number): Interval {
+/** The interval of an estimate from the influence of each person on it: normal, by the infinitesimal jackknife. */
+export function intervalAround(value: number, influence: Float64Array, confidence: number): Interval {
   const error = probit(1 - (1 - confidence) / 2) * standardError(influence);
   return { low: value - error, high: value + error, confidence, method: "person-jackknife" };
 }
