@@ -1,8 +1,9 @@
 import { fail } from "../base/error.ts";
 import { namesOf } from "../graph/draft.ts";
 import { withGraph } from "../graph/edit.ts";
-import { type Model, type Node, tensorType } from "../graph/model.ts";
+import { type Model, type Node, tensorType, type ValueInfo, type ValueType } from "../graph/model.ts";
 import { makeNode } from "../graph/node.ts";
+import type { Feeds } from "../graph/runtime.ts";
 import { i64, type Tensor, view } from "../graph/tensor.ts";
 import { usedNames } from "../graph/walk.ts";
 import { eachSample, nonFinite, type ObserveOptions, type Samples } from "./observe.ts";
@@ -11,6 +12,14 @@ import { eachSample, nonFinite, type ObserveOptions, type Samples } from "./obse
 export interface MeanPlace {
   readonly tensor: string;
   readonly rank: number;
+}
+
+/** Options of {@link channelMeans}. */
+export interface MeansOptions extends ObserveOptions {
+  /** Values that the samples bring: what they are made from is not computed. They take the place of the graph's inputs. */
+  readonly given?: readonly ValueInfo[];
+  /** Further values, which are handed out as they are. */
+  readonly also?: { readonly names: readonly string[]; readonly take: (name: string, value: Tensor, feeds: Feeds) => void };
 }
 
 /**
@@ -24,12 +33,17 @@ export async function channelMeans(
   model: Model,
   places: readonly MeanPlace[],
   samples: Samples,
-  options: ObserveOptions,
+  options: MeansOptions,
 ): Promise<ReadonlyMap<string, Float64Array>> {
-  const { model: reducing, meanings } = withMeans(model, places);
+  const { given, also } = options;
+  const { model: reducing, meanings } = withMeans(model, places, { given: given ?? [], also: also?.names ?? [] });
   const sums = new Map<string, Float64Array>();
-  const visit = (output: string, value: Tensor): void => {
-    const tensor = meanings.get(output) as string;
+  const visit = (output: string, value: Tensor, feeds: Feeds): void => {
+    const tensor = meanings.get(output);
+    if (tensor === undefined) {
+      also?.take(output, value, feeds);
+      return;
+    }
     const means = view(value, "float32");
     const sum = sums.get(tensor) ?? new Float64Array(means.length);
     if (sum.length !== means.length)
@@ -40,15 +54,16 @@ export async function channelMeans(
     }
     sums.set(tensor, sum);
   };
-  const count = await eachSample(reducing, [...meanings.keys()], samples, { ...options, visit });
+  const count = await eachSample(reducing, [...meanings.keys(), ...(also?.names ?? [])], samples, { ...options, visit });
   for (const sum of sums.values()) for (let c = 0; c < sum.length; c++) sum[c] = (sum[c] as number) / count;
   return sums;
 }
 
-/** The part of a model that some values need, with their means by channel as the only outputs. */
+/** The part of a model that some values need, with means by channel and further values as the only outputs. */
 function withMeans(
   model: Model,
   places: readonly MeanPlace[],
+  { given, also }: { readonly given: readonly ValueInfo[]; readonly also: readonly string[] },
 ): { readonly model: Model; readonly meanings: ReadonlyMap<string, string> } {
   const { graph } = model;
   const taken = namesOf(graph);
@@ -66,20 +81,28 @@ function withMeans(
     const axesName = fresh(`${tensor}_axes`);
     constants.set(axesName, i64([axes.length], axes));
     const output = fresh(`${tensor}_mean`);
-    added.push(
-      makeNode("ReduceMean", { inputs: [tensor, axesName], outputs: [output] }, { name: output, attributes: { keepdims: 0 } }),
-    );
+    const attributes = { keepdims: 0 };
+    added.push(makeNode("ReduceMean", { inputs: [tensor, axesName], outputs: [output] }, { name: output, attributes }));
     meanings.set(output, tensor);
   }
-  const wanted = new Set(places.map((p) => p.tensor));
+  const inputs = given.length > 0 ? given : graph.inputs;
+  const known = new Set(given.map((g) => g.name));
+  // What comes in does not have to come out again: whoever looks at a sample finds it there.
+  const ports = new Set(inputs.map((i) => i.name));
+  const wanted = new Set([...places.map((p) => p.tensor), ...also]);
   const kept: Node[] = [];
   for (const node of [...graph.nodes].reverse()) {
-    if (!node.outputs.some((o) => wanted.has(o))) continue;
-    kept.unshift(node);
+    if (!node.outputs.some((o) => wanted.has(o) && !known.has(o))) continue;
+    kept.push(node);
     for (const name of usedNames(node)) wanted.add(name);
   }
-  const outputs = [...meanings.keys()].map((name) => ({ name, type: tensorType("float32", undefined) }));
-  const used = new Set([...wanted, ...added.flatMap((n) => n.inputs), ...graph.inputs.map((i) => i.name)]);
+  const typeOf = (name: string): ValueType => graph.types.get(name) ?? tensorType("float32", undefined);
+  const outputs = [
+    ...[...meanings.keys()].map((name) => ({ name, type: tensorType("float32", undefined) })),
+    ...also.filter((name) => !ports.has(name)).map((name) => ({ name, type: typeOf(name) })),
+  ];
+  const used = new Set([...wanted, ...added.flatMap((n) => n.inputs)]);
   for (const name of constants.keys()) if (!used.has(name)) constants.delete(name);
-  return { model: withGraph(model, { ...graph, constants, nodes: [...kept, ...added], outputs }), meanings };
+  const part = { ...graph, inputs, constants, nodes: [...kept.reverse(), ...added], outputs };
+  return { model: withGraph(model, part), meanings };
 }
