@@ -1,9 +1,11 @@
 import { fail } from "@tessera/core/base/error";
+import type { CalibrationEvidence } from "@tessera/core/graph/plan";
 import { faceEmbeddingCard } from "@tessera/core/modality/card";
 import type { FusionSummary } from "@tessera/core/protocol/report";
 import { planToJson } from "@tessera/core/quant/plan-json";
 import { targetById } from "@tessera/core/targets/table";
 import type { Target } from "@tessera/core/targets/target";
+import { pathsOf, readCaches, writeCache } from "../io/calibration-file.ts";
 import { findCard } from "../io/card-file.ts";
 import { readText, sha256, writeFile } from "../io/files.ts";
 import { formatOfName, stemOf } from "../io/formats.ts";
@@ -47,6 +49,10 @@ interface QuantizeReport {
   readonly scheme: string;
   readonly plan?: string;
   readonly notes: readonly string[];
+  /** What ranges were taken from: how many samples, and the digest of the data; for a plan made before, what it says of itself. */
+  readonly calibration?: CalibrationEvidence;
+  /** The calibration cache that was read or written. */
+  readonly calibrationCache?: { readonly file: string; readonly did: "read" | "wrote" };
   readonly fusion?: FusionSummary;
   readonly exports?: readonly Exported[];
   /** Against the float model, simplified. */
@@ -71,6 +77,16 @@ export const quantize = verb(
     percentile: { type: "string", description: "Share of values inside the range, in percent, for percentile" },
     calib: { ...calib, description: "Folder with manifest.csv and face pictures (role calib, where there are roles)" },
     inputs: { type: "string", description: "Folder with .npy or .f32 tensors to calibrate on, for any model" },
+    "calibration-cache": {
+      type: "string",
+      description:
+        "File with what calibration saw: read instead of pictures (several, with commas, are merged), written where there is none yet",
+    },
+    "equalize-by": {
+      type: "string",
+      description: "Equalize channels as this calibration cache did, so that the caches of several sites can be merged",
+    },
+    "few-samples": { type: "boolean", description: "Calibrate on fewer than 10 samples all the same", default: false },
     ...FACES,
     io: {
       type: "string",
@@ -107,6 +123,15 @@ export const quantize = verb(
     const kinds = args.export === undefined ? [] : exportKinds(args.export);
     if (plan !== undefined && scheme !== "static" && scheme !== "int16x8")
       throw fail("USAGE", `Cannot use --plan with --scheme ${scheme}: plans are static`);
+    const cachePaths = args["calibration-cache"] === undefined ? [] : pathsOf(args["calibration-cache"]);
+    if (cachePaths.length > 0 && (plan !== undefined || (scheme !== "static" && scheme !== "int16x8")))
+      throw fail("USAGE", "Cannot use --calibration-cache here: it serves the static schemes, without a plan");
+    const cache = cachePaths.length === 0 ? undefined : readCaches(cachePaths);
+    const equalizeBy = args["equalize-by"] === undefined ? undefined : readCaches(pathsOf(args["equalize-by"]));
+    if (args["equalize-by"] !== undefined && equalizeBy === undefined)
+      throw fail("IO", `Cannot read ${args["equalize-by"]}: there is no such file`);
+    if (cache !== undefined && equalizeBy !== undefined)
+      throw fail("USAGE", "Cannot use --equalize-by with a calibration cache that is there already: its channels are equalized");
     const runtimes = createRuntimes();
     const host = await runtimes.get(target.format === "onnx" ? target.runtime : "ort-node");
     const calibration = await samplesOf();
@@ -123,6 +148,9 @@ export const quantize = verb(
       border,
       ...(percentile === undefined ? {} : { percentile }),
       ...(plan === undefined ? {} : { plan }),
+      ...(cache === undefined ? {} : { cache }),
+      ...(equalizeBy === undefined ? {} : { equalizeBy }),
+      fewSamples: args["few-samples"],
       progress,
       signal: tools.signal,
     });
@@ -132,6 +160,8 @@ export const quantize = verb(
     tools.signal.throwIfAborted();
     const planFile = variant.plan === undefined ? undefined : `${stemOf(output)}.plan.json`;
     if (variant.plan !== undefined && planFile !== undefined) writeFile(planFile, planToJson(variant.plan));
+    const [cachePath] = cachePaths;
+    if (cachePath !== undefined && quantized.cache !== undefined) writeCache(cachePath, quantized.cache);
     writeFile(output, variant.bytes);
     const exported = await exportAll({
       kinds,
@@ -155,6 +185,10 @@ export const quantize = verb(
       scheme: variant.scheme,
       ...(planFile === undefined ? {} : { plan: planFile }),
       notes: [...notes, ...(imported?.notes ?? []), ...variant.notes],
+      ...(variant.plan?.calibration === undefined ? {} : { calibration: variant.plan.calibration }),
+      ...(cachePath === undefined
+        ? {}
+        : { calibrationCache: { file: cachePaths.join(", "), did: cache === undefined ? "wrote" : "read" } as const }),
       ...(fusion === undefined ? {} : { fusion }),
       ...(exported.length === 0 ? {} : { exports: exported }),
       compared,
@@ -173,6 +207,7 @@ export const quantize = verb(
           return {
             says: `${samples.count} samples of ${folder}`,
             count: samples.count,
+            names: samples.names,
             digest: samples.digest,
             feeds: (n) => samples.feeds(n),
           };
@@ -187,6 +222,7 @@ export const quantize = verb(
       const inputs: Inputs & { readonly digest: string } = {
         says: `${rows.length} faces of ${data.name}`,
         count: rows.length,
+        names: rows.map((row) => data.manifest.paths[row] as string),
         digest: data.digest,
         feeds: (limit = rows.length) => cropFeeds(card, data.crops, rows.slice(0, limit), batch),
       };
@@ -212,11 +248,19 @@ function quantizeLines(report: QuantizeReport): readonly (string | undefined)[] 
     ...(fusion?.islands.slice(0, 8) ?? []).map((island) => `in float: ${island.op} ${island.node}: ${island.why}`),
     (fusion?.islands.length ?? 0) > 8 ? `... and ${(fusion?.islands.length ?? 0) - 8} more, see --json` : undefined,
     "",
+    report.calibration === undefined ? undefined : evidenceLine(report.calibration),
     ...report.outputs.map(
       (o) => `${o.output} against float: cosine ${o.cosine.toFixed(5)}, SQNR ${o.sqnrDb.toFixed(1)} dB (${report.compared})`,
     ),
     `${bytes(report.input.sizeBytes)} to ${bytes(report.output.sizeBytes)}`,
     `written: ${report.output.file}${report.plan === undefined ? "" : ` and ${report.plan}`}`,
+    report.calibrationCache === undefined
+      ? undefined
+      : `calibration cache ${report.calibrationCache.did === "read" ? "read" : "written"}: ${report.calibrationCache.file}`,
     ...(report.exports ?? []).flatMap(exportLines),
   ];
+}
+
+function evidenceLine({ samples, digest, method }: CalibrationEvidence): string {
+  return `calibrated on ${samples} samples (${method} ranges), sha-256 of the data ${digest.slice(0, 16)}...`;
 }

@@ -41,7 +41,7 @@ const layoutOf = (file: string) => modelFromTflite(readFileSync(file), { inputLa
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "tessera-tflite-"));
   writeFile(at("conv.onnx"), convFile());
-  for (let i = 0; i < 4; i++) writeFile(join(folder, "samples", `${i}.f32`), convInput(i + 1).bytes);
+  for (let i = 0; i < 12; i++) writeFile(join(folder, "samples", `${i}.f32`), convInput(i + 1).bytes);
   process.exitCode = undefined;
   await run(convert, at("conv.onnx"), "-o", at("conv.tflite"));
   const calibrated = ["--target", "litert", "--inputs", at("samples")];

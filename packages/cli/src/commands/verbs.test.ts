@@ -30,7 +30,7 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), "tessera-verbs-"));
   model = join(folder, "conv.onnx");
   writeFile(model, convFile());
-  for (let i = 0; i < 4; i++) writeFile(join(folder, "samples", `${i}.f32`), convInput(i + 1).bytes);
+  for (let i = 0; i < 12; i++) writeFile(join(folder, "samples", `${i}.f32`), convInput(i + 1).bytes);
 });
 afterAll(() => {
   rmSync(folder, { recursive: true });
@@ -164,7 +164,7 @@ describe("quantize", () => {
     expect(report.outputs[0].cosine).toBeGreaterThan(0.999);
     expect(report.outputs[0].cosine).toBeLessThan(1);
     const plan = planFromJson(readFileSync(report.plan, "utf8"));
-    expect(plan.calibration).toMatchObject({ samples: 4, method: "mse" });
+    expect(plan.calibration).toMatchObject({ samples: 12, method: "mse" });
     const again = join(folder, "again.onnx");
     await json(quantize, model, "-o", again, "--plan", report.plan);
     expect(sha256(readFileSync(again))).toBe(sha256(readFileSync(out)));
@@ -204,11 +204,67 @@ describe("quantize", () => {
   });
 });
 
+describe("a calibration cache", () => {
+  const from = (name: string) => ["--inputs", join(folder, name)];
+  const at = (name: string) => join(folder, name);
+  beforeAll(() => {
+    for (let i = 0; i < 10; i++) writeFile(join(folder, "elsewhere", `${i}.f32`), convInput(i + 50).bytes);
+    for (let i = 0; i < 3; i++) writeFile(join(folder, "few", `${i}.f32`), convInput(i + 1).bytes);
+    for (let i = 0; i < 12; i++) writeFile(join(folder, "both", `a${i}.f32`), convInput(i + 1).bytes);
+    for (let i = 0; i < 10; i++) writeFile(join(folder, "both", `b${i}.f32`), convInput(i + 50).bytes);
+  });
+
+  test("is written once, and stands for the samples: the same plan without them", async () => {
+    const wrote = await json(quantize, model, "-o", at("a.onnx"), ...from("samples"), "--calibration-cache", at("a.json"));
+    expect(wrote.calibrationCache).toEqual({ file: at("a.json"), did: "wrote" });
+    const read = await json(quantize, model, "-o", at("b.onnx"), "--calibration-cache", at("a.json"));
+    expect(read.calibrationCache.did).toBe("read");
+    expect(read.calibration).toEqual(wrote.calibration);
+    expect(read.output.sha256).toBe(wrote.output.sha256);
+    expect(readFileSync(read.plan, "utf8")).toBe(readFileSync(wrote.plan, "utf8"));
+  });
+
+  test("of two sites, equalized alike, gives the file that all samples in one place give", async () => {
+    const [one, other] = [at("one.json"), at("other.json")];
+    await json(quantize, model, "-o", at("one.onnx"), ...from("samples"), "--calibration-cache", one);
+    await json(quantize, model, "-o", at("other.onnx"), ...from("elsewhere"), "--calibration-cache", other, "--equalize-by", one);
+    const merged = await json(quantize, model, "-o", at("merged.onnx"), "--calibration-cache", `${one},${other}`);
+    const whole = await json(quantize, model, "-o", at("whole.onnx"), ...from("both"));
+    expect(merged.calibration.samples).toBe(22);
+    expect(merged.output.sha256).toBe(whole.output.sha256);
+    await expect(run(quantize, model, "-o", at("no.onnx"), "--calibration-cache", `${one},${one}`)).rejects.toThrow(
+      coded("CALIBRATION_CACHE", "are in two of them"),
+    );
+  });
+
+  test("of another network, or one that is damaged, is refused with the way on", async () => {
+    await json(quantize, model, "-o", at("c.onnx"), ...from("samples"), "--calibration-cache", at("c.json"));
+    const read = (...args: string[]) => run(quantize, ...args, "-o", at("no.onnx"), "--calibration-cache", at("c.json"));
+    writeFile(at("c.json"), readFileSync(at("c.json"), "utf8").replace(/"network": "[0-9a-f]{4}/, '"network": "0000'));
+    await expect(read(model)).rejects.toThrow(
+      expect.objectContaining({ code: "CALIBRATION_CACHE", hint: expect.stringContaining("model that was calibrated") }),
+    );
+    writeFile(at("c.json"), "{}");
+    await expect(read(model)).rejects.toThrow(coded("CALIBRATION_CACHE", "version 1"));
+  });
+
+  test("a handful of samples is refused, and a warning stays with those who insist", async () => {
+    const few = ["-o", at("few.onnx"), ...from("few")];
+    await expect(run(quantize, model, ...few)).rejects.toThrow(coded("CALIBRATION_FEW", "3 samples"));
+    const report = await json(quantize, model, ...few, "--few-samples", "--calibration-cache", at("few.json"));
+    expect(report.notes.join()).toContain("only 3 calibration samples");
+    expect(report.calibration.digest).toMatch(/^[0-9a-f]{64}$/);
+    await expect(run(quantize, model, "-o", at("few.onnx"), "--calibration-cache", at("few.json"))).rejects.toThrow(
+      coded("CALIBRATION_FEW"),
+    );
+  });
+});
+
 test("fp16 computes in halves, looks at samples where there are some, and keeps inputs and outputs in float32", async () => {
   const out = join(folder, "fp16.onnx");
   const report = await json(quantize, model, "-o", out, "--scheme", "fp16", "--inputs", join(folder, "samples"));
   expect(report.notes.join()).toContain("2 nodes compute in float16, 0 stay in float32, 2 casts");
-  expect(report.notes.join()).toContain("4 samples");
+  expect(report.notes.join()).toContain("12 samples");
   expect(report.outputs[0].cosine).toBeGreaterThan(0.99999);
   expect(modelFromOnnx(readFileSync(out)).graph.inputs[0]?.type).toMatchObject({ dtype: "float32" });
 });
@@ -271,7 +327,7 @@ describe("bench, profile and compare", () => {
       }),
     );
     const report = await json(compare, model, changed, "--inputs", join(folder, "samples"));
-    expect(report.inputs).toContain("4 samples");
+    expect(report.inputs).toContain("12 samples");
     const conv = report.layers.find((l: { op: string }) => l.op === "Conv");
     expect(conv.maxAbs).toBeCloseTo(0.5, 4);
     expect(report.outputs[0].maxAbs).toBeLessThanOrEqual(conv.maxAbs + 1e-6);

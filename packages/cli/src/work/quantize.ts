@@ -5,20 +5,24 @@ import type { QuantPlan } from "@tessera/core/graph/plan";
 import type { Runtime, Session } from "@tessera/core/graph/runtime";
 import { inferTypes } from "@tessera/core/ops/infer-types";
 import { simplifyModel } from "@tessera/core/passes/simplify";
+import { type CalibrationCache, cachedSamples } from "@tessera/core/quant/calibration-cache";
 import { prepareForIntegers } from "@tessera/core/quant/prepare";
 import type { RangeMethod } from "@tessera/core/quant/range";
 import { assertIntegers, type SchemeName, usesReducedRange, withScheme } from "@tessera/core/targets/scheme";
 import type { Target } from "@tessera/core/targets/target";
 import { readHardware } from "@tessera/runtimes/hardware";
+import { sourcesDigest } from "../io/calibration-file.ts";
 import { runtimeExecutor } from "../io/executor.ts";
 import { wantedBy } from "../io/present.ts";
 import type { Progress } from "../ui/progress.ts";
-import { calibrate } from "./calibrate.ts";
+import { TESSERA_VERSION } from "../version.ts";
+import { type Calibrated, cacheOf, calibrate, checkNetwork } from "./calibrate.ts";
 import { type ComparedFile, compareOutputs, type OutputDifference } from "./compare.ts";
 import { consistentPlan } from "./edited-plan.ts";
 import type { Inputs } from "./feeds.ts";
 import { computedHalfVariant } from "./half-variant.ts";
 import { closedSizes } from "./lifted.ts";
+import { checkSampleCount, sampleWarning } from "./sample-count.ts";
 import { type Border, variantWriter } from "./variant-writer.ts";
 import { dynamicVariant, halfVariant, staticVariant, type Variant, weightOnlyVariant } from "./variants.ts";
 
@@ -41,6 +45,12 @@ export interface QuantizeRequest {
   readonly simplify: boolean;
   /** Calibration inputs, given a session on the float model; needed for static without a plan. */
   readonly calibration?: (session: Session) => Promise<Inputs & { readonly digest: string }>;
+  /** What was seen elsewhere, used instead of calibration inputs. */
+  readonly cache?: CalibrationCache;
+  /** Equalize channels as this cache of the same network did. */
+  readonly equalizeBy?: CalibrationCache;
+  /** Go on with fewer samples than the floor. */
+  readonly fewSamples: boolean;
   /** Inputs of the comparison with float, given a session on the float model. */
   readonly comparison: (session: Session) => Promise<Inputs>;
   readonly method: RangeMethod;
@@ -63,6 +73,13 @@ export interface Quantized {
   readonly variant: Variant;
   readonly compared: string;
   readonly outputs: readonly OutputDifference[];
+  /** What calibration saw, when it ran: to be kept. */
+  readonly cache?: CalibrationCache;
+}
+
+interface Built {
+  readonly variant: Variant;
+  readonly cache?: CalibrationCache;
 }
 
 /** Builds one quantized variant of a float model. @throws PROOF_FAILED, CALIBRATION_EMPTY, PLAN_INVALID, TARGET_RULE, UNSUPPORTED_OP */
@@ -71,14 +88,14 @@ export async function quantizeModel(request: QuantizeRequest): Promise<Quantized
   checkScheme(request);
   const model = request.simplify ? await simplified(request) : request.model;
   signal.throwIfAborted();
-  const variant = await build(model, request);
+  const { variant, cache } = await build(model, request);
   const none = new Map<string, Uint8Array>();
   const float: ComparedFile = { bytes: modelToOnnx(model), model, runtime: host, externalData: none };
   // A file that has layouts and types of its own is fed in the terms of the model that it was made of.
   const wanted = variant.format === "onnx" ? {} : { wanted: wantedBy(closedSizes(model).model) };
   const changed: ComparedFile = { bytes: variant.bytes, model, runtime, externalData: none, ...wanted };
   const { inputs, outputs } = await compareOutputs(float, changed, { open: limited(request.comparison), progress, signal });
-  return { model, variant, compared: inputs.says, outputs };
+  return { model, variant, compared: inputs.says, outputs, ...(cache === undefined ? {} : { cache }) };
 }
 
 /** Refuses what a target's format has no form for, before any work. @throws TARGET_RULE, USAGE */
@@ -102,7 +119,13 @@ function limited(open: QuantizeRequest["comparison"]): QuantizeRequest["comparis
   return async (session) => {
     const inputs = await open(session);
     const count = Math.min(COMPARED_SAMPLES, inputs.count);
-    return { says: `${count} of ${inputs.says}`, count, feeds: (limit = count) => inputs.feeds(Math.min(limit, count)) };
+    const names = inputs.names === undefined ? {} : { names: inputs.names.slice(0, count) };
+    return {
+      says: `${count} of ${inputs.says}`,
+      count,
+      ...names,
+      feeds: (limit = count) => inputs.feeds(Math.min(limit, count)),
+    };
   };
 }
 
@@ -122,20 +145,22 @@ async function simplified({ model, scheme, target, host, progress, signal }: Qua
   return simple;
 }
 
-async function build(model: Model, request: QuantizeRequest): Promise<Variant> {
+async function build(model: Model, request: QuantizeRequest): Promise<Built> {
   const writer = variantWriter(request.target.format);
   switch (request.scheme) {
     case "fp16":
-      return computed16(model, request);
+      return { variant: await computed16(model, request) };
     case "fp16-weights":
-      return halfVariant(model, writer);
+      return { variant: halfVariant(model, writer) };
     case "weights":
-      return weightOnlyVariant(model, writer) as Variant;
+      return { variant: weightOnlyVariant(model, writer) as Variant };
     case "dynamic":
-      return dynamicVariant(model, writer);
+      return { variant: dynamicVariant(model, writer) };
     case "static":
     case "int16x8":
-      return request.plan === undefined ? calibratedVariant(model, request) : plannedVariant(model, request.plan, request);
+      return request.plan === undefined
+        ? calibratedVariant(model, request)
+        : { variant: plannedVariant(model, request.plan, request) };
   }
 }
 
@@ -182,30 +207,56 @@ async function computed16(model: Model, { host, calibration, progress, signal }:
   });
 }
 
-async function calibratedVariant(model: Model, request: QuantizeRequest): Promise<Variant> {
-  const { host, method, percentile, border, progress, signal } = request;
+async function calibratedVariant(model: Model, request: QuantizeRequest): Promise<Built> {
+  const { method, percentile, border } = request;
   const target = schemeTarget(request);
-  if (request.calibration === undefined)
-    throw fail("CALIBRATION_EMPTY", "Cannot quantize statically: there is nothing to calibrate on", {
-      hint: "Give pictures with --calib, tensors with --inputs, or a plan with --plan",
-    });
-  const samples = await samplesOf(model, request.calibration, host);
-  if (samples.count < 100)
-    progress.note(`warning: only ${samples.count} calibration samples; ranges from fewer than 100 are not to be relied on`);
-  progress.stage("calibrating", samples.count);
-  const calibrated = await calibrate(model, target, {
-    open: (bytes) => host.load(bytes, { threads: 1 }),
-    samples: () => samples.feeds(),
-    onSample: (done) => progress.at(done),
-    signal,
-  });
+  const { calibrated, digest, cache } = await seenBy(model, target, request);
+  const { samples } = calibrated.observations;
   const reducedRange = usesReducedRange(target, (await readHardware()).hasVnni);
-  return staticVariant(calibrated, target, {
+  const variant = staticVariant(calibrated, target, {
     method,
     ...(percentile === undefined ? {} : { percentile }),
     reducedRange,
     writer: variantWriter(target.format),
     border,
-    evidence: { samples: calibrated.observations.samples, digest: samples.digest },
+    evidence: { samples, digest },
   });
+  const warning = sampleWarning(samples);
+  const said = warning === undefined ? variant : { ...variant, notes: [warning, ...variant.notes] };
+  return { variant: said, ...(cache === undefined ? {} : { cache }) };
+}
+
+/** What calibration saw: from the cache, or by running the samples, which makes one. */
+async function seenBy(
+  model: Model,
+  target: Target,
+  request: QuantizeRequest,
+): Promise<{ readonly calibrated: Calibrated; readonly digest: string; readonly cache?: CalibrationCache }> {
+  const { host, cache, equalizeBy, fewSamples, progress, signal } = request;
+  const open = (bytes: Uint8Array): Promise<Session> => host.load(bytes, { threads: 1 });
+  if (cache !== undefined) {
+    checkSampleCount(cachedSamples(cache), { fewSamples });
+    const calibrated = await calibrate(model, target, { open, samples: () => [], cache });
+    return { calibrated, digest: sourcesDigest(cache) };
+  }
+  if (request.calibration === undefined)
+    throw fail("CALIBRATION_EMPTY", "Cannot quantize statically: there is nothing to calibrate on", {
+      hint: "Give pictures with --calib, tensors with --inputs, a file of --calibration-cache, or a plan with --plan",
+    });
+  const samples = await samplesOf(model, request.calibration, host);
+  checkSampleCount(samples.count, { fewSamples });
+  const warning = sampleWarning(samples.count);
+  if (warning !== undefined) progress.note(warning);
+  if (equalizeBy !== undefined) checkNetwork(equalizeBy, model);
+  progress.stage("calibrating", samples.count);
+  const calibrated = await calibrate(model, target, {
+    open,
+    samples: () => samples.feeds(),
+    ...(equalizeBy === undefined ? {} : { equalizeBy: equalizeBy.channelScales }),
+    onSample: (done) => progress.at(done),
+    signal,
+  });
+  const { digest } = samples;
+  const seen = cacheOf([calibrated], { tool: `tessera ${TESSERA_VERSION}`, target: target.id, model, digest });
+  return { calibrated, digest, cache: seen };
 }
