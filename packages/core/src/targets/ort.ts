@@ -30,7 +30,15 @@ const ORT_OPERATORS: Readonly<Record<string, OperatorRule>> = {
   Gather: THROUGH,
   Expand: THROUGH,
   Tile: THROUGH,
-  Resize: THROUGH,
+  Resize: {
+    kind: "through",
+    when: {
+      attribute: "mode",
+      is: "nearest",
+      fallback: "nearest",
+      otherwise: "ONNX Runtime's CPU provider carries integers through Resize only when it takes the nearest value",
+    },
+  },
   Split: THROUGH,
   Relu: { kind: "absorbed" },
   Clip: { kind: "absorbed" },

@@ -1,9 +1,13 @@
 import type { Node } from "../graph/model.ts";
+import { attrString } from "../graph/node.ts";
 import type { OperatorRule, Target } from "./target.ts";
 
 /** The rule of a target for a node; `undefined` for operators that it does not list. */
 export function ruleOf(node: Node, target: Pick<Target, "operators">): OperatorRule | undefined {
-  return node.domain === "" && Object.hasOwn(target.operators, node.op) ? target.operators[node.op] : undefined;
+  const rule = node.domain === "" && Object.hasOwn(target.operators, node.op) ? target.operators[node.op] : undefined;
+  if (rule?.kind !== "through" || rule.when === undefined) return rule;
+  const { attribute, is, fallback, otherwise } = rule.when;
+  return attrString(node, attribute, fallback) === is ? rule : { kind: "float", why: otherwise };
 }
 
 /** Whether an input carries numbers that are computed with; the condition of Where does not. */

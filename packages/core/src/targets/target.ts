@@ -22,7 +22,11 @@ export type OperatorRule =
       /** The runtime computes in float here when the result is what the model answers: why. */
       readonly floatAtOutput?: string;
     }
-  | { readonly kind: "through" }
+  | {
+      readonly kind: "through";
+      /** Only while a string attribute has this value; otherwise it computes in float, and why. */
+      readonly when?: { readonly attribute: string; readonly is: string; readonly fallback: string; readonly otherwise: string };
+    }
   | { readonly kind: "equal"; readonly over: "first" | "all" }
   | { readonly kind: "absorbed"; readonly alone?: true }
   | { readonly kind: "float"; readonly why: string };

@@ -9,7 +9,10 @@ export interface CostRate {
   readonly mac?: number;
   /** An element read or written. */
   readonly element?: number;
-  /** One place of a window at one position: what copying and starting inner loops costs, however many channels there are. */
+  /**
+   * One place of a window at one position, or one position for kernels without windows: what starting inner loops costs, however many channels
+   * there are.
+   */
   readonly window?: number;
   /** An element gathered out of windows into rows before they are multiplied. */
   readonly gather?: number;
@@ -50,7 +53,8 @@ export function workOf(kernel: Kernel, table: Pick<CostTable, "blocks" | "vector
   const { kind, macs, channels } = kernel;
   const [inner, outer] = channels;
   const element = kind === "view" ? 0 : kernel.reads + kernel.writes;
-  if (macs === 0 || inner === 0 || outer === 0) return { mac: macs, element, window: 0, gather: 0, tail: 0 };
+  if (inner === 0 || outer === 0 || macs === 0)
+    return { mac: macs, element, window: outer === 0 || kind === "view" ? 0 : kernel.writes / outer, gather: 0, tail: 0 };
   const [innerBlock, outerBlock] = table.blocks[key] ?? [1, 1];
   const slides = kind === "conv" || kind === "grouped" || kind === "depthwise";
   const vector = table.vector[key];

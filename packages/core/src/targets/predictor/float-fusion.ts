@@ -13,8 +13,9 @@ export function fusedInput(node: Node, scene: Scene): string | undefined {
 }
 
 /** Whether a value comes from an operator in float and goes nowhere else. */
-function isMadeBy(name: string, op: string, reader: Node, { draft, plan }: Scene): boolean {
+function isMadeBy(name: string, op: string, reader: Node, scene: Scene): boolean {
+  const { draft } = scene;
   const maker = name === "" ? undefined : draft.producer(name);
-  if (maker === undefined || maker.domain !== "" || isIntegerNode(maker, plan) || draft.isOutput(name)) return false;
+  if (maker === undefined || maker.domain !== "" || isIntegerNode(maker, scene) || draft.isOutput(name)) return false;
   return maker.op === op && draft.onlyConsumer(name)?.name === reader.name;
 }

@@ -12,7 +12,10 @@ export const KERNEL_KINDS = [
   "elementwise",
   "prelu",
   "curve",
+  "softmax",
   "pool",
+  "average",
+  "reduce",
   "move",
   "transpose",
   "view",
@@ -42,7 +45,7 @@ export interface Kernel {
   /** Elements read (without constants) and written. */
   readonly reads: number;
   readonly writes: number;
-  /** Input and output channels of one group, for kernels that work on blocks of channels; 0 where there are none. */
+  /** Input channels of one group and output channels, for kernels that work on blocks of channels; of other kernels 0 and those of what they make. */
   readonly channels: readonly [number, number];
   readonly weightBytes: number;
   /** Values, without constants. */
@@ -61,12 +64,13 @@ const KINDS: Readonly<Record<string, KernelKind>> = {
   RNN: "recurrent",
   PRelu: "prelu",
   MaxPool: "pool",
-  AveragePool: "pool",
-  GlobalAveragePool: "pool",
-  GlobalMaxPool: "pool",
-  ReduceMean: "pool",
-  ReduceSum: "pool",
-  ReduceMax: "pool",
+  AveragePool: "average",
+  GlobalAveragePool: "reduce",
+  GlobalMaxPool: "reduce",
+  ReduceMean: "reduce",
+  ReduceSum: "reduce",
+  ReduceMax: "reduce",
+  ReduceL2: "reduce",
   Transpose: "transpose",
   Concat: "move",
   Slice: "move",
@@ -90,7 +94,7 @@ const KINDS: Readonly<Record<string, KernelKind>> = {
   Tanh: "curve",
   HardSigmoid: "elementwise",
   HardSwish: "elementwise",
-  Softmax: "curve",
+  Softmax: "softmax",
   Exp: "curve",
   Log: "curve",
   Pow: "curve",

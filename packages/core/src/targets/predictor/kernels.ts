@@ -27,7 +27,7 @@ export function kernelsOf(source: Model, plan: QuantPlan | undefined, target: Ta
     if (!model.graph.constants.has(name) && plan?.tensors.has(name)) kernels.push(border("QuantizeLinear", name, scene));
   }
   for (const node of model.graph.nodes) {
-    const integer = isIntegerNode(node, plan);
+    const integer = isIntegerNode(node, scene);
     kernels.push(...readBorders(node, integer, scene));
     const into = integer ? vanishedInput(node, scene) : fusedInput(node, scene);
     const host = into === undefined ? -1 : kernels.findLastIndex((k) => k.outputs.includes(into));
@@ -46,22 +46,23 @@ function holdsIntegers(name: string, { plan, draft }: Scene): boolean {
   return plan?.tensors.has(name) === true && draft.constant(name) === undefined;
 }
 
-function isReadInFloat(name: string, { plan, draft }: Scene): boolean {
-  return draft.consumers(name).some((node) => !isIntegerNode(node, plan));
+function isReadInFloat(name: string, scene: Scene): boolean {
+  return scene.draft.consumers(name).some((node) => !isIntegerNode(node, scene));
 }
 
 /** The conversions that a node in float needs of what it reads: one for each value, at its first reader in float. */
 function readBorders(node: Node, integer: boolean, scene: Scene): readonly Kernel[] {
   if (integer) return [];
-  const { draft, plan } = scene;
+  const { draft } = scene;
   return [...new Set(node.inputs)]
     .filter((name) => name !== "" && holdsIntegers(name, scene))
-    .filter((name) => draft.consumers(name).find((user) => !isIntegerNode(user, plan))?.name === node.name)
+    .filter((name) => draft.consumers(name).find((user) => !isIntegerNode(user, scene))?.name === node.name)
     .map((name) => border("DequantizeLinear", name, scene));
 }
 
 function border(op: "QuantizeLinear" | "DequantizeLinear", name: string, scene: Scene): Kernel {
-  const elements = elementsOf(typeOf(name, scene));
+  const type = typeOf(name, scene);
+  const elements = elementsOf(type);
   const tflite = scene.target.format === "tflite";
   return {
     node: name,
@@ -139,15 +140,19 @@ function plainKernel(node: Node, scene: Scene, numbers: KernelNumbers): Kernel {
     macs,
     reads: sum(values.map((name) => elementsOf(typeOf(name, scene)))),
     writes: sum(outputs.map(elementsOf)),
-    channels: channelsOf(node, inputs),
+    channels: channelsOf(node, inputs, outputs[0]),
     weightBytes: sum(node.inputs.map((name) => constantBytes(name, draft, plan))),
     inputs: values,
     outputs: node.outputs.filter((name) => name !== ""),
   };
 }
 
-/** Input and output channels of one group of a product. */
-function channelsOf(node: Node, inputs: readonly (TensorType | undefined)[]): readonly [number, number] {
+/** Input channels of a group and output channels of a product; of other nodes, the channels of what they make. */
+function channelsOf(
+  node: Node,
+  inputs: readonly (TensorType | undefined)[],
+  output: TensorType | undefined,
+): readonly [number, number] {
   const size = (dim: unknown): number => (typeof dim === "number" ? dim : 0);
   const weight = inputs[1]?.shape;
   if (node.op === "Conv") return [size(weight?.[1]), size(weight?.[0])];
@@ -156,7 +161,8 @@ function channelsOf(node: Node, inputs: readonly (TensorType | undefined)[]): re
     const [rows, columns] = attrInt(node, "transB", 0) === 0 ? [0, 1] : [1, 0];
     return [size(weight?.[rows]), size(weight?.[columns])];
   }
-  return node.op === "MatMul" ? [size(weight?.at(-2)), size(weight?.at(-1))] : [0, 0];
+  if (node.op === "MatMul") return [size(weight?.at(-2)), size(weight?.at(-1))];
+  return (output?.shape?.length ?? 0) >= 3 ? [0, size(output?.shape?.[1])] : [0, 0];
 }
 
 /** Bytes of a constant in the file: by its encoding where it has one. */
