@@ -1,10 +1,14 @@
+import { existsSync } from "node:fs";
+import type { QuantPlan } from "@tessera/core/graph/plan";
+import { planFromJson } from "@tessera/core/quant/plan-json";
+import { readText } from "../io/files.ts";
 import { readModelFile } from "../io/model-file.ts";
 import { printJson, printLines } from "../ui/print.ts";
 import { createProgress } from "../ui/progress.ts";
 import { RUN_OPTIONS, runOptions } from "../ui/runtime-options.ts";
 import { renderTable } from "../ui/table.ts";
 import { numberOption, verb } from "../ui/verb.ts";
-import { type CompareReport, compareModels, type ValueDifference } from "../work/compare.ts";
+import { type ComparedLayer, type CompareReport, compareModels, type ValueDifference } from "../work/compare.ts";
 
 const { threads: _, ...OPTIONS } = RUN_OPTIONS;
 
@@ -15,12 +19,15 @@ export const compare = verb(
     changed: { type: "positional", description: "The changed one", required: true },
     ...OPTIONS,
     trials: { type: "string", description: "Random inputs", default: "8" },
+    plan: { type: "string", description: "Plan that the changed file was made by (default: NAME.plan.json next to it)" },
+    worst: { type: "string", description: "Inputs to name, those on which the outputs differ most first", default: "5" },
     top: { type: "string", description: "Layers in the table, the worst first", default: "20" },
   },
   async (args, tools) => {
     const progress = createProgress(tools);
     const trials = numberOption("trials", args.trials, { min: 1, max: 100_000 }) as number;
     const top = numberOption("top", args.top, { min: 0, max: 100_000 }) as number;
+    const worst = numberOption("worst", args.worst, { min: 0, max: 100_000 }) as number;
     const [reference, changed] = [readModelFile(args.reference), readModelFile(args.changed)];
     const { runtimes, seed } = runOptions({ ...args, threads: "1" });
     const report = await compareModels(reference, changed, {
@@ -28,6 +35,8 @@ export const compare = verb(
       folder: args.inputs,
       trials,
       seed,
+      worst,
+      plan: planOf(args.changed, args.plan),
       progress,
       signal: tools.signal,
     });
@@ -38,13 +47,73 @@ export const compare = verb(
   },
 );
 
+/** The plan that is named, or that lies beside the file. */
+function planOf(changed: string, named: string | undefined): QuantPlan | undefined {
+  const beside = changed.replace(/\.[^./\\]+$/, ".plan.json");
+  if (named !== undefined) return planFromJson(readText(named));
+  return beside !== changed && existsSync(beside) ? planFromJson(readText(beside)) : undefined;
+}
+
+const decibels = (db: number): string => (db >= 200 ? "equal" : `${db.toFixed(1)} dB`);
+const share = (value: number | undefined): string =>
+  value === undefined ? "" : value === 0 ? "0" : value < 1e-4 ? "<0.01 %" : `${(value * 100).toFixed(2)} %`;
+
 function cells({ sqnrDb, cosine, maxAbs }: ValueDifference): readonly string[] {
-  return [sqnrDb >= 200 ? "equal" : `${sqnrDb.toFixed(1)} dB`, cosine.toFixed(6), maxAbs.toPrecision(3)];
+  return [decibels(sqnrDb), cosine.toFixed(6), maxAbs.toPrecision(3)];
+}
+
+function layerCells(layer: ComparedLayer): readonly string[] {
+  const { localSqnrDb, rangeUse, clippedLow, clippedHigh } = layer;
+  return [
+    layer.tensor,
+    layer.op,
+    ...cells(layer),
+    localSqnrDb === undefined ? "" : decibels(localSqnrDb),
+    rangeUse === undefined ? "" : `${Math.round(rangeUse * 100)} %`,
+    clippedLow === undefined && clippedHigh === undefined ? "" : `${share(clippedLow)} / ${share(clippedHigh)}`,
+  ];
+}
+
+function worstLines(worst: CompareReport["worst"]): readonly string[] {
+  if (worst.length === 0) return [];
+  const rows = worst.map((w) => [
+    w.input,
+    w.cosine.toFixed(6),
+    w.firstWrong === undefined
+      ? "no layer stands out"
+      : `${w.firstWrong.tensor} (${w.firstWrong.op}), ${w.firstWrong.times.toFixed(1)} times the usual error`,
+  ]);
+  return [
+    "",
+    renderTable(
+      [{ title: "worst inputs" }, { title: "cosine of the output", right: true }, { title: "first goes wrong at" }],
+      rows,
+    ),
+  ];
+}
+
+function hintLines(hints: CompareReport["hints"]): readonly string[] {
+  const gain = ({ measured: m }: (typeof hints)[number]): number => (m === undefined ? -1e9 : m.sqnrDb - m.sqnrDbBefore);
+  return hints
+    .toSorted((a, b) => gain(b) - gain(a))
+    .flatMap((hint, i) => {
+      const { at, says, evidence, measured: m } = hint;
+      const brings = gain(hint) >= 0.05 ? `brings ${gain(hint).toFixed(1)} dB` : "does not help by itself";
+      return [
+        ...(i === 0 ? [""] : []),
+        `hint: ${at === undefined ? "" : `${at}: `}${says} (${evidence})`,
+        m === undefined
+          ? "  not tried"
+          : `  tried on ${m.samples} inputs, ${brings}: output ${decibels(m.sqnrDbBefore)} to ${decibels(m.sqnrDb)}, cosine ${m.cosineBefore.toFixed(6)} to ${m.cosine.toFixed(6)}`,
+      ];
+    });
 }
 
 function compareLines(report: CompareReport, top: number): readonly (string | undefined)[] {
   const columns = ["SQNR", "cosine", "largest difference"].map((title) => ({ title, right: true }));
   const worst = report.layers.toSorted((a, b) => a.sqnrDb - b.sqnrDb);
+  // What a layer adds itself tells more than what has piled up by then, which is always worst at the end.
+  const ownFirst = report.layers.toSorted((a, b) => (a.localSqnrDb ?? 200) - (b.localSqnrDb ?? 200) || a.sqnrDb - b.sqnrDb);
   const [bad] = worst;
   return [
     renderTable(
@@ -59,13 +128,20 @@ function compareLines(report: CompareReport, top: number): readonly (string | un
     report.layers.length === 0
       ? "no inner value has the same name in both"
       : renderTable(
-          [{ title: "worst values first" }, { title: "made by" }, ...columns],
-          worst.slice(0, top).map((l) => [l.tensor, l.op, ...cells(l)]),
+          [
+            { title: "values, largest error of their own first" },
+            { title: "made by" },
+            ...columns,
+            { title: "of its own", right: true },
+            { title: "levels used", right: true },
+            { title: "clipped low / high", right: true },
+          ],
+          ownFirst.slice(0, top).map(layerCells),
         ),
+    ...worstLines(report.worst),
+    ...hintLines(report.hints),
     "",
-    bad === undefined
-      ? undefined
-      : `worst: ${bad.tensor} (${bad.op}), ${bad.sqnrDb >= 200 ? "equal" : `${bad.sqnrDb.toFixed(1)} dB`}`,
+    bad === undefined ? undefined : `worst: ${bad.tensor} (${bad.op}), ${decibels(bad.sqnrDb)}`,
     `${report.layers.length} values compared, ${report.unmatched} of the reference are not in the other model; ${report.inputs}; ${report.runtime}${report.layersRuntime === undefined ? "" : `; layers: ${report.layersRuntime}`}`,
   ];
 }

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
-import { extname, join } from "node:path";
+import { basename, extname, join } from "node:path";
+import { at } from "@tessera/core/base/assert";
 import { fail, placed } from "@tessera/core/base/error";
 import type { Shape } from "@tessera/core/graph/dim";
 import { byteLength } from "@tessera/core/graph/dtype";
@@ -15,6 +16,8 @@ export interface SampleFolder {
   readonly count: number;
   /** sha-256 over the files in order. */
   readonly digest: string;
+  /** What each sample is called: its file, with its place in it where that holds several. */
+  readonly names: readonly string[];
   feeds(limit?: number): Generator<Feeds>;
 }
 
@@ -78,19 +81,19 @@ function filesIn(folder: string): readonly string[] {
 /** The samples of one file. A raw file says nothing about its shape: symbolic sizes are 1 there. */
 function samplesOf(path: string, input: ValueInfo): readonly Tensor[] {
   const { dtype, shape: pattern } = typeOf(input);
-  const at = { file: path };
+  const where = { file: path };
   const bytes = readBytes(path);
   let whole: Tensor;
   if (extname(path) === ".npy") {
     try {
       whole = parseNpy(bytes);
     } catch (error) {
-      throw placed(error, at);
+      throw placed(error, where);
     }
   } else whole = { dtype: "float32", shape: [], bytes };
   if (whole.dtype !== dtype)
     throw fail("DTYPE_MISMATCH", `Cannot feed ${path} to ${input.name}: it holds ${whole.dtype}, the model takes ${dtype}`, {
-      at,
+      at: where,
     });
   const found: Found | undefined =
     extname(path) === ".npy" ? findSample(whole.shape, pattern) : { shape: pattern.map((d) => (typeof d === "number" ? d : 1)) };
@@ -98,7 +101,7 @@ function samplesOf(path: string, input: ValueInfo): readonly Tensor[] {
   const each = byteLength(dtype, countOf(shape ?? []));
   if (shape === undefined || each === 0 || whole.bytes.length === 0 || whole.bytes.length % each !== 0) {
     const has = extname(path) === ".npy" ? `its shape is [${whole.shape}]` : `it has ${whole.bytes.length} bytes`;
-    throw fail("SHAPE_MISMATCH", `Cannot feed ${path} to ${input.name}: ${has}, the model takes [${pattern}]`, { at });
+    throw fail("SHAPE_MISMATCH", `Cannot feed ${path} to ${input.name}: ${has}, the model takes [${pattern}]`, { at: where });
   }
   return Array.from({ length: whole.bytes.length / each }, (_, i) => {
     const sample = { dtype, shape, bytes: whole.bytes.subarray(i * each, (i + 1) * each) };
@@ -126,19 +129,26 @@ export function openSamples(folder: string, inputs: readonly ValueInfo[]): Sampl
     return { input, files };
   });
   const digests = columns.flatMap(({ files }) => files.map((file) => sha256(readBytes(file))));
-  const each = columns.map(({ input, files }) => files.reduce((sum, file) => sum + samplesOf(file, input).length, 0));
+  const counts = columns.map(({ input, files }) => files.map((file) => samplesOf(file, input).length));
+  const perFile = counts[0] ?? [];
+  const each = counts.map((of) => of.reduce((a, b) => a + b, 0));
   const [count = 0] = each;
   if (each.some((n) => n !== count))
     throw fail(
       "DATASET_INVALID",
       `Cannot use ${folder}: ${columns.map((c, i) => `${c.input.name} has ${each[i]} samples`).join(", ")}`,
     );
+  const names = (columns[0]?.files ?? []).flatMap((file, f) => {
+    const many = at(perFile, f);
+    return Array.from({ length: many }, (_, i) => (many === 1 ? basename(file) : `${basename(file)}[${i}]`));
+  });
   function* column({ input, files }: (typeof columns)[number]): Generator<Tensor> {
     for (const file of files) yield* samplesOf(file, input);
   }
   return {
     count,
     digest: sha256(digests.join("")),
+    names,
     *feeds(limit = count) {
       const streams = columns.map((c) => ({ name: c.input.name, values: column(c) }));
       for (let i = 0; i < Math.min(limit, count); i++) {

@@ -12,6 +12,8 @@ import { openSamples } from "../io/samples.ts";
 export interface Inputs {
   readonly says: string;
   readonly count: number;
+  /** What each input is called, for people. */
+  readonly names?: readonly string[];
   feeds(limit?: number): Iterable<Feeds>;
 }
 
@@ -29,7 +31,12 @@ export async function inputsFor(session: Pick<Session, "inputs" | "run">, option
   const { folder, trials, seed, grids = new Map() } = options;
   if (folder !== undefined) {
     const samples = openSamples(folder, session.inputs);
-    return { says: `${samples.count} samples of ${folder}`, count: samples.count, feeds: (limit) => samples.feeds(limit) };
+    return {
+      says: `${samples.count} samples of ${folder}`,
+      count: samples.count,
+      names: samples.names,
+      feeds: (limit) => samples.feeds(limit),
+    };
   }
   const model = inputsOnly(session.inputs);
   const attempt = await workingAttempt(session, model, seed);
@@ -37,6 +44,7 @@ export async function inputsFor(session: Pick<Session, "inputs" | "run">, option
   return {
     says: `${trials} random input${trials === 1 ? "" : "s"}, ${shapes}, seed ${seed}`,
     count: trials,
+    names: Array.from({ length: trials }, (_, i) => `random input ${i}`),
     *feeds(limit = trials) {
       // Another seed, not another trial: trials differ in sizes too.
       for (let i = 0; i < Math.min(limit, trials); i++) {

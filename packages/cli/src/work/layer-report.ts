@@ -37,7 +37,7 @@ export async function layersOf(
   // A TFLite file fuses values away and names others anew: there the network before it was lowered is the reference.
   const float = prepareForIntegers(inferTypes(baseline.format === "onnx" ? readBack(baseline) : plain), target);
   const reference = scaleChannels(float, changed.plan?.channelScales ?? new Map());
-  const layers = await compareLayers(reference, inferTypes(readBack(changed)), {
+  const { layers } = await compareLayers(reference, inferTypes(readBack(changed)), {
     runtime: host,
     samples: cropFeeds(card, job.calibration.crops, samples, batch),
     onSample: (done) => progress.at(done),

@@ -414,11 +414,47 @@ export interface LayerComparison {
     /** Signal to quantization noise, decibels. */
     readonly sqnrDb: number;
     readonly cosine: number;
+    /** Decibels of what the layer adds itself, fed with the float values; absent where it adds nothing, or cannot be told. */
+    readonly localSqnrDb?: number;
+    /** Share of the integer levels that occur, and of the values beyond either end of the range. */
+    readonly rangeUse?: number;
+    readonly clippedLow?: number;
+    readonly clippedHigh?: number;
   }[];
+  /** The inputs on which the embeddings differ most, the worst first. */
+  readonly worst?: readonly WorstInput[];
+  /** Which change would help, those about the most error first. */
+  readonly hints?: readonly MeasuredHint[];
   /** What timed the operators, when it is not the candidates' runtime. */
   readonly timesRuntime?: string;
   readonly times: readonly { readonly name: string; readonly op: string; readonly timeUs: number }[];
   readonly baselineTimes: readonly { readonly name: string; readonly op: string; readonly timeUs: number }[];
+}
+
+/** An input on which two models differ. */
+export interface WorstInput {
+  readonly input: string;
+  /** Of the output on which it differs most. */
+  readonly cosine: number;
+  /** The layer, in running order, in which its error first is well above what others have there; absent when none stands out and errors add up. */
+  readonly firstWrong?: { readonly tensor: string; readonly op: string; readonly times: number };
+}
+
+/** A change that would probably help, why, and what it was measured to bring. */
+export interface MeasuredHint {
+  readonly rule: string;
+  /** The value it is about; absent for the whole. */
+  readonly at?: string;
+  readonly says: string;
+  readonly evidence: string;
+  /** The outputs with this one change tried out, against those without it; absent where nothing could be tried at once. */
+  readonly measured?: {
+    readonly samples: number;
+    readonly sqnrDb: number;
+    readonly sqnrDbBefore: number;
+    readonly cosine: number;
+    readonly cosineBefore: number;
+  };
 }
 
 /** Whether another pre-processing than the declared one separates people better. */

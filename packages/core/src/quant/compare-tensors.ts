@@ -38,6 +38,16 @@ export function addDifference(sums: DifferenceSums, reference: Float32Array, cha
   sums.count += reference.length;
 }
 
+/** Adds the sums of other tensors. */
+export function mergeDifference(into: DifferenceSums, other: Readonly<DifferenceSums>): void {
+  into.signal += other.signal;
+  into.noise += other.noise;
+  into.dot += other.dot;
+  into.other += other.other;
+  into.maxAbs = Math.max(into.maxAbs, other.maxAbs);
+  into.count += other.count;
+}
+
 /** The figures. Two tensors of zeros are equal: cosine 1. */
 export function differenceOf(sums: DifferenceSums): TensorDifference {
   const norm = Math.sqrt(sums.signal * sums.other);
