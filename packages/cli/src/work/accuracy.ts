@@ -58,6 +58,8 @@ export function evaluationSet(
     readonly protocol: "all-pairs" | "pair-list";
     /** Only these people; all unless given. Pairs with anybody else are left out. */
     readonly people?: ReadonlySet<string>;
+    /** Only these rows of the data; all unless given. */
+    readonly rows?: ReadonlySet<number>;
   },
 ): EvaluationSet {
   const roles = data.manifest.columns.get("role");
@@ -67,9 +69,12 @@ export function evaluationSet(
       : selectItems(data.manifest, "role", "eval");
   const allRows = Array.from(kept);
   const missing = new Set(allRows.filter((row) => data.crops.acquired[row] !== 1));
-  const { people: only } = options;
+  const { people: only, rows: among } = options;
   const rows = allRows.filter(
-    (row) => !missing.has(row) && (only === undefined || only.has(at(data.manifest.subjects ?? [], row))),
+    (row) =>
+      !missing.has(row) &&
+      (only === undefined || only.has(at(data.manifest.subjects ?? [], row))) &&
+      (among === undefined || among.has(row)),
   );
   const subjectNames = rows.map((row) => at(data.manifest.subjects ?? [], row));
   const { subjects, people } = numberSubjects(subjectNames);

@@ -23,6 +23,7 @@ import { withUnsignedActivations } from "@tessera/core/quant/search/simulation";
 import type { EvaluationSet } from "./accuracy.ts";
 import type { Calibrated } from "./calibrate.ts";
 import { batchOf, cropFeeds, embedAll } from "./embed.ts";
+import { fewFaces } from "./few-faces.ts";
 import type { OptimizeJob } from "./request.ts";
 import { embeddingJudge, rowsOfEmbeddings } from "./search-judge.ts";
 import { costOfOne } from "./summary.ts";
@@ -64,20 +65,22 @@ export async function hostBench(inputs: SearchInputs): Promise<HostBench> {
   const embed = async (bytes: Uint8Array, faces = crops): Promise<Embeddings> =>
     (await embedAll(host, bytes, { card, crops: faces, signal })).unit;
   const float = await embed(modelToOnnx(plain));
-  const options = { far: job.budgets.far, seed: job.seed };
+  const options = { far: job.budgets.far };
   const judgeAll = embeddingJudge(float, set, options);
-  const few = fewFaces(set);
+  const few = fewFaces(set.subjects, SENSITIVITY_FACES);
   const fewCrops = selectCrops(crops, few);
   const fewSubjects = Int32Array.from(few, (row) => at(set.subjects, row));
+  // Too few for the user's FAR, perhaps: at a larger one the same noise is near the threshold.
   const judgeFew = embeddingJudge(
     rowsOfEmbeddings(float, few),
     { design: allPairs(fewSubjects, { aliases: set.aliases }) },
-    { ...options, far: Math.max(options.far, 0.001) },
+    { ...options, far: Math.max(options.far, 20 / (few.length * few.length)) },
   );
   const bytesOf = async (point: SearchPoint): Promise<Uint8Array> => {
     const { model, plan } = await buildPoint(point, material);
     return modelToOnnx(applyPlan(model, simulated(plan, model, inputs)));
   };
+  const judgedFew = async (point: SearchPoint) => judgeFew(await embed(await bytesOf(point), fewCrops));
   const bench: SearchBench = {
     judge: async (point) => judgeAll(await embed(await bytesOf(point))),
     sensitivity: async (point, onGroup) => {
@@ -85,15 +88,15 @@ export async function hostBench(inputs: SearchInputs): Promise<HostBench> {
       const whole = groups.flatMap((g) => g.nodes);
       const shares = timeShares(material.model, groups);
       const rows: GroupSensitivity[] = [];
+      const integers = await judgedFew(point);
       for (const [i, group] of groups.entries()) {
         const others = whole.filter((name) => !group.nodes.includes(name));
-        const judged = async (kept: readonly string[]) =>
-          judgeFew(await embed(await bytesOf(keepingFloat(point, kept)), fewCrops));
-        const alone = await judged(others);
-        const without = await judged(group.nodes);
+        const alone = await judgedFew(keepingFloat(point, others));
+        const without = await judgedFew(keepingFloat(point, group.nodes));
         rows.push({
           ...group,
           alone: { spread: alone.spread, flips: alone.flips },
+          whole: { spread: integers.spread, flips: integers.flips },
           without: { spread: without.spread, flips: without.flips },
           nearPairs: alone.nearPairs,
           timeShare: at(shares, i),
@@ -198,22 +201,6 @@ function rangesOfPlan(plan: QuantPlan): ReadonlyMap<string, { readonly min: numb
     ranges.set(name, { min: (low - zero) * step, max: (low + 255 - zero) * step });
   }
   return ranges;
-}
-
-/** Faces of those with several first, so that there are genuine comparisons among few. */
-function fewFaces({ subjects }: EvaluationSet): readonly number[] {
-  const count = new Map<number, number>();
-  for (const subject of subjects) count.set(subject, (count.get(subject) ?? 0) + 1);
-  const taken = new Map<number, number>();
-  const rows: number[] = [];
-  // Four of a person at most: one with hundreds of pictures would be all there is.
-  subjects.forEach((subject, row) => {
-    const before = taken.get(subject) ?? 0;
-    if ((count.get(subject) ?? 0) < 2 || before >= 4 || rows.length >= SENSITIVITY_FACES) return;
-    taken.set(subject, before + 1);
-    rows.push(row);
-  });
-  return rows;
 }
 
 /** What each group adds to a run in integers when it computes in float, as a share of that run: by multiply-accumulates. */

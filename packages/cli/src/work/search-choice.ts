@@ -1,5 +1,7 @@
+import { at } from "@tessera/core/base/assert";
 import { impostorsNeeded } from "@tessera/core/biometrics/rates";
 import { type EvaluationSet, evaluationSet } from "./accuracy.ts";
+import { fewFaces } from "./few-faces.ts";
 import { type PeopleSplit, SEARCH_SHARE, splitPeople } from "./people.ts";
 import type { OptimizeRequest, SearchDepthName } from "./request.ts";
 
@@ -15,6 +17,16 @@ export interface ChosenSearch {
 const ROOM = 10;
 /** And with so many genuine comparisons at least. */
 const LEAST_GENUINE = 100;
+
+/** So many false matches are to be expected among the faces of a search: their noise is what it measures. */
+const FALSE_MATCHES = 30;
+/** No fewer faces than these. */
+const LEAST_FACES = 500;
+
+/** Faces that a search at a FAR looks at for every point: more would take longer and decide nothing else. */
+function mostFaces(far: number): number {
+  return Math.max(LEAST_FACES, Math.ceil(Math.sqrt((2 * FALSE_MATCHES) / far)));
+}
 
 /**
  * Whether there is a search, how far it goes and on whom. Unasked, people are taken off the report only where enough are left on both sides.
@@ -41,5 +53,8 @@ export function chooseSearch(
         note: `no search: a third of the ${whole.people.length} people is too few to search on at FAR ${budgets.far}; --search quick or full searches all the same`,
       };
   }
-  return { search: { depth: asked.depth === "quick" ? "quick" : "full", split, set } };
+  const few = fewFaces(set.subjects, mostFaces(budgets.far));
+  const rows = new Set(few.map((i) => at(set.rows, i)));
+  const judged = protocol === "pair-list" ? set : evaluationSet(evaluation, { protocol, people: split.search, rows });
+  return { search: { depth: asked.depth === "quick" ? "quick" : "full", split, set: judged } };
 }

@@ -1,9 +1,10 @@
+import { at } from "@tessera/core/base/assert";
 import { compareAll } from "@tessera/core/biometrics/compare";
 import { scoreShift } from "@tessera/core/biometrics/flips";
 import { judgeNear, nearThreshold } from "@tessera/core/biometrics/near-threshold";
 import type { Embeddings } from "@tessera/core/biometrics/similarity";
+import { operatingLoss, smoothedReference } from "@tessera/core/biometrics/smoothed";
 import type { Judgement } from "@tessera/core/quant/search/judgement";
-import { createLossMeter } from "@tessera/core/quant/search/resampled-loss";
 import type { EvaluationSet } from "./accuracy.ts";
 import { cosines } from "./judge.ts";
 
@@ -18,19 +19,23 @@ export type EmbeddingJudge = (unit: Embeddings) => Judgement;
 export function embeddingJudge(
   reference: Embeddings,
   { design }: Pick<EvaluationSet, "design">,
-  options: { readonly far: number; readonly seed: number },
+  options: { readonly far: number },
 ): EmbeddingJudge {
   const float = compareAll(reference, design);
   const near = nearThreshold(float, options);
-  const meter = createLossMeter(float, options);
+  const smooth = smoothedReference(float, { fars: [options.far] });
   return (unit) => {
     const scores = compareAll(unit, design);
+    const { value, influence, points } = operatingLoss(smooth, scores);
+    const { smoothed } = at(points, 0);
     const { refitted, genuine, impostor, pairs } = judgeNear(near, unit);
     const shift = scoreShift(float, scores);
     const cosine = cosines(reference, unit);
     const count = genuine.count + impostor.count;
     return {
-      ...meter(scores),
+      loss: value / 100,
+      influence: Array.from(influence, (points) => points / 100),
+      smoothed: { value: smoothed.value / 100, low: smoothed.interval.low / 100, high: smoothed.interval.high / 100 },
       flips: refitted.total,
       nearPairs: pairs,
       // Each kind around its own mean: a common shift is taken up by the threshold.

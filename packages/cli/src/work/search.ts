@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { isTesseraError } from "@tessera/core/base/error";
+import { SMOOTHED_CONVENTION } from "@tessera/core/biometrics/smoothed";
 import type { Model } from "@tessera/core/graph/model";
 import type { ChainReport, SearchFigures, SearchReport } from "@tessera/core/protocol/search-report";
 import { buildPoint } from "@tessera/core/quant/search/build-point";
@@ -45,8 +46,7 @@ export interface Searched {
 const MOST_MIXED = 2;
 
 /** How losses of a search are counted. */
-const CONVENTION =
-  "loss of TAR at the FAR against float on the people of the search, each model at a threshold of its own, scores blurred by a Gaussian of 0.015; 95 % interval over people, the same draws for every point";
+const CONVENTION = `${SMOOTHED_CONVENTION}; on the people of the search, any two points paired by people`;
 
 /**
  * Searches for the best plan on people who are on no report, by running plans as QDQ on the host, and builds for the target what is worth a real run:
@@ -174,6 +174,7 @@ function reportOf(result: SearchResult, { request, job, built, started, resumed 
       says: split.says,
       searched: split.search.size,
       reported: split.report.size,
+      samples: set.rows.length,
       genuine: set.genuine,
       impostor: set.impostor,
     },
@@ -198,6 +199,6 @@ function reportOf(result: SearchResult, { request, job, built, started, resumed 
 }
 
 function figuresOf(judgement: Judgement): SearchFigures {
-  const { lossOf: _, ...figures } = judgement;
+  const { influence: _, ...figures } = judgement;
   return { ...figures, loss: lossInterval(judgement) };
 }

@@ -7,8 +7,10 @@ export interface SearchInterval {
 
 /** What a point of the search did on the people of the search, run as QDQ on the host. */
 export interface SearchFigures {
-  /** Smoothed TAR lost at the FAR against float; negative where the point is better. */
+  /** TAR expected to be lost at the FAR against float: what the search minimises. */
   readonly loss: SearchInterval;
+  /** TAR that these very people lose, scores smoothed. */
+  readonly smoothed: SearchInterval;
   /** Decisions that changed among the comparisons nearest to the threshold. */
   readonly flips: number;
   readonly nearPairs: number;
@@ -38,6 +40,8 @@ export interface GroupSensitivityReport {
   readonly nodes: readonly string[];
   /** Nothing but this group in integers. */
   readonly alone: { readonly spread: number; readonly flips: number };
+  /** Everything in integers. */
+  readonly whole: { readonly spread: number; readonly flips: number };
   /** Everything but this group in integers. */
   readonly without: { readonly spread: number; readonly flips: number };
   readonly nearPairs: number;
@@ -67,6 +71,8 @@ export interface SearchReport {
     readonly says: string;
     readonly searched: number;
     readonly reported: number;
+    /** Faces of the search that were looked at for every point. */
+    readonly samples: number;
     readonly genuine: number;
     readonly impostor: number;
   };

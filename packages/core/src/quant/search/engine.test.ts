@@ -44,8 +44,9 @@ function judgementOf(world: World, point: SearchPoint): Judgement {
   const loss = spread / 10;
   return {
     loss,
-    // All resamples agree to a fiftieth: differences of loss show when they are larger than that.
-    lossOf: Array.from({ length: 40 }, (_, i) => loss * (1 + (i - 20) / 1000)),
+    // Every person's share of the loss is about the same: differences show when they are not very small.
+    influence: Array.from({ length: 40 }, (_, i) => (loss * (i - 20)) / 4000),
+    smoothed: { value: loss, low: loss / 2, high: loss * 2 },
     flips: Math.round(spread * 1000),
     nearPairs: 3000,
     spread,
@@ -80,6 +81,7 @@ function benchOf(world: World): SearchBench & { readonly asked: string[] } {
           nodes: [name],
           tensors: [`t${i}`],
           alone: { spread: own, flips: Math.round(own * 1000) },
+          whole: { spread: alone(point, []), flips: 0 },
           without: { spread: rest, flips: Math.round(rest * 1000) },
           nearPairs: 3000,
           timeShare: 0.1,

@@ -13,7 +13,9 @@ export interface GroupSensitivity {
   readonly tensors: readonly string[];
   /** Spread of shifts near the threshold, and flips there, when nothing but this group is in integers. */
   readonly alone: { readonly spread: number; readonly flips: number };
-  /** The same when everything but this group is in integers. */
+  /** The same when everything is in integers. */
+  readonly whole: { readonly spread: number; readonly flips: number };
+  /** And when everything but this group is. */
   readonly without: { readonly spread: number; readonly flips: number };
   readonly nearPairs: number;
   /** What computing it in float adds to a run, as a share of the whole run in integers; may be below zero. */
@@ -78,7 +80,7 @@ export interface SearchStep {
   readonly loss: Difference;
   /** Against the best point before it. */
   readonly versus?: Difference;
-  readonly judgement: Omit<Judgement, "lossOf">;
+  readonly judgement: Omit<Judgement, "influence">;
 }
 
 /** A point of the final chain. */
@@ -102,7 +104,7 @@ export interface SearchResult {
   /** From all integers to ever more nodes in float. */
   readonly chain: readonly ChainPoint[];
   readonly steps: readonly SearchStep[];
-  /** At the best point that is all integers. */
+  /** At the best point of one range method for all tensors. */
   readonly sensitivity: readonly GroupSensitivity[];
   readonly stopped: string;
   /** Points judged by this run, and answers that the journal gave. */
@@ -145,12 +147,10 @@ export async function searchPlan(bench: SearchBench, options: SearchOptions = {}
   note(walk, { stage: "start", says: describePoint(best.point), accepted: true, why: "where the search starts" }, best.judgement);
   best = await tryAll(walk, best, "ranges", starts);
   const plain = await plainPoint(walk);
-  const first = await sensitivityOf(walk, best.point);
-  const costly = costliest(first, depth.tensors);
-  for (const tensor of costly) best = await searchRange(walk, best, tensor);
+  const sensitivity = await sensitivityOf(walk, best.point);
+  for (const tensor of costliest(sensitivity, depth.tensors)) best = await searchRange(walk, best, tensor);
   best = await embeddingScale(walk, best);
   best = await tryAll(walk, best, "weights", weightMoves(best.point, options.without ?? {}));
-  const sensitivity = await sensitivityOf(walk, best.point);
   const { chain, stopped } = await layChain(walk, best, sensitivity);
   return {
     plain,
@@ -178,7 +178,7 @@ function note(
   step: Pick<SearchStep, "stage" | "says" | "accepted" | "why"> & { readonly versus?: Difference; readonly point?: string },
   judgement: Judgement,
 ): void {
-  const { lossOf: _, ...figures } = judgement;
+  const { influence: _, ...figures } = judgement;
   const { stage, says, accepted, why, versus } = step;
   const made: SearchStep = {
     stage,
@@ -259,10 +259,13 @@ function chainPoint(place: Place, about: Pick<ChainPoint, "says" | "groups" | "t
   return { key: pointKey(place.point), ...place, ...about };
 }
 
-/** What a group in float gains for the time it costs: the fall of the spread over its time share. */
-function worthOf(group: GroupSensitivity, spread: number): number {
-  return (spread - group.without.spread) / Math.max(1e-3, group.timeShare);
+/** What a group in float gains for the time it costs: how much the square of the spread falls, over its time share. */
+function worthOf({ whole, without, timeShare }: GroupSensitivity): number {
+  return (whole.spread ** 2 - without.spread ** 2) / Math.max(LEAST_SHARE, timeShare);
 }
+
+/** Groups that cost next to nothing count as if they cost this share of a run: no prediction is that exact. */
+const LEAST_SHARE = 2e-3;
 
 async function layChain(
   walk: Walk,
@@ -274,10 +277,7 @@ async function layChain(
   const enough = (judgement: Judgement): boolean => maxLoss !== undefined && lossInterval(judgement).high <= maxLoss;
   const within = `the interval of the loss lies within ${((maxLoss ?? 0) * 100).toFixed(2)} points`;
   if (enough(start.judgement)) return { chain, stopped: `all in integers ${within}` };
-  const { spread } = start.judgement;
-  const ranked = sensitivity
-    .filter((g) => g.without.spread < spread)
-    .sort((a, b) => worthOf(b, spread) - worthOf(a, spread) || (a.name < b.name ? -1 : 1));
+  const ranked = sensitivity.filter((g) => worthOf(g) > 0).sort((a, b) => worthOf(b) - worthOf(a) || (a.name < b.name ? -1 : 1));
   // What sensitivity promises on few samples is judged for the best of them before they are put together.
   const tried: { readonly group: GroupSensitivity; readonly worth: number }[] = [];
   for (const group of ranked.slice(0, depth.tries)) {
@@ -286,7 +286,7 @@ async function layChain(
     const { accepted, why, difference } = prefer(start.judgement, judgement);
     const says = `${group.name} (${group.op}) in float`;
     note(walk, { stage: "mixed precision", says, accepted, why, versus: difference, point: pointKey(point) }, judgement);
-    if (accepted) tried.push({ group, worth: (spread - judgement.spread) / Math.max(1e-3, group.timeShare) });
+    if (accepted) tried.push({ group, worth: (start.judgement.loss - judgement.loss) / Math.max(LEAST_SHARE, group.timeShare) });
   }
   if (tried.length === 0) return { chain, stopped: "no node in float gains anything that the people of the search can show" };
   tried.sort((a, b) => b.worth - a.worth || (a.group.name < b.group.name ? -1 : 1));

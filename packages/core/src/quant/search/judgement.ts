@@ -1,11 +1,13 @@
-import { percentileInterval } from "../../biometrics/resample.ts";
+import { intervalAround } from "../../biometrics/smoothed.ts";
 
 /** What judging a point on the people of the search gave. Plain finite numbers: a journal holds it. */
 export interface Judgement {
-  /** TAR lost at the FAR against float, smoothed; a fraction, negative where the point is better. */
+  /** What counts: TAR expected to be lost at the FAR against float, see `operatingLoss`; a fraction, negative where the point is better. */
   readonly loss: number;
-  /** The same loss in each resample of people. All judgements of a search use the same resamples, so that any two can be paired. */
-  readonly lossOf: readonly number[];
+  /** Influence of each person on it, which pairs any two judgements of a search. */
+  readonly influence: readonly number[];
+  /** TAR that these very people lose, smoothed, with its 95 % interval; fractions. */
+  readonly smoothed: Difference;
   /** Decisions that changed among the comparisons nearest to the threshold, of `nearPairs`. */
   readonly flips: number;
   readonly nearPairs: number;
@@ -26,23 +28,23 @@ export interface Difference {
   readonly high: number;
 }
 
-/** Share of resamples that intervals of a search hold. */
+/** Probability that intervals of a search hold. */
 export const SEARCH_CONFIDENCE = 0.95;
 
 /** A point's loss with its interval. */
-export function lossInterval(judgement: Judgement): Difference {
-  return { value: judgement.loss, ...ends(judgement.lossOf) };
+export function lossInterval({ loss, influence }: Judgement): Difference {
+  return around(loss, influence);
 }
 
-/** Loss of `candidate` minus loss of `current`, in the same resamples: below zero the candidate loses less. */
+/** Loss of `candidate` minus loss of `current`, paired by people: below zero the candidate loses less. */
 export function lossDifference(current: Judgement, candidate: Judgement): Difference {
-  const differences = candidate.lossOf.map((loss, i) => loss - (current.lossOf[i] ?? Number.NaN));
-  return { value: candidate.loss - current.loss, ...ends(differences) };
+  const moved = candidate.influence.map((own, person) => own - (current.influence[person] ?? Number.NaN));
+  return around(candidate.loss - current.loss, moved);
 }
 
-function ends(values: readonly number[]): Pick<Difference, "low" | "high"> {
-  const { low, high } = percentileInterval(Float64Array.from(values), SEARCH_CONFIDENCE);
-  return { low, high };
+function around(value: number, influence: readonly number[]): Difference {
+  const { low, high } = intervalAround(value, Float64Array.from(influence), SEARCH_CONFIDENCE);
+  return { value, low, high };
 }
 
 /** Options of {@link prefer}. */
