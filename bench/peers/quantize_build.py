@@ -69,4 +69,4 @@ def build(variant: str, model: Path, crops: Path, output: Path) -> None:
 
 
 if __name__ == "__main__":
-    build(sys.argv[1], *map(Path, sys.argv[2:5]))
+    build(sys.argv[1], *map(Path, sys.argv[2:5]))  # a fifth, LFW, is for tools that search

@@ -10,7 +10,6 @@ measures a further command in the same rounds, or judges a file that is there al
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import platform
@@ -21,16 +20,14 @@ from pathlib import Path
 
 import numpy as np
 from crops import Crops, read_crops
-from judge import against_fp32, embed, verification
+from embeddings import digest, kept_embeddings
+from judge import against_fp32, compare_paired, paired_tar, verification
 from latency import session_call, time_interleaved
 from litert import FaceModel, outside_delegate
+from tables import paired_lines, table_lines
 from tflite_file import describe_file
 from tflite_tools import TOOLS, USUAL, Job, Tool, command_tool, measure
 from verification import normalised
-
-
-def digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def calibration_files(crops: Crops, folder: Path) -> dict[str, Path]:
@@ -77,23 +74,6 @@ def rows_of(tools: dict[str, Tool], builds: dict[str, dict], folder: Path) -> di
     return rows
 
 
-def embeddings(name: str, file: Path, crops: Crops, crops_folder: Path, cache: Path) -> np.ndarray:
-    """Of every crop, from the cache when this very file was judged on these crops before."""
-    key = hashlib.sha256(f"{digest(file)} {digest(crops_folder / 'index.json')}".encode()).hexdigest()[:16]
-    kept = cache / f"{name}-{key}.npy"
-    if kept.exists():
-        return np.load(kept)
-    if file.suffix == ".onnx":
-        from graphs import one_thread_session
-
-        call = session_call(one_thread_session(str(file)))
-        result = embed(lambda crop: call(crop)()[0], crops)
-    else:
-        result = embed(FaceModel(file).embed, crops)
-    np.save(kept, result)
-    return result
-
-
 def timed_call(file: Path):
     """The call for the clock, and how many crops one run of it takes in."""
     if file.suffix == ".onnx":
@@ -116,41 +96,34 @@ def time_all(files: dict[str, Path], crops: Crops, rounds: int, baseline: str) -
     return result
 
 
-def table_lines(report: dict) -> list[str]:
-    head = (
-        f"{'row':30} {'cos mean':>9} {'cos min':>9} {'TAR1e-3':>8} {'TAR1e-4':>8} {'LFW':>12} {'ops':>4} {'float':>5}"
-        f" {'Transp':>6} {'parts':>5} {'left':>4} {'MB':>6} {'build s':>8} {'to file':>8} {'CPU s':>7} {'RSS MB':>7}"
-        f" {'ms':>6} {'x wall':>6} {'x cpu':>6}"
-    )
-    lines = [head, "-" * len(head)]
-    for name, e in report["rows"].items():
-        if "failed" in e:
-            lines.append(f"{name:30} failed: {e['failed'][:200]}")
-            continue
-        v, moved, shape = e["verification"], e.get("againstFp32"), e.get("records", {})
-        cosines = f"{moved['cosineMean']:9.6f} {moved['cosineMin']:9.6f}" if moved else f"{'':9} {'':9}"
-        tars = " ".join(f"{at['tar'] * 100:8.2f}" for at in v["tarAtFar"][:2])
-        lfw = f"{v['lfw']['accuracy'] * 100:6.2f}+-{v['lfw']['standardError'] * 100:.2f}"
-        counts = f"{'':>4} {'':>5} {'':>6} {'':>5} {'':>4}"
-        if shape:
-            left = sum(e["xnnpack"]["operators"].values())
-            counts = (
-                f"{shape['operatorCount']:4} {sum(shape['floatOperators'].values()):5} {shape['transposes']:6}"
-                f" {e['xnnpack']['parts']:5} {left:4}"
-            )
-        build = f"{'':>8} {'':>8} {'':>7} {'':>7}"
-        if "build" in e:
-            b = e["build"]
-            build = (
-                f"{b['wallMs'] / 1e3:8.1f} {(b['untilMs'] or 0) / 1e3:8.1f} {b['cpuMs'] / 1e3:7.1f}"
-                f" {b['peakRssBytes'] / 2**20:7.0f}"
-            )
-        t = e.get("latency")
-        speed = f"{t['wallMedianMs']:6.2f} {t['speedUpWall']:6.2f} {t['speedUpCpu']:6.2f}" if t else ""
-        note = f"  exit {e['build']['exitCode']}" if e.get("build", {}).get("exitCode") else ""
-        size = f"{e['sizeBytes'] / 1e6:6.3f}"
-        lines.append(f"{name:30} {cosines} {tars} {lfw:>12} {counts} {size} {build} {speed}{note}")
-    return lines
+HEAD = (
+    f"{'ops':>4} {'float':>5} {'Transp':>6} {'parts':>5} {'left':>4} {'MB':>6} {'build s':>8} {'to file':>8} {'CPU s':>7}"
+    f" {'RSS MB':>7} {'ms':>6} {'x wall':>6} {'x cpu':>6}"
+)
+
+
+def cells(entry: dict) -> str:
+    shape, build, t = entry.get("records"), entry.get("build"), entry.get("latency")
+    counts = f"{'':>4} {'':>5} {'':>6} {'':>5} {'':>4}"
+    if shape:
+        left = sum(entry["xnnpack"]["operators"].values())
+        counts = (
+            f"{shape['operatorCount']:4} {sum(shape['floatOperators'].values()):5} {shape['transposes']:6}"
+            f" {entry['xnnpack']['parts']:5} {left:4}"
+        )
+    cost = f"{'':>8} {'':>8} {'':>7} {'':>7}"
+    if build:
+        cost = (
+            f"{build['wallMs'] / 1e3:8.1f} {(build['untilMs'] or 0) / 1e3:8.1f} {build['cpuMs'] / 1e3:7.1f}"
+            f" {build['peakRssBytes'] / 2**20:7.0f}"
+        )
+    speed = f"{t['wallMedianMs']:6.2f} {t['speedUpWall']:6.2f} {t['speedUpCpu']:6.2f}" if t else ""
+    note = f"  exit {build['exitCode']}" if build and build.get("exitCode") else ""
+    return f"{counts} {entry['sizeBytes'] / 1e6:6.3f} {cost} {speed}{note}"
+
+
+def report_lines(report: dict) -> list[str]:
+    return [*table_lines("row", HEAD, report["rows"], cells), *paired_lines(report["rows"], report["ours"])]
 
 
 def parse() -> argparse.Namespace:
@@ -169,6 +142,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=1, help="rounds of conversion, the first not counted when more")
     parser.add_argument("--budget", type=float, default=150, help="seconds after which a tool sits out later rounds")
     parser.add_argument("--timing", type=int, default=0, help="timed rounds of inference; 0 for none")
+    parser.add_argument("--ours", help="the row that the others are compared with (default: the first of --also)")
+    parser.add_argument("--resamples", type=int, default=1000, help="draws of people for the intervals")
     return parser.parse_args()
 
 
@@ -212,13 +187,14 @@ def main() -> None:
 
     eval_rows = crops.rows("eval")
     reference = None
+    resampled: dict[str, dict] = {}
     for name, entry in rows.items():
         if "failed" in entry:
             continue
         file = entry["file"]
         entry["sizeBytes"] = file.stat().st_size
         try:
-            raw = embeddings(name, file, crops, options.crops, folder)
+            raw = kept_embeddings(name, file, (crops, options.crops), folder)
             if file.suffix == ".tflite":
                 entry |= {"records": describe_file(file), "xnnpack": outside_delegate(file)}
         except (ValueError, RuntimeError) as problem:
@@ -233,30 +209,35 @@ def main() -> None:
             cosines = np.sum(unit[eval_rows] * reference[0][eval_rows], axis=1)
             entry["againstFp32"] = against_fp32(report, reference[1], pairs, reference[2], cosines)
             entry["againstFp32"]["largestDifference"] = float(np.abs(raw - reference[3]).max())
+        if options.resamples > 0:
+            resampled[name] = paired_tar(unit, crops, options.lfw, options.resamples)
         print(f"{name}: TAR {[round(at['tar'] * 100, 2) for at in report['tarAtFar']]}", file=sys.stderr)
 
+    named = options.ours or (options.also[0].partition("=")[0] if options.also else None)
+    ours = named if named in resampled else None
+    compare_paired(rows, resampled, ours)
     working = {name: entry["file"] for name, entry in rows.items() if "failed" not in entry}
     on_litert = [n for n, file in working.items() if file.suffix == ".tflite" and rows[n]["records"]["floatOperators"]]
     baseline = on_litert[0] if on_litert else "fp32"
     if options.timing > 0:
         for name, result in time_all(working, crops, options.timing, baseline).items():
             rows[name]["latency"] = result
-    write_report(options, crops, rows, baseline)
+    write_report(options, crops, rows, {"latencyBaseline": baseline, "ours": ours})
 
 
-def write_report(options: argparse.Namespace, crops: Crops, rows: dict[str, dict], baseline: str) -> None:
+def write_report(options: argparse.Namespace, crops: Crops, rows: dict[str, dict], about: dict) -> None:
     names = ("ai-edge-litert", "litert-quantizer", "onnx", "onnxruntime", "numpy")
     cpu = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), ":?")
     result = {
         "versions": {name: version(name) for name in names},
         "host": {"machine": platform.machine(), "cores": os.cpu_count(), "cpu": cpu.split(":", 1)[1].strip()},
         "threads": 1,
-        "latencyBaseline": baseline,
+        **about,
         "crops": {"count": len(crops.paths), "calib": len(crops.rows("calib")), "eval": len(crops.rows("eval"))},
         "rows": {name: {**entry, "file": entry["file"].name if "file" in entry else None} for name, entry in rows.items()},
     }
     options.out.write_text(json.dumps(result, indent=1))
-    text = "\n".join(table_lines(result)) + "\n"
+    text = "\n".join(report_lines(result)) + "\n"
     if options.table:
         options.table.write_text(text)
     print(text)

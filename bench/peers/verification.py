@@ -6,6 +6,8 @@ Kept apart from Tessera's own evaluation on purpose: two harnesses that share no
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -81,3 +83,92 @@ def best_threshold(scores: np.ndarray, labels: np.ndarray) -> float:
     if k in (0, len(ordered)):
         return float(ordered[0] - 1 if k == 0 else ordered[-1] + 1)
     return float((ordered[k - 1] + ordered[k]) / 2)
+
+
+def people_of_folds(pairs_csv: Path, folds: Iterable[int]) -> set[str]:
+    """Everybody in the pairs of these folds; in LFW nobody is in two folds."""
+    wanted = {str(fold) for fold in folds}
+    with pairs_csv.open() as handle:
+        rows = [row for row in csv.DictReader(handle) if row["fold"] in wanted]
+    return {Path(row[side]).parent.name for row in rows for side in ("path_a", "path_b")}
+
+
+@dataclass(frozen=True)
+class PairScores:
+    """What a bootstrap over people needs: all genuine scores, and of the impostor scores the highest, falling."""
+
+    genuine: np.ndarray
+    person: np.ndarray  # of each genuine pair
+    tail: np.ndarray
+    tail_a: np.ndarray  # people of each impostor pair in the tail
+    tail_b: np.ndarray
+    images: np.ndarray  # by person
+    excluded: list[tuple[int, int]]  # people who are one person under two names
+
+    def impostors(self, weights: np.ndarray) -> float:
+        """The number of impostor pairs when each person counts as often as `weights` says."""
+        mass = weights * self.images
+        total = (mass.sum() ** 2 - (mass**2).sum()) / 2
+        return float(total - sum(mass[a] * mass[b] for a, b in self.excluded))
+
+    def tar(self, far: float, weights: np.ndarray) -> float:
+        """TAR at the lowest threshold t with weighted share(impostor > t) <= far."""
+        passed = np.cumsum(weights[self.tail_a] * weights[self.tail_b])
+        allowed = int(np.searchsorted(passed, far * self.impostors(weights) + 1e-9, side="right"))
+        if allowed >= len(self.tail):
+            raise ValueError(f"The tail of {len(self.tail)} impostor scores is too short for FAR {far}")
+        counted = weights[self.person]
+        return float(counted[self.genuine > self.tail[allowed]].sum() / counted.sum())
+
+
+def pair_scores(
+    unit: np.ndarray, subjects: list[str], aliases: set[frozenset[str]], share: float = 0.01
+) -> PairScores:
+    """Scores of each image with every later one; of the impostors the given share, from the top."""
+    names, codes = np.unique(np.array(subjects), return_inverse=True)
+    position = {name: index for index, name in enumerate(names)}
+    excluded = [tuple(position[n] for n in pair) for pair in aliases if all(n in position for n in pair)]
+    scores = unit.astype(np.float32) @ unit.astype(np.float32).T
+    first, second = np.triu_indices(len(codes), 1)
+    mate = codes[first] == codes[second]
+    one_person = np.zeros_like(mate)
+    for a, b in excluded:
+        one_person |= (codes[first] == a) & (codes[second] == b)
+        one_person |= (codes[first] == b) & (codes[second] == a)
+    values = scores[first, second]
+    strangers = np.flatnonzero(~mate & ~one_person)
+    kept = max(int(len(strangers) * share), 1)
+    top = strangers[np.argpartition(-values[strangers], kept - 1)[:kept]]
+    top = top[np.argsort(-values[top], kind="stable")]
+    return PairScores(
+        genuine=values[mate],
+        person=codes[first][mate],
+        tail=values[top],
+        tail_a=codes[first[top]],
+        tail_b=codes[second[top]],
+        images=np.bincount(codes).astype(np.float64),
+        excluded=excluded,
+    )
+
+
+def resampled_tar(scores: PairScores, fars: Iterable[float], resamples: int, seed: int) -> np.ndarray:
+    """TAR at each FAR, f64[1 + resamples, fars]: as it is, then with people drawn with replacement.
+
+    The threshold is found anew in every resample. The same seed draws the same people, so that rows of two models of
+    the same images are pairs.
+    """
+    fars = list(fars)
+    random = np.random.default_rng(seed)
+    people = len(scores.images)
+    rows = [[scores.tar(far, np.ones(people)) for far in fars]]
+    for _ in range(resamples):
+        weights = np.bincount(random.integers(0, people, people), minlength=people).astype(np.float64)
+        rows.append([scores.tar(far, weights) for far in fars])
+    return np.array(rows)
+
+
+def difference(one: np.ndarray, other: np.ndarray) -> dict:
+    """one - other of two columns of `resampled_tar`: as it is, with the 95 % interval of the paired resamples."""
+    paired = one - other
+    low, high = np.percentile(paired[1:], [2.5, 97.5])
+    return {"difference": float(paired[0]), "low": float(low), "high": float(high)}
