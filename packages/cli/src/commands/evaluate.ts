@@ -1,21 +1,25 @@
 import { basename } from "node:path";
 import { at } from "@tessera/core/base/assert";
-import { faceEmbeddingCard } from "@tessera/core/modality/card";
+import { fail } from "@tessera/core/base/error";
+import type { Runtime } from "@tessera/core/graph/runtime";
+import { type FaceEmbeddingCard, faceEmbeddingCard } from "@tessera/core/modality/card";
 import type { TarAtFar } from "@tessera/core/protocol/report";
 import { readHardware } from "@tessera/runtimes/hardware";
 import { findCard } from "../io/card-file.ts";
+import { formatRow } from "../io/formats.ts";
 import { readRunnable } from "../io/runnable.ts";
 import { FACE_OPTIONS, faceDataOf } from "../ui/face-options.ts";
 import { count, far as farText, ms, percent } from "../ui/format.ts";
+import { matrixLines } from "../ui/matrix-lines.ts";
 import { printJson, printLines } from "../ui/print.ts";
 import { createProgress } from "../ui/progress.ts";
 import { RUNTIME_OPTION, runtimesOption } from "../ui/runtime-options.ts";
 import { renderTable } from "../ui/table.ts";
 import { choiceOption, numberList, numberOption, verb } from "../ui/verb.ts";
-import { type Evaluatee, type EvaluateReport, evaluateModels } from "../work/evaluate.ts";
+import { evaluateModels } from "../work/evaluate.ts";
+import type { Evaluatee, EvaluateReport } from "../work/evaluatee.ts";
 import { exportCrops } from "../work/export-crops.ts";
-
-const { calib: _, ...FACES } = FACE_OPTIONS;
+import { RUNTIME_IDS, type Runtimes } from "../work/runtime.ts";
 
 export const evaluate = verb(
   {
@@ -30,13 +34,30 @@ export const evaluate = verb(
       description: "The file, .onnx, .ort or .tflite; further files are compared with it",
       required: true,
     },
-    ...FACES,
+    ...FACE_OPTIONS,
     far: { type: "string", description: "FARs to answer", default: "1e-3,1e-4" },
     protocol: { type: "string", description: "all-pairs or pair-list", default: "all-pairs" },
     replicates: { type: "string", description: "Bootstrap replicates of people", default: "500" },
     seed: { type: "string", description: "Seed of the bootstrap", default: "1" },
     runtime: RUNTIME_OPTION,
-    matrix: { type: "boolean", description: "Enrol with each model and probe with each", default: false },
+    matrix: {
+      type: "boolean",
+      description: "Enrol with each model and probe with each: do templates stay, or must people enrol again",
+      default: false,
+    },
+    previous: { type: "string", description: "The model that enrolled so far; implies --matrix" },
+    "previous-card": { type: "string", description: "Its card (default: next to it, or in --cards)" },
+    "other-runtime": {
+      type: "string",
+      description: `Also run the first model on ${RUNTIME_IDS.join(", ")}; implies --matrix`,
+    },
+    adapters: {
+      type: "string",
+      description: "Fit maps from one embedding space to another on the calibration faces: needed, always or never",
+      default: "needed",
+    },
+    "max-drop": { type: "string", description: "TAR that a mixture of models may lose", default: "0.5%" },
+    out: { type: "string", description: "Folder for adapters and cards with what other models' templates are worth" },
     contract: { type: "boolean", description: "Try the usual pre-processing mistakes", default: false },
     flips: { type: "string", description: "Decisions that flip to list for each model", default: "5" },
     "aligned-out": {
@@ -52,14 +73,36 @@ export const evaluate = verb(
     const seed = numberOption("seed", args.seed, { min: 0 }) as number;
     const flips = numberOption("flips", args.flips, { min: 0, max: 1000 }) as number;
     const runtimes = runtimesOption(args.runtime);
+    const adapters = choiceOption("adapters", args.adapters, ["needed", "always", "never"]);
+    const maxDrop = numberOption("max-drop", args["max-drop"], { min: 0, max: 1 }) as number;
+    const otherRuntime = args["other-runtime"];
+    const matrix = args.matrix || args.previous !== undefined || otherRuntime !== undefined;
+    if (args.out !== undefined && !matrix)
+      throw fail("USAGE", "Cannot write to --out: there are no adapters without a matrix", { hint: "Add --matrix" });
     const models: Evaluatee[] = [];
-    for (const path of [args.model, ...tools.rest]) {
+    const add = async (path: string, role: Evaluatee["role"], card: FaceEmbeddingCard, runtime?: Runtime): Promise<void> => {
       const file = readRunnable(path);
-      const card = faceEmbeddingCard(findCard(path, args));
       // Models that want the same crops share them.
       const like = models.find((m) => JSON.stringify(cropsOf(m.card)) === JSON.stringify(cropsOf(card)));
-      const data = like?.data ?? (await faceDataOf(args.data, args, { ...tools, card, runtimes, progress }));
-      models.push({ file, card, data });
+      const loading = { ...tools, card, runtimes, progress };
+      const data = like?.data ?? (await faceDataOf(args.data, args, loading));
+      const wantsOthers = matrix && adapters !== "never";
+      const calibration =
+        like !== undefined
+          ? like.calibration
+          : wantsOthers && args.calib !== undefined
+            ? await faceDataOf(args.calib, args, loading)
+            : data;
+      models.push({ file, card, data, calibration, role, ...(runtime === undefined ? {} : { runtime }) });
+    };
+    const card = faceEmbeddingCard(findCard(args.model, args));
+    await add(args.model, "candidate", card);
+    for (const path of tools.rest) await add(path, "candidate", faceEmbeddingCard(findCard(path, args)));
+    if (otherRuntime !== undefined)
+      await add(args.model, "elsewhere", card, await otherRuntimeOf(otherRuntime, at(models, 0), runtimes));
+    if (args.previous !== undefined) {
+      const previousCard = findCard(args.previous, { card: args["previous-card"], cards: args.cards });
+      await add(args.previous, "previous", faceEmbeddingCard(previousCard));
     }
     const out = args["aligned-out"];
     if (out !== undefined) {
@@ -74,7 +117,7 @@ export const evaluate = verb(
       protocol,
       replicates,
       seed,
-      matrix: args.matrix,
+      matrix: matrix ? { adapters, maxDrop, outDir: args.out } : undefined,
       contract: args.contract,
       progress,
       signal: tools.signal,
@@ -86,6 +129,17 @@ export const evaluate = verb(
   },
 );
 
+/** @throws USAGE when it does not run such files, or runs them anyway */
+async function otherRuntimeOf(value: string, first: Evaluatee, runtimes: Runtimes): Promise<Runtime> {
+  const id = choiceOption("other-runtime", value, RUNTIME_IDS);
+  const { format } = first.file;
+  if (!formatRow(format).runtimes.includes(id))
+    throw fail("USAGE", `Cannot run ${first.file.path} on ${id}: .${format} runs on ${formatRow(format).runtimes.join(" or ")}`);
+  if ((await runtimes.for(first.file)).id === id)
+    throw fail("USAGE", `Cannot compare ${id} with itself: ${first.file.path} runs on it already`);
+  return runtimes.get(id);
+}
+
 function cropsOf({ input }: Evaluatee["card"]) {
   return { placement: input.placement, width: input.width, height: input.height };
 }
@@ -96,7 +150,7 @@ function figure(point: TarAtFar | undefined): string {
 }
 
 function evaluateLines(report: EvaluateReport, flips: number): readonly (string | undefined)[] {
-  const { data, models, matrix } = report;
+  const { data, models, matrix, written } = report;
   const fars = at(models, 0).accuracy.tarAtFar.map((p) => p.far);
   const right = (title: string) => ({ title, right: true });
   const columns = [
@@ -137,6 +191,7 @@ function evaluateLines(report: EvaluateReport, flips: number): readonly (string 
         ),
     ...models.flatMap((m) => versusLines(m, flips)),
     ...(matrix === undefined ? [] : matrixLines(matrix)),
+    ...written.map((w) => `written: ${w.file}, ${count(w.sizeBytes)} bytes: ${w.says}`),
     ...models.flatMap((m) => (m.preprocessing === undefined ? [] : [`${basename(m.file)}: ${m.preprocessing.says}`])),
     ...models.flatMap((m) => m.gates.filter((g) => !g.pass).map((g) => `GATE FAILED, ${basename(m.file)}: ${g.says}`)),
     "",
@@ -144,11 +199,15 @@ function evaluateLines(report: EvaluateReport, flips: number): readonly (string 
   ];
 }
 
-function versusLines({ file, versus }: EvaluateReport["models"][number], limit: number): readonly string[] {
+function versusLines({ name, versus }: EvaluateReport["models"][number], limit: number): readonly string[] {
   if (versus === undefined) return [];
   return [
     "",
-    `${basename(file)} against the first model: mean cosine ${versus.cosineMean.toFixed(5)}, least ${versus.cosineMin.toFixed(5)}`,
+    `${name} against the first model: ${
+      versus.cosineMean === undefined
+        ? "embeddings of another dimension"
+        : `mean cosine ${versus.cosineMean.toFixed(5)}, least ${versus.cosineMin?.toFixed(5)}`
+    }`,
     ...versus.tarDifference.map(
       ({ far, difference: d }) =>
         `  TAR@${farText(far)} ${d.value >= 0 ? "+" : ""}${percent(d.value)} (${Math.round(d.confidence * 100)} % ${percent(d.low)}..${percent(d.high)})`,
@@ -166,28 +225,5 @@ function versusLines({ file, versus }: EvaluateReport["models"][number], limit: 
             `    ${e.genuine ? "same person" : "impostor"} now ${e.accepted ? "accepted" : "rejected"}, ${e.baselineScore.toFixed(4)} to ${e.score.toFixed(4)}: ${e.a} ${e.b}`,
         ),
     ]),
-  ];
-}
-
-function matrixLines(matrix: NonNullable<EvaluateReport["matrix"]>): readonly string[] {
-  const rows = matrix.models.map((enrol, i) => [
-    basename(enrol),
-    ...matrix.models.map((_, j) => {
-      const cell = matrix.cells[i]?.[j];
-      return cell?.tar === undefined
-        ? "too few"
-        : `${percent(cell.tar)} (FAR ${(cell.fmrAtBaselineThreshold ?? 0).toExponential(1)})`;
-    }),
-  ]);
-  return [
-    "",
-    renderTable(
-      [
-        { title: `enrolled with, TAR@${farText(matrix.far)}` },
-        ...matrix.models.map((m) => ({ title: `probed with ${basename(m)}`, right: true })),
-      ],
-      rows,
-    ),
-    matrix.verdict,
   ];
 }

@@ -1,0 +1,111 @@
+import type { Embeddings } from "@tessera/core/biometrics/similarity";
+import type { Runtime } from "@tessera/core/graph/runtime";
+import type { FaceEmbeddingCard } from "@tessera/core/modality/card";
+import { selectCrops } from "@tessera/core/modality/face/crops";
+import type {
+  Accuracy,
+  Artefact,
+  CompatibilityMatrix,
+  Curves,
+  DataSummary,
+  GateResult,
+  MachineSummary,
+  PreprocessingCheck,
+  Versus,
+} from "@tessera/core/protocol/report";
+import type { Hardware } from "@tessera/runtimes/hardware";
+import type { Runnable } from "../io/runnable.ts";
+import type { Progress } from "../ui/progress.ts";
+import { embedAll } from "./embed.ts";
+import type { FaceData } from "./faces.ts";
+import type { Runtimes } from "./runtime.ts";
+
+/** A model to evaluate, with the card that says how to feed it and the faces aligned for it. */
+export interface Evaluatee {
+  readonly file: Runnable;
+  readonly card: FaceEmbeddingCard;
+  readonly data: FaceData;
+  /** Faces of other people aligned for it, to fit adapters to; the very same object as `data` where those have roles. */
+  readonly calibration: FaceData | undefined;
+  /** What it is to the first model: one to judge, the one that enrolled so far, or the same file on another runtime. */
+  readonly role: "candidate" | "previous" | "elsewhere";
+  /** What runs it, when it is not what runs its format. */
+  readonly runtime?: Runtime;
+}
+
+/** How well models tell people apart; plain JSON. */
+export interface EvaluateReport {
+  readonly kind: "tessera-evaluate-report";
+  readonly version: 1;
+  readonly machine: MachineSummary;
+  readonly data: Pick<DataSummary, "evaluation" | "failuresToAcquire" | "convention">;
+  /** The first one is the reference of the differences. */
+  readonly models: readonly {
+    readonly file: string;
+    /** Its name in the matrix. */
+    readonly name: string;
+    readonly role: Evaluatee["role"];
+    readonly sha256: string;
+    readonly sizeBytes: number;
+    /** What ran it. */
+    readonly runtime: string;
+    readonly card: string;
+    /** Embedding-space id of its content, and the one that its card declares. */
+    readonly space: string;
+    readonly declaredSpace?: string;
+    readonly dimension: number;
+    readonly embeddingMs: number;
+    readonly accuracy: Accuracy;
+    readonly versus?: EvaluateVersus;
+    readonly gates: readonly GateResult[];
+    readonly preprocessing?: PreprocessingCheck;
+    readonly curves: Curves;
+  }[];
+  readonly matrix?: CompatibilityMatrix;
+  /** Adapters and cards that were written. */
+  readonly written: readonly Artefact[];
+}
+
+/** A model against the first one; cosines only where both give equally many numbers. */
+export type EvaluateVersus = Omit<Versus, "cosineMean" | "cosineMin"> & Partial<Pick<Versus, "cosineMean" | "cosineMin">>;
+
+/** What `evaluateModels` needs besides the models. */
+export interface EvaluateRequest {
+  readonly runtimes: Runtimes;
+  readonly hardware: Hardware;
+  readonly fars: readonly number[];
+  readonly protocol: "all-pairs" | "pair-list";
+  readonly replicates: number;
+  readonly seed: number;
+  /** Enrol with each model and probe with each. */
+  readonly matrix: MatrixRequest | undefined;
+  readonly contract: boolean;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
+/** How models are mixed. */
+export interface MatrixRequest {
+  readonly adapters: "needed" | "always" | "never";
+  /** TAR that a mixture may lose, as a fraction. */
+  readonly maxDrop: number;
+  /** Where adapters and cards are written. */
+  readonly outDir: string | undefined;
+}
+
+/** Embeddings of some rows of the faces that were aligned for a model. */
+export async function embedRows(
+  { file, card, runtime }: Evaluatee,
+  data: FaceData,
+  rows: readonly number[],
+  request: Pick<EvaluateRequest, "runtimes" | "progress" | "signal">,
+): Promise<{ readonly raw: Embeddings; readonly unit: Embeddings }> {
+  const { runtimes, progress, signal } = request;
+  return embedAll(runtime ?? (await runtimes.for(file)), file.bytes, {
+    card,
+    crops: selectCrops(data.crops, rows),
+    externalData: file.externalData,
+    onProgress: (done) => progress.at(done),
+    signal,
+  });
+}
