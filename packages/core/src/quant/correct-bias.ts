@@ -1,4 +1,6 @@
 import { fail } from "../base/error.ts";
+import { GraphDraft } from "../graph/draft.ts";
+import { withGraph } from "../graph/edit.ts";
 import type { Model, Node } from "../graph/model.ts";
 import { attrFloat, isOp } from "../graph/node.ts";
 import type { Encoding, QuantPlan } from "../graph/plan.ts";
@@ -73,27 +75,40 @@ export async function correctBiases(model: Model, plan: QuantPlan, options: Corr
   const nodes: CorrectedNode[] = [];
   const { memoryBytes } = { ...CORRECT_BIAS_DEFAULTS, ...options };
   const stages = new StagedMeans({ ...options, nodes: new Set(corrected.map((n) => n.name)), memoryBytes });
-  let current = plan;
+  const biases = new Map(plannedModel(model, plan).graph.constants);
+  let written = options.apply(model, plan);
   for (const [i, level] of levels.entries()) {
     options.onPass?.(i + 2, passes);
-    const written = options.apply(model, current);
     const madeBy = new Map(written.graph.nodes.map((n) => [n.name, n] as const));
     const places = level.map((node) => ({ node, seen: outputOf(madeBy.get(node.name) ?? node) }));
     const means = await stages.next(
       written,
       places.map((p) => p.seen),
     );
-    const biases = plannedModel(model, current).graph.constants;
+    const draft = new GraphDraft(written.graph);
     for (const { node, seen } of places) {
       const bias = node.inputs[2] as string;
       const missing = errorOf(wanted.get(node.outputs[0] as string), means.get(seen.tensor));
       const encoding = plan.tensors.get(bias) as Encoding;
-      constants.set(bias, shifted(biases.get(bias) as Tensor, missing, { encoding, beta: betaOf(node) }));
+      const corrected = shifted(biases.get(bias) as Tensor, missing, { encoding, beta: betaOf(node) });
+      constants.set(bias, corrected);
+      putBias(draft, madeBy.get(node.name)?.inputs[2] as string, { corrected, encoding });
       nodes.push({ node: node.name, bias, ...sizeOf(missing) });
     }
-    current = { ...plan, constants: new Map(constants) };
+    written = withGraph(written, draft.finish());
   }
-  return { plan: current, nodes, skipped, passes };
+  return { plan: { ...plan, constants }, nodes, skipped, passes };
+}
+
+/** Gives a written network another bias: the integers behind its DequantizeLinear, or the floats where it has none. Writing the whole plan anew would take longer than a pass. */
+function putBias(
+  draft: GraphDraft,
+  name: string,
+  { corrected, encoding }: { readonly corrected: Tensor; readonly encoding: Encoding },
+): void {
+  const maker = draft.producer(name);
+  if (maker === undefined) draft.setConstant(name, corrected);
+  else draft.setConstant(maker.inputs[0] as string, quantizeTensor(corrected, encoding));
 }
 
 function outputOf(node: Node): MeanPlace {

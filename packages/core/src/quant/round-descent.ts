@@ -1,5 +1,11 @@
 import { clampTo, formTimes, type RoundingProblem, roundEven } from "./round-quadratic.ts";
 
+/** Integers of one filter, and how far its output is from the exact one: eᵀHe in squared steps. */
+export interface RoundedFilter {
+  readonly integers: Float64Array;
+  readonly error: number;
+}
+
 /** Rounds over all weights after which {@link descend} stops even if a step were left; a handful is usual. */
 const SWEEPS = 40;
 
@@ -10,7 +16,7 @@ const LEAST_GAIN = 1e-9;
  * Improves integers by moving one at a time by the whole step that helps most, in turn, until none helps: coordinate descent on the form. Never makes
  * it worse; the result is a point that no change of a single weight improves.
  */
-export function descend(problem: RoundingProblem, start: Float64Array): Float64Array {
+export function descend(problem: RoundingProblem, start: Float64Array): RoundedFilter {
   const { exact, limit, form } = problem;
   const { size, data } = form;
   const integers = Float64Array.from(start);
@@ -31,5 +37,8 @@ export function descend(problem: RoundingProblem, start: Float64Array): Float64A
     }
     if (!moved) break;
   }
-  return integers;
+  // The slope is He as it is by now, so eᵀHe comes for nothing.
+  let error = 0;
+  for (let i = 0; i < size; i++) error += ((exact[i] as number) - (integers[i] as number)) * (slope[i] as number);
+  return { integers, error };
 }

@@ -14,9 +14,10 @@ export function quadraticError(form: QuadraticForm, errors: ArrayLike<number>): 
   for (let i = 0; i < size; i++) {
     const e = errors[i] as number;
     if (e === 0) continue;
+    // Symmetric: what is above the diagonal counts twice.
     let row = 0;
-    for (let j = 0; j < size; j++) row += (data[i * size + j] as number) * (errors[j] as number);
-    sum += e * row;
+    for (let j = i + 1; j < size; j++) row += (data[i * size + j] as number) * (errors[j] as number);
+    sum += e * (2 * row + (data[i * size + i] as number) * e);
   }
   return sum;
 }
