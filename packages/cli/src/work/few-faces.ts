@@ -1,5 +1,5 @@
 /** Pictures of one person at most: one with hundreds of them would be all there is. */
-const OF_A_PERSON = 4;
+const OF_A_PERSON = 3;
 
 /**
  * Up to `most` rows of a set, in order: pictures of people who have several come first, so that there are genuine comparisons among few, then one of

@@ -16,16 +16,24 @@ interface Facts {
   readonly untold?: boolean;
   /** Half width of the timing's interval, as a factor. */
   readonly spread?: number;
+  readonly scheme?: Candidate["scheme"];
+  readonly searched?: Candidate["searched"];
+  readonly fusion?: Candidate["fusion"];
+  /** Half width of the interval of the TAR difference. */
+  readonly doubt?: number;
 }
 
 const BASE_TAR = 0.98;
 
-function candidate({ id, ms, size, tar, gate = true, baseline = false, untold = false, spread = 1 }: Facts): Candidate {
-  const estimate = (value: number) => ({ value, low: value - 0.01, high: value + 0.01, confidence: 0.95, method: "m" });
+function candidate({ id, ms, size, tar, gate = true, baseline = false, untold = false, spread = 1, ...more }: Facts): Candidate {
+  const { scheme = "float32", searched, fusion, doubt = 0.01 } = more;
+  const estimate = (value: number) => ({ value, low: value - doubt, high: value + doubt, confidence: 0.95, method: "m" });
   return {
     id,
     says: id.toUpperCase(),
-    scheme: "float32",
+    scheme,
+    ...(searched === undefined ? {} : { searched }),
+    ...(fusion === undefined ? {} : { fusion }),
     file: `${id}.onnx`,
     sha256: "",
     sizeBytes: size,
@@ -189,5 +197,55 @@ describe("the pick", () => {
           for (const b of on) expect(a.sizeBytes < b.sizeBytes && ratio(a) < ratio(b) && loss(a) < loss(b)).toBe(false);
       }),
     );
+  });
+});
+
+describe("the pick after a search", () => {
+  const plain = candidate({ id: "plain", ms: 5, size: 1.2e6, tar: 0.979, scheme: "static-int8", searched: "plain" });
+  const found = candidate({ id: "found", ms: 5.05, size: 1.21e6, tar: 0.978, scheme: "static-int8", searched: 0 });
+
+  test("prefers what the search found where speed, size and the loss that people can show are the same", () => {
+    const pick = pickCandidate([fp32, plain, found], { far: FAR, maxDrop: 0.01 });
+    expect(pick.id).toBe("found");
+    expect(pick.passedOver.find((p) => p.id === "plain")?.why).toContain("the search found a plan that loses less");
+  });
+
+  test("heeds the whole interval of the loss: a slightly slower variant that is surely within the budget comes first", () => {
+    const unsure = candidate({ id: "unsure", ms: 5, size: 1.2e6, tar: 0.976, scheme: "static-int8", searched: 0 });
+    const sure = candidate({ id: "sure", ms: 5.8, size: 1.3e6, tar: 0.979, scheme: "static-int8", searched: 1, doubt: 0.002 });
+    const pick = pickCandidate([fp32, unsure, sure], { far: FAR, maxDrop: 0.005 });
+    expect(pick.id).toBe("sure");
+    expect(pick.why[0]).toContain("the whole interval of its loss lies within the budget");
+    const slow = candidate({ id: "slow", ms: 6.5, size: 1.3e6, tar: 0.979, scheme: "static-int8", searched: 1, doubt: 0.002 });
+    const other = pickCandidate([fp32, unsure, slow], { far: FAR, maxDrop: 0.005 });
+    expect(other.id).toBe("unsure");
+    expect(other.why.at(-1)).toContain("The interval reaches beyond the budget");
+  });
+
+  test("says that integers would be slower, how much, and for want of which kernel", () => {
+    const islands = Array.from({ length: 3 }, (_, i) => ({ node: `p${i}`, op: "PRelu", why: "no kernel" }));
+    const fusion = { integer: [], transposes: 0, quantizeNodes: 0, islands: [...islands, { node: "t", op: "Tanh", why: "" }] };
+    const slow = candidate({ id: "slow", ms: 24, size: 1e6, tar: 0.98, scheme: "static-int8", fusion });
+    const pick = pickCandidate([fp32, slow], { far: FAR });
+    expect(pick.why).toContain("INT8 would be 2.4x slower here because PRelu (3 of them) has no integer kernel; picked FP32");
+    const delegation = {
+      delegated: 1,
+      total: 4,
+      runtime: "r",
+      fallback: [
+        { op: "RESHAPE", count: 9 },
+        { op: "PRELU", count: 2 },
+      ],
+    };
+    const lite = candidate({
+      id: "lite",
+      ms: 20,
+      size: 1e6,
+      tar: 0.98,
+      scheme: "static-int8",
+      fusion: { ...fusion, delegation },
+    });
+    expect(pickCandidate([fp32, lite], { far: FAR }).why.join()).toContain("2.0x slower here because PRELU (2 of them)");
+    expect(pickCandidate([fp32, int8], { far: FAR }).why.join()).not.toContain("slower");
   });
 });

@@ -1,5 +1,6 @@
 import type { Candidate, Pick } from "@tessera/core/protocol/report";
 import { bytes, ms, percent } from "../ui/format.ts";
+import { slowIntegers } from "./slow-integers.ts";
 
 /** What the user can afford. Rates are fractions. */
 export interface Budgets {
@@ -22,6 +23,10 @@ const SAME_LATENCY = 1.03;
 function asFastAs(candidate: Candidate, ratio: number): boolean {
   const { median, low } = candidate.latency.ratioToBaseline;
   return median <= ratio * SAME_LATENCY || low <= ratio;
+}
+
+function ratioOf({ latency }: Candidate): number {
+  return latency.ratioToBaseline.median;
 }
 
 /** Loss of TAR against the baseline that the data can show: 0 where the paired interval contains 0, or where nothing can be told. */
@@ -62,26 +67,70 @@ function objection(candidate: Candidate, budgets: Budgets): string | undefined {
   return undefined;
 }
 
+/** Sizes within this factor of each other count as equal. */
+const SAME_SIZE = 1.02;
+
+/** How much slower a candidate may be whose interval lies within the budget, to be picked before one whose interval reaches beyond it. */
+const PRICE_OF_SURE = 1.25;
+
+/** How far the search stands behind a candidate: not at all, or by its place in the chain, where each point gains on those before. */
+function searchRank({ searched }: Candidate): number {
+  return typeof searched === "number" ? searched : -1;
+}
+
+/** Whether the whole interval of the loss lies within the budget. */
+function isSure(candidate: Candidate, { far, maxDrop }: Budgets): boolean {
+  const difference = candidate.versus?.tarDifference.find((d) => d.far === far)?.difference;
+  return maxDrop === undefined || candidate.baseline || (difference !== undefined && -difference.low <= maxDrop);
+}
+
+/** The best of candidates: of those as fast as the fastest the smallest, then the one that loses least, then what the search found, then the highest TAR. */
+function bestOf(candidates: readonly Candidate[], far: number): { readonly best?: Candidate; readonly quick: number } {
+  const fastest = Math.min(...candidates.map((c) => c.latency.ratioToBaseline.median));
+  const quick = candidates.filter((c) => asFastAs(c, fastest));
+  const smallest = Math.min(...quick.map((c) => c.sizeBytes));
+  const [best] = quick
+    .filter((c) => c.sizeBytes <= smallest * SAME_SIZE)
+    .sort(
+      (a, b) =>
+        shownLoss(a, far) - shownLoss(b, far) ||
+        searchRank(b) - searchRank(a) ||
+        (tarAt(b, far) ?? 0) - (tarAt(a, far) ?? 0) ||
+        a.sizeBytes - b.sizeBytes,
+    );
+  return { ...(best === undefined ? {} : { best }), quick: quick.length };
+}
+
 /**
  * Picks the fastest candidate within the budgets. Latencies within 3 % of each other, or whose difference the timing cannot tell from none, count as
- * equal: then the smaller file wins, then the higher TAR.
- * Gates come first: a candidate that failed one is never picked.
+ * equal: then the smaller file wins (2 % count as equal), then the lesser loss that people can show, then what the search stands behind, then the higher TAR.
+ * Gates come first: a candidate that failed one is never picked. Of integer variants, one whose whole interval lies within the budget of the loss is
+ * preferred to one whose point value alone does, at up to 1.25 times its time.
  */
 export function pickCandidate(candidates: readonly Candidate[], budgets: Budgets): Pick {
   const objections = new Map(candidates.map((c) => [c.id, objection(c, budgets)] as const));
   const allowed = candidates.filter((c) => objections.get(c.id) === undefined);
-  const fastest = Math.min(...allowed.map((c) => c.latency.ratioToBaseline.median));
-  const quick = allowed.filter((c) => asFastAs(c, fastest));
-  const [best] = [...quick].sort(
-    (a, b) => a.sizeBytes - b.sizeBytes || (tarAt(b, budgets.far) ?? 0) - (tarAt(a, budgets.far) ?? 0),
-  );
+  const first = bestOf(allowed, budgets.far);
+  const unsure = first.best !== undefined && !isSure(first.best, budgets) ? first.best : undefined;
+  const surer =
+    unsure === undefined
+      ? undefined
+      : bestOf(
+          allowed.filter((c) => c.scheme === unsure.scheme && isSure(c, budgets) && asFastAs(c, ratioOf(unsure) * PRICE_OF_SURE)),
+          budgets.far,
+        ).best;
+  const best = surer ?? first.best;
   const passedOver = candidates
     .filter((c) => c !== best)
     .map((c) => ({ id: c.id, why: objections.get(c.id) ?? (best === undefined ? "" : slowerBecause(c, best)) }));
   if (best === undefined) return { why: ["No candidate passes the gates and the budgets"], budgets, passedOver };
   const why = [
-    `${best.says} is the ${quick.length > 1 ? `smallest of the ${quick.length} fastest variants` : "fastest variant"} that ${quick.length > 1 ? "pass" : "passes"} every gate${budgetWords(budgets)}: ${ms(best.latency.p50Ms)} a face, ${bytes(best.sizeBytes)}`,
+    `${best.says} is the ${first.quick > 1 ? `smallest of the ${first.quick} fastest variants` : "fastest variant"} that ${first.quick > 1 ? "pass" : "passes"} every gate${budgetWords(budgets)}: ${ms(best.latency.p50Ms)} a face, ${bytes(best.sizeBytes)}`,
   ];
+  if (surer !== undefined && unsure !== undefined)
+    why[0] = `${best.says} is picked before ${unsure.says}: the whole interval of its loss lies within the budget of ${percent(budgets.maxDrop ?? 0)}; ${ms(best.latency.p50Ms)} a face, ${bytes(best.sizeBytes)}`;
+  const slow = slowIntegers(candidates, best);
+  if (slow !== undefined) why.push(slow);
   const difference = best.versus?.tarDifference.find((d) => d.far === budgets.far)?.difference;
   if (difference !== undefined) {
     why.push(
@@ -107,6 +156,8 @@ function slowerBecause(candidate: Candidate, best: Candidate): string {
   if (!asFastAs(candidate, best.latency.ratioToBaseline.median)) {
     return `it is ${(candidate.latency.ratioToBaseline.median / best.latency.ratioToBaseline.median).toFixed(2)} times slower`;
   }
+  if (searchRank(best) > searchRank(candidate) && candidate.sizeBytes <= best.sizeBytes * SAME_SIZE)
+    return "at the same speed and size, the search found a plan that loses less on other people";
   return candidate.sizeBytes > best.sizeBytes
     ? "it is larger at the same speed"
     : "it separates people less well at the same speed and size";

@@ -1,0 +1,33 @@
+import type { Candidate } from "@tessera/core/protocol/report";
+
+/** Integers count as slower from this factor on: less than that timing does not show. */
+const SLOWER = 1.05;
+
+/**
+ * In words, that statically quantized integers are slower here than the float variant that was picked, and what makes them so; `undefined` when they are not.
+ * What the runtime really computes in float, or in a slow kernel, is the reason.
+ */
+export function slowIntegers(candidates: readonly Candidate[], picked: Candidate): string | undefined {
+  if (picked.scheme !== "float32" && picked.scheme !== "float16") return undefined;
+  const integers = candidates.filter((c) => c.scheme === "static-int8");
+  const [fastest] = [...integers].sort((a, b) => ratio(a) - ratio(b));
+  if (fastest === undefined || ratio(fastest) < ratio(picked) * SLOWER) return undefined;
+  const times = (ratio(fastest) / ratio(picked)).toFixed(1);
+  const why = reasonOf(fastest);
+  return `INT8 would be ${times}x slower here${why === undefined ? "" : ` because ${why}`}; picked ${picked.says}`;
+}
+
+function ratio({ latency }: Candidate): number {
+  return latency.ratioToBaseline.median;
+}
+
+/** What most of the nodes outside accelerated integer kernels have in common. */
+function reasonOf({ fusion }: Candidate): string | undefined {
+  const fallback = [...(fusion?.delegation?.fallback ?? [])].filter((f) => f.op !== "RESHAPE").sort((a, b) => b.count - a.count);
+  const [slow] = fallback;
+  if (slow !== undefined) return `${slow.op} (${slow.count} of them) has no accelerated integer kernel`;
+  const byOp = new Map<string, number>();
+  for (const { op } of fusion?.islands ?? []) byOp.set(op, (byOp.get(op) ?? 0) + 1);
+  const [most] = [...byOp].sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1));
+  return most === undefined ? undefined : `${most[0]} (${most[1]} of them) has no integer kernel`;
+}
