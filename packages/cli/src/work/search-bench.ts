@@ -1,6 +1,6 @@
 import { at } from "@tessera/core/base/assert";
 import { allPairs } from "@tessera/core/biometrics/design";
-import type { Embeddings } from "@tessera/core/biometrics/similarity";
+import { type Embeddings, normaliseRows } from "@tessera/core/biometrics/similarity";
 import { applyPlan } from "@tessera/core/convert/onnx/apply-plan";
 import { modelToOnnx } from "@tessera/core/convert/onnx/bytes";
 import type { Model } from "@tessera/core/graph/model";
@@ -17,9 +17,9 @@ import { covariancePlaces, roundWeights } from "@tessera/core/quant/round-weight
 import { buildPoint, type PointMaterial, type Seen } from "@tessera/core/quant/search/build-point";
 import { canonicalJson } from "@tessera/core/quant/search/canonical-json";
 import type { GroupSensitivity, SearchBench } from "@tessera/core/quant/search/engine";
-import { nodeGroups } from "@tessera/core/quant/search/groups";
-import { type EqualizeChoice, keepingFloat, POINT_DEFAULTS, type SearchPoint } from "@tessera/core/quant/search/point";
+import { type EqualizeChoice, POINT_DEFAULTS, type SearchPoint } from "@tessera/core/quant/search/point";
 import { withUnsignedActivations } from "@tessera/core/quant/search/simulation";
+import { measureSensitivity } from "@tessera/core/quant/sensitivity/measure";
 import type { EvaluationSet } from "./accuracy.ts";
 import type { Calibrated } from "./calibrate.ts";
 import { batchOf, cropFeeds, embedAll } from "./embed.ts";
@@ -62,13 +62,12 @@ export async function hostBench(inputs: SearchInputs): Promise<HostBench> {
   const material = pointMaterial(inputs);
   const { modelCard: card, host, signal } = job;
   const crops = selectCrops(job.evaluation.crops, set.rows);
-  const embed = async (bytes: Uint8Array, faces = crops): Promise<Embeddings> =>
-    (await embedAll(host, bytes, { card, crops: faces, signal })).unit;
+  const embed = async (bytes: Uint8Array): Promise<Embeddings> => (await embedAll(host, bytes, { card, crops, signal })).unit;
   const float = await embed(modelToOnnx(plain));
   const options = { far: job.budgets.far };
   const judgeAll = embeddingJudge(float, set, options);
   const few = fewFaces(set.subjects, SENSITIVITY_FACES);
-  const fewCrops = selectCrops(crops, few);
+  const fewRows = few.map((i) => at(set.rows, i));
   const fewSubjects = Int32Array.from(few, (row) => at(set.subjects, row));
   // Too few for the user's FAR, perhaps: at a larger one the same noise is near the threshold.
   const judgeFew = embeddingJudge(
@@ -80,30 +79,41 @@ export async function hostBench(inputs: SearchInputs): Promise<HostBench> {
     const { model, plan } = await buildPoint(point, material);
     return modelToOnnx(applyPlan(model, simulated(plan, model, inputs)));
   };
-  const judgedFew = async (point: SearchPoint) => judgeFew(await embed(await bytesOf(point), fewCrops));
   const bench: SearchBench = {
     judge: async (point) => judgeAll(await embed(await bytesOf(point))),
     sensitivity: async (point, onGroup) => {
-      const groups = nodeGroups(material.model, await placementOf(point, material));
-      const whole = groups.flatMap((g) => g.nodes);
+      const { model, plan } = await buildPoint(point, material);
+      const {
+        float: _,
+        integer,
+        groups,
+      } = await measureSensitivity(model, plan, {
+        ...observing(inputs),
+        target: job.target,
+        apply: (m, p) => applyPlan(m, simulated(p, m, inputs)),
+        samples: () => cropFeeds(card, job.evaluation.crops, fewRows, batchOf(plain, card)),
+        count: few.length,
+        output: card.output.tensor,
+        judge: (rows) => {
+          const { spread, flips, nearPairs } = judgeFew(normaliseRows(rows));
+          return { spread, flips, nearPairs };
+        },
+        onProgress: ({ done, total }) => onGroup?.(done, total),
+      });
       const shares = timeShares(material.model, groups);
-      const rows: GroupSensitivity[] = [];
-      const integers = await judgedFew(point);
-      for (const [i, group] of groups.entries()) {
-        const others = whole.filter((name) => !group.nodes.includes(name));
-        const alone = await judgedFew(keepingFloat(point, others));
-        const without = await judgedFew(keepingFloat(point, group.nodes));
-        rows.push({
-          ...group,
-          alone: { spread: alone.spread, flips: alone.flips },
-          whole: { spread: integers.spread, flips: integers.flips },
-          without: { spread: without.spread, flips: without.flips },
-          nearPairs: alone.nearPairs,
+      return groups.map(
+        ({ name, op, nodes, tensors, alone = integer, reverted = integer }, i): GroupSensitivity => ({
+          name,
+          op,
+          nodes,
+          tensors,
+          alone: figures(alone),
+          whole: figures(integer),
+          without: figures(reverted),
+          nearPairs: integer.nearPairs,
           timeShare: at(shares, i),
-        });
-        onGroup?.(i + 1, groups.length);
-      }
-      return rows;
+        }),
+      );
     },
     rangesOf: async (point) => {
       const { plan } = await buildPoint({ ...point, rounding: "nearest", correctBias: false }, material);
@@ -121,6 +131,10 @@ export async function hostBench(inputs: SearchInputs): Promise<HostBench> {
     },
   };
   return { bench, material };
+}
+
+function figures({ spread, flips }: { readonly spread: number; readonly flips: number }) {
+  return { spread, flips };
 }
 
 function samplesOf({ job, plain, rows }: SearchInputs, most = rows.length): () => Generator<Feeds> {
