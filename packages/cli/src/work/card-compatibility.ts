@@ -60,15 +60,19 @@ function evidenceOf({ tar, genuine, impostor }: CompatibilityPoint, { dataset }:
 }
 
 /**
- * The space id that each model's card carries: that of the first model with which its templates were measured to mix in both directions at the
- * threshold in use, else its own. A device that refuses a template is a nuisance, one that takes a wrong one is a hole.
+ * The space id that each model's card carries: that of the first model before it with an id of its own with which its templates were measured to mix,
+ * in both directions at the threshold in use; else its own. Mixing is not transitive, so a model joins only whom it was measured with. A device
+ * that refuses a template is a nuisance, one that takes a wrong one is a hole.
  */
 export function classSpaces(
   models: readonly { readonly name: string; readonly space: string }[],
   matrix: CompatibilityMatrix | undefined,
 ): readonly string[] {
-  return models.map(({ name, space }, i) => {
-    const twin = models.slice(0, i).find((other) => matrix !== undefined && sharesSpace(matrix, other.name, name));
-    return twin?.space ?? space;
+  const heads: { readonly name: string; readonly space: string }[] = [];
+  return models.map((model) => {
+    const { name, space } = model;
+    const head = heads.find((h) => h.space === space || (matrix !== undefined && sharesSpace(matrix, h.name, name)));
+    if (head === undefined) heads.push(model);
+    return (head ?? model).space;
   });
 }

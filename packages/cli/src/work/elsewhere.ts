@@ -1,3 +1,4 @@
+import type { NamedEmbeddings } from "@tessera/core/biometrics/matrix";
 import { modelToOnnx } from "@tessera/core/convert/onnx/bytes";
 import type { Model } from "@tessera/core/graph/model";
 import type { Runtime } from "@tessera/core/graph/runtime";
@@ -31,6 +32,13 @@ export async function originalRuntime(job: OptimizeJob): Promise<Runtime> {
   return job.runtimes.get(formatRow(format).runtimes[0]);
 }
 
+/** What {@link elsewhereOf} found. */
+export interface Elsewhere {
+  readonly rows: readonly ElsewhereRow[];
+  /** Embeddings of the evaluation by the float network on another runtime: whether templates stay when the runtime changes. */
+  readonly embedded: readonly NamedEmbeddings[];
+}
+
 /**
  * The same float network on another runtime: how alike its embeddings are on the faces of the evaluation, and how fast it is here. Rows for what a
  * reader would ask: the file that came in where the target's runtime does not run it, and the network as ONNX.
@@ -44,9 +52,10 @@ export async function elsewhereOf(
     readonly original: Runtime;
   },
   job: OptimizeJob,
-): Promise<readonly ElsewhereRow[]> {
+): Promise<Elsewhere> {
   const crops = selectCrops(job.evaluation.crops, built.set.rows);
   const rows: ElsewhereRow[] = [];
+  const embedded: NamedEmbeddings[] = [];
   const says: Readonly<Record<string, string>> = {
     [ORIGINAL]: `the file that came in${job.originalBatch > 1 ? `, ${job.originalBatch} faces a run` : ""}`,
     [HOST_FLOAT]: "FP32 simplified, as ONNX",
@@ -65,6 +74,8 @@ export async function elsewhereOf(
     });
     const { mean, min } = cosines(built.judged.unit, unit);
     const { name: _, ...latency } = found;
+    // One is enough: the file that came in and the network taken from it compute the same.
+    if (embedded.length === 0) embedded.push({ name: `fp32 on ${runtime.id}`, embeddings: unit });
     rows.push({
       says: says[name] ?? name,
       runtime: `${runtime.id} ${runtime.version}`,
@@ -73,5 +84,5 @@ export async function elsewhereOf(
       latency,
     });
   }
-  return rows;
+  return { rows, embedded };
 }

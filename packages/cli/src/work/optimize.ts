@@ -71,7 +71,10 @@ export async function optimizeFaceModel(request: OptimizeRequest): Promise<Optim
   const candidates = await describeCandidates({ variants, judged, latencies, set, original }, job);
   const pick = pickCandidate(candidates, request.budgets);
   const picked = candidates.find((c) => c.id === pick.id);
-  const elsewhere = await elsewhereOf({ float, judged: at(judged, 0), latencies, set, original }, job);
+  const { rows: elsewhere, embedded: onOtherRuntimes } = await elsewhereOf(
+    { float, judged: at(judged, 0), latencies, set, original },
+    job,
+  );
 
   progress.stage("trying the usual pre-processing mistakes");
   const preprocessing = await checkPreprocessing(modelToOnnx(float), {
@@ -82,8 +85,9 @@ export async function optimizeFaceModel(request: OptimizeRequest): Promise<Optim
     signal,
   });
   progress.stage("enrolling with one model, probing with another");
-  const mixed = variants.map((variant, i) => ({ name: variant.id, embeddings: at(judged, i).unit }));
-  const matrix = matrixOf(mixed, set, request.budgets.far);
+  const mixed = [...variants.map((variant, i) => ({ name: variant.id, embeddings: at(judged, i).unit })), ...onOtherRuntimes];
+  const { far, fars, replicates, seed } = { ...request, ...request.budgets };
+  const matrix = matrixOf(mixed, set, { far, fars, replicates, seed });
   const layers = await layersOf(variants, picked, job, { rows: calibrationRows, plain });
   const artefacts = writeArtefacts({ variants, candidates, picked, judged, matrix }, job);
   const machine = machineOf(hardware, { runtimes: await runtimes.started(), threads: 1 });
@@ -211,12 +215,9 @@ function nextSteps(
   if (picked === undefined) steps.push("Relax a budget, or give a model that starts from a better place");
   else if (!picked.baseline)
     steps.push(`Ship the card with the model: its thresholds belong to ${picked.says} and to no other variant`);
-  if (!MEASURED_HERE.has(target.id)) steps.push(`Measure on the device: times here come from ${runtime.id} on this machine`);
+  if (target.here !== "device") steps.push(`Measure on the device: times here come from ${runtime.id} on this machine`);
   const slow = candidates.filter((c) => !c.baseline && c.latency.ratioToBaseline.median > 1.05);
   if (slow.length > 0) steps.push(`Do not ship ${slow.map((c) => c.says).join(", ")} here: slower than FP32 on this runtime`);
   for (const { says, why } of skipped) steps.push(`${says} was not built: ${why}`);
   return steps;
 }
-
-/** Targets whose device is this machine's kind: what is measured here holds there. */
-const MEASURED_HERE: ReadonlySet<string> = new Set(["ort-x64", "ort-web", "litert"]);

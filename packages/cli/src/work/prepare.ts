@@ -5,6 +5,7 @@ import { cardFor } from "./card-terms.ts";
 import { batchOf } from "./embed.ts";
 import { floatOf } from "./lifted.ts";
 import type { OptimizeJob, OptimizeRequest } from "./request.ts";
+import { spaceOfModel } from "./space.ts";
 
 /** Runtimes of ONNX files, which run the network for proof and calibration whatever the target is. */
 const HOSTS = ["ort-node", "ort-web"] as const;
@@ -30,6 +31,7 @@ export async function prepareJob(request: OptimizeRequest): Promise<OptimizeJob>
   return {
     ...request,
     model,
+    space: await spaceOfModel(lifted.model, modelCard),
     modelCard,
     originalBatch,
     notes,

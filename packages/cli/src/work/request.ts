@@ -53,6 +53,8 @@ export interface OptimizeRequest {
 export interface OptimizeJob extends OptimizeRequest {
   /** The canonical float network, one face at a time where the file that came in takes a fixed number. */
   readonly model: Model;
+  /** Embedding-space id of that network, derived from its content. */
+  readonly space: string;
   /** The card in the terms of that network. */
   readonly modelCard: FaceEmbeddingCard;
   /** Runs the network for proof and calibration: ONNX Runtime. */

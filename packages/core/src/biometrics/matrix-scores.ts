@@ -1,4 +1,4 @@
-import { at } from "../base/assert.ts";
+import { at, invariant } from "../base/assert.ts";
 import { clopperPearson } from "./binomial.ts";
 import { tarInterval } from "./bootstrap.ts";
 import { eachRow } from "./compare.ts";
@@ -24,8 +24,8 @@ export interface CellScores {
   readonly view: ResampleView;
   readonly genuineCount: number;
   readonly impostorCount: number;
-  /** How many impostor comparisons reach each of the asked thresholds, in their order. */
-  readonly reaching: readonly number[];
+  /** How many impostor comparisons reach each of the asked thresholds. */
+  readonly reaching: ReadonlyMap<number, number>;
 }
 
 /** What {@link scoreCell} keeps and counts. */
@@ -76,7 +76,7 @@ export function scoreCell(
     design,
     genuineCount: counts.genuine,
     impostorCount: counts.impostor,
-    reaching,
+    reaching: new Map(thresholds.map((threshold, t) => [threshold, at(reaching, t)])),
     view: {
       genuine: Float32Array.from(order, (k) => at(genuine, k)),
       genuinePerson: Int32Array.from(order, (k) => at(genuinePerson, k)),
@@ -160,12 +160,11 @@ export function cellPoint(cell: CellScores, far: number): OperatingPoint {
   return pointOf(cell, { far, threshold, falseMatches });
 }
 
-/** The point at the threshold number `index` of those that were asked for; `far` is only noted. */
-export function cellPointAt(
-  cell: CellScores,
-  asked: { readonly far: number; readonly threshold: number; readonly index: number },
-): OperatingPoint {
-  return pointOf(cell, { ...asked, falseMatches: at(cell.reaching, asked.index) });
+/** The point at one of the thresholds that were asked for; `far` is only noted. */
+export function cellPointAt(cell: CellScores, asked: { readonly far: number; readonly threshold: number }): OperatingPoint {
+  const falseMatches = cell.reaching.get(asked.threshold);
+  invariant(falseMatches !== undefined, `threshold ${asked.threshold} was not counted`);
+  return pointOf(cell, { ...asked, falseMatches });
 }
 
 function pointOf(

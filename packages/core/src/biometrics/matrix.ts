@@ -147,6 +147,15 @@ export function enrolProbeMatrix(
   const selves = models.map(({ embeddings }) =>
     sideOf({ gallery: embeddings, probe: embeddings, design: once }, fars, { ...settings, thresholds: [] }),
   );
+  // Each against each in both directions is one set of comparisons, whichever of the two models enrols: made once for two cells.
+  const made = new Map<string, Side>();
+  const between = (i: number, j: number): Side => {
+    const [key, a, b] = [`${i} ${j}`, at(models, i).embeddings, at(models, j).embeddings];
+    const thresholds = [at(selves, i), at(selves, j)].flatMap(thresholdsOf);
+    const side = made.get(key) ?? sideOf({ gallery: a, probe: b, design: both }, fars, { ...settings, thresholds });
+    made.set(key, side);
+    return side;
+  };
   const cells = models.map((gallery, g) =>
     models.map((probe, p): MatrixCell => {
       const named = { gallery: gallery.name, probe: probe.name };
@@ -155,11 +164,7 @@ export function enrolProbeMatrix(
         const points = each(g === p ? pointsOf(at(selves, g), pair, { ...settings, inUse: pair.gallery }) : []);
         return { ...named, points, verdict: worstVerdict(points) };
       }
-      const thresholds = thresholdsOf(pair.gallery);
-      const bare =
-        gallery.embeddings.dim === probe.embeddings.dim
-          ? sideOf({ gallery: gallery.embeddings, probe: probe.embeddings, design: both }, fars, { ...settings, thresholds })
-          : undefined;
+      const bare = gallery.embeddings.dim === probe.embeddings.dim ? between(Math.min(g, p), Math.max(g, p)) : undefined;
       const points = bare === undefined ? [] : each(pointsOf(bare, pair, { ...settings, inUse: pair.gallery }));
       const verdict = bare === undefined ? "re-enrol" : worstVerdict(points);
       if (verdict !== "re-enrol" && settings.adapters === "needed") return { ...named, points, verdict };
@@ -213,7 +218,7 @@ function pointsOf(cell: Side, { gallery, probe }: Pair, settings: Settings & { r
     const { tar } = at(worse.points, n);
     const { far } = own;
     const { threshold } = at(inUse.points, n);
-    const atThresholdInUse = cell === inUse ? own : cellPointAt(cell.scores, { far, threshold, index: n });
+    const atThresholdInUse = cell === inUse ? own : cellPointAt(cell.scores, { far, threshold });
     const drop = tar - own.tar;
     const holds = atThresholdInUse.fmr <= far * maxFarRatio && tar - atThresholdInUse.tar <= maxDrop;
     const mine = cell.tars?.[n];
