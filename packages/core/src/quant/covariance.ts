@@ -137,14 +137,20 @@ class Gathering {
     const data = view(value, "float32");
     const cells = countOf(spatial);
     const positions = this.chosen(slide.positions);
+    // Where each tap of each position lies, the same for all channels; -1 in the padding.
+    const at = new Int32Array(positions.length * taps);
+    positions.forEach((position, k) => {
+      for (let t = 0; t < taps; t++) at[k * taps + t] = tapAt(slide, position, t);
+    });
     const x = new Float64Array(positions.length * size);
     for (let g = 0; g < groups; g++) {
-      for (let k = 0; k < positions.length; k++) {
-        for (let t = 0; t < taps; t++) {
-          const cell = tapAt(slide, positions[k] as number, t);
-          for (let c = 0; c < perGroup; c++)
-            x[k * size + c * taps + t] =
-              cell < 0 ? 0 : (data[(n * groups * perGroup + g * perGroup + c) * cells + cell] as number);
+      for (let c = 0; c < perGroup; c++) {
+        const channel = ((n * groups + g) * perGroup + c) * cells;
+        for (let k = 0; k < positions.length; k++) {
+          for (let t = 0; t < taps; t++) {
+            const cell = at[k * taps + t] as number;
+            x[k * size + c * taps + t] = cell < 0 ? 0 : (data[channel + cell] as number);
+          }
         }
       }
       this.accumulate(x, g);
@@ -159,22 +165,48 @@ class Gathering {
     return this.table.slide;
   }
 
-  /** Adds x xᵀ for rows of `size` values; the upper triangle is enough. */
   private accumulate(x: Float64Array, group: number): void {
     const { size, node } = this.place;
-    const { products, means } = this;
-    let total = 0;
-    for (let at = 0; at < x.length; at += size) {
-      for (let i = 0; i < size; i++) {
-        const a = x[at + i] as number;
-        // Behind a Relu about half of them.
-        if (a === 0) continue;
-        total += a;
-        means[group * size + i] = (means[group * size + i] as number) + a;
-        const row = (group * size + i) * size;
-        for (let j = i; j < size; j++) products[row + j] = (products[row + j] as number) + a * (x[at + j] as number);
-      }
-    }
-    if (!Number.isFinite(total)) throw nonFinite(`the input of ${node}`);
+    if (!addProducts(x, size, { products: this.products, means: this.means, group })) throw nonFinite(`the input of ${node}`);
   }
+}
+
+/**
+ * Adds x xᵀ for rows of `size` values, the upper triangle alone, and the rows themselves; four rows at a time, because what takes time is going through the
+ * sums. Says whether all values were finite.
+ */
+function addProducts(
+  x: Float64Array,
+  size: number,
+  { products, means, group }: { readonly products: Float64Array; readonly means: Float64Array; readonly group: number },
+): boolean {
+  const rows = x.length / size;
+  let total = 0;
+  for (let k = 0; k < rows; k += 4) {
+    const [p, q, r, s] = [k, k + 1, k + 2, k + 3].map((row) => Math.min(row, rows - 1) * size) as [
+      number,
+      number,
+      number,
+      number,
+    ];
+    // Rows past the end count for nothing.
+    const [isQ, isR, isS] = [Number(k + 1 < rows), Number(k + 2 < rows), Number(k + 3 < rows)];
+    for (let i = 0; i < size; i++) {
+      const a = x[p + i] as number;
+      const b = isQ * (x[q + i] as number);
+      const c = isR * (x[r + i] as number);
+      const d = isS * (x[s + i] as number);
+      // Behind a Relu about half of the values.
+      if (a === 0 && b === 0 && c === 0 && d === 0) continue;
+      const sum = a + b + c + d;
+      total += sum;
+      means[group * size + i] = (means[group * size + i] as number) + sum;
+      const row = (group * size + i) * size;
+      for (let j = i; j < size; j++)
+        products[row + j] =
+          (products[row + j] as number) +
+          (a * (x[p + j] as number) + b * (x[q + j] as number) + c * (x[r + j] as number) + d * (x[s + j] as number));
+    }
+  }
+  return Number.isFinite(total);
 }
