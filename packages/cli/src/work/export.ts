@@ -1,6 +1,7 @@
 import { fail } from "@tessera/core/base/error";
 import { aimetEncodings } from "@tessera/core/convert/export/aimet-encodings";
 import { calibrationCache } from "@tessera/core/convert/export/calibration-cache";
+import { modelToOlderOnnx } from "@tessera/core/convert/export/older-opset";
 import { openvinoModel } from "@tessera/core/convert/export/openvino";
 import type { SdkId } from "@tessera/core/convert/export/sdk-names";
 import { type SupportReport, supportLines, supportReport } from "@tessera/core/convert/export/support";
@@ -36,7 +37,7 @@ interface ExportRow {
 
 /** The float network of a plan as a file: what encodings and caches refer to. */
 function floatFile(model: Model, plan: QuantPlan): Uint8Array {
-  return modelToOnnx(plannedModel(model, plan));
+  return modelToOlderOnnx(plannedModel(model, plan)).bytes;
 }
 
 const ROWS: Readonly<Record<ExportKind, ExportRow>> = {
@@ -45,9 +46,10 @@ const ROWS: Readonly<Record<ExportKind, ExportRow>> = {
     sdk: "tensorrt",
     make: (model, plan) => {
       const explicit = tensorrtModel(model, plan);
+      const written = modelToOlderOnnx(explicit.model);
       return {
         files: [
-          { ending: "qdq.onnx", content: modelToOnnx(explicit.model), says: "explicit Q/DQ: trtexec --onnx=FILE --int8 --fp16" },
+          { ending: "qdq.onnx", content: written.bytes, says: "explicit Q/DQ: trtexec --onnx=FILE --int8 --fp16" },
           {
             ending: "float.onnx",
             content: floatFile(model, plan),
@@ -59,7 +61,7 @@ const ROWS: Readonly<Record<ExportKind, ExportRow>> = {
             says: "scales for implicit quantization (older TensorRT): trtexec --onnx=FLOAT --int8 --calib=FILE; its first line must name your version",
           },
         ],
-        notes: explicit.notes,
+        notes: [...explicit.notes, ...(written.note === undefined ? [] : [written.note])],
       };
     },
   },
