@@ -1,10 +1,11 @@
 import { fail } from "../../base/error.ts";
 import { GraphDraft } from "../../graph/draft.ts";
 import { dropAbsorbed } from "../../graph/drop-absorbed.ts";
-import { withGraph } from "../../graph/edit.ts";
+import { renameUse, withGraph } from "../../graph/edit.ts";
 import { type Model, type Node, tensorType } from "../../graph/model.ts";
 import { makeNode } from "../../graph/node.ts";
 import type { Encoding, QuantPlan } from "../../graph/plan.ts";
+import { isFloatNode, unroundedValues } from "../../graph/plan-borders.ts";
 import { plannedModel } from "../../graph/planned.ts";
 import { dequantizeTensor, quantizeTensor } from "../../graph/quantize.ts";
 import { f32, fromNumbers } from "../../graph/tensor.ts";
@@ -12,13 +13,15 @@ import { f32, fromNumbers } from "../../graph/tensor.ts";
 /**
  * Takes the network that the plan was made for (see plannedModel) and writes the plan into it as QuantizeLinear / DequantizeLinear pairs (the QDQ form): weights and biases become integer constants with a
  * DequantizeLinear behind them, activations get a pair behind their producer. A Relu or Clip whose bounds are exactly what the encoding of its
- * output saturates to is dropped, which changes no result. Graph inputs and outputs keep names and types.
+ * output saturates to is dropped, which changes no result. Graph inputs and outputs keep names and types. Each value is quantized once and dequantized
+ * once; what a float node made, float nodes read as it is (see unroundedValues).
  *
  * @throws PLAN_INVALID when the plan names a tensor that the model does not have
  */
 export function applyPlan(model: Model, plan: QuantPlan): Model {
   const scaled = plannedModel(model, plan);
   const draft = new GraphDraft(scaled.graph);
+  const unrounded = unroundedValues(scaled, plan);
   for (const [name, encoding] of plan.tensors) {
     const constant = draft.constant(name);
     if (constant !== undefined && encoding.dtype === "int64") {
@@ -34,7 +37,8 @@ export function applyPlan(model: Model, plan: QuantPlan): Model {
     } else if (draft.producer(name) !== undefined || draft.isInput(name)) {
       // What has an encoding of its own before the bound stays as it is.
       while (!plan.tensors.has(draft.producer(name)?.inputs[0] ?? "") && dropAbsorbed(draft, name, encoding));
-      addPair(draft, name, encoding);
+      if (unrounded.has(name)) addSidePair(draft, name, encoding, plan);
+      else addPair(draft, name, encoding);
     } else throw fail("PLAN_INVALID", `Cannot apply the plan: the model has no tensor ${name}`, { at: { tensor: name } });
   }
   return withGraph(scaled, draft.finish());
@@ -77,6 +81,22 @@ function addPair(draft: GraphDraft, name: string, encoding: Encoding): void {
   const type = draft.type(name);
   if (type?.kind === "tensor") {
     draft.setType(source, type);
+    draft.setType(target, type);
+    draft.setType(quantized, tensorType(encoding.dtype, type.shape));
+  }
+}
+
+/** A pair beside a value: integer nodes read what comes out of it, float nodes and graph outputs the value itself. */
+function addSidePair(draft: GraphDraft, name: string, encoding: Encoding, plan: QuantPlan): void {
+  const readers = draft.consumers(name).filter((node) => !isFloatNode(node, plan));
+  if (readers.length === 0) return;
+  const quantized = draft.freshName(`${name}_quantized`);
+  const target = draft.freshName(`${name}_dequantized`);
+  for (const reader of readers) draft.replace(reader, renameUse(reader, name, target));
+  const first = draft.add(pairNode("QuantizeLinear", name, quantized, draft, encoding), draft.producer(name));
+  draft.add(pairNode("DequantizeLinear", quantized, target, draft, encoding), first);
+  const type = draft.type(name);
+  if (type?.kind === "tensor") {
     draft.setType(target, type);
     draft.setType(quantized, tensorType(encoding.dtype, type.shape));
   }

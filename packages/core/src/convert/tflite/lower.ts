@@ -3,6 +3,7 @@ import type { TfliteDraft } from "../../formats/tflite/schema.ts";
 import { isFloat } from "../../graph/dtype.ts";
 import type { Graph, Model } from "../../graph/model.ts";
 import type { Encoding, QuantPlan } from "../../graph/plan.ts";
+import { isFloatNode, unroundedValues } from "../../graph/plan-borders.ts";
 import { plannedModel } from "../../graph/planned.ts";
 import { inferTypes } from "../../ops/infer-types.ts";
 import { foldPadPass } from "../../passes/fold-pad.ts";
@@ -19,6 +20,7 @@ import { type FloatIsland, LOWER_TFLITE_DEFAULTS, type LowerReport, type LowerTf
 import { bindDims } from "./prepare/bind-dims.ts";
 import { denseForms } from "./prepare/dense-forms.ts";
 import { fuseActivations } from "./prepare/fuse-activations.ts";
+import { countMeetings } from "./storage/meetings.ts";
 import { countOperators } from "./storage/records.ts";
 import { storeTflite } from "./storage/store.ts";
 
@@ -52,13 +54,14 @@ export function lowerTflite(
   const ready = inferTypes(fuseActivations(dense.model, dense.plan));
   const problems: Problem[] = legal.refused.map((r) => ({ ...r, code: "UNSUPPORTED_OP" as const }));
   const decomposed = legal.changes.map((c) => `${c.node} (${c.op}): ${c.says}`);
-  return emitModel(ready, { ...settings, plan: dense.plan }, { problems, decomposed });
+  const unrounded = settings.plan === undefined ? new Set<string>() : unroundedValues(scaled, settings.plan);
+  return emitModel(ready, { ...settings, plan: dense.plan }, { problems, decomposed, unrounded });
 }
 
 function emitModel(
   model: Model,
   settings: Required<Pick<LowerTfliteOptions, "io" | "layout" | "weights" | "slim">> & { readonly plan: QuantPlan | undefined },
-  found: { readonly problems: Problem[]; readonly decomposed: string[] },
+  found: { readonly problems: Problem[]; readonly decomposed: string[]; readonly unrounded: ReadonlySet<string> },
 ): { readonly records: TfliteDraft; readonly report: LowerReport } {
   const { graph } = model;
   const { problems } = found;
@@ -80,7 +83,11 @@ function emitModel(
   const { orders, exact } = assignLayouts(layout.problem);
   const builder = new TfliteBuilder([...graph.inputs, ...graph.outputs].map((v) => v.name));
   const domain = settings.io === "integer" ? "integer" : "float";
-  const facts = { ...layout.facts, encoding: (name: string) => encodings.get(name) };
+  const facts = {
+    ...layout.facts,
+    encoding: (name: string) => encodings.get(name),
+    isUnrounded: (name: string) => found.unrounded.has(name),
+  };
   const values = new FileValues(
     builder,
     facts,
@@ -106,7 +113,10 @@ function emitModel(
     if (emission === undefined) continue;
     const site = state.site(node);
     try {
-      const { integer, why } = integerDecision(site, emission, (name) => encodings.get(name));
+      const kept = settings.plan !== undefined && isFloatNode(node, settings.plan);
+      const { integer, why } = kept
+        ? { integer: false, why: settings.plan?.nodes.get(node.name)?.reason ?? "" }
+        : integerDecision(site, emission, (name) => encodings.get(name));
       const makesFloats = node.outputs.some((name) => name !== "" && isFloat(site.dtype(name)));
       if (!integer && hasIntegers && makesFloats) islands.push({ node: node.name, op: node.op, why });
       const portOrders = orders.get(node.name) ?? emission.layout(site).natural;
@@ -136,6 +146,7 @@ function emitModel(
       floatIslands: islands,
       borders: values.borders,
       conversions: values.conversions,
+      meetings: countMeetings(records),
       decomposed,
       layoutExact: exact,
       ...(storage !== undefined && { storage }),

@@ -1,6 +1,7 @@
 import type { QuantPlan } from "../../graph/plan.ts";
 import type { RecurrentForm } from "./legalise/row.ts";
 import type { StorageReport } from "./storage/float16.ts";
+import type { Meetings } from "./storage/meetings.ts";
 
 /** Options of `lowerTflite`. */
 export interface LowerTfliteOptions {
@@ -69,6 +70,8 @@ export interface LowerReport {
   readonly borders: number;
   /** Those between nodes, where one computes in float and another in integers. */
   readonly conversions: number;
+  /** The same by what they do, counted in the finished file. */
+  readonly meetings: Meetings;
   /** Nodes that became others before they were emitted, in words. */
   readonly decomposed: readonly string[];
   /** Whether the assignment of layouts is known to need the fewest TRANSPOSEs. */

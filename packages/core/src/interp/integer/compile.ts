@@ -2,11 +2,12 @@ import { fail } from "../../base/error.ts";
 import type { DType } from "../../graph/dtype.ts";
 import type { Model, Node } from "../../graph/model.ts";
 import type { QuantPlan } from "../../graph/plan.ts";
+import { isFloatNode, unroundedValues } from "../../graph/plan-borders.ts";
 import { plannedModel } from "../../graph/planned.ts";
 import { inferGraph } from "../../ops/infer.ts";
 import { borderRounding } from "./border.ts";
 import { type ProfileName, profileOf } from "./profile.ts";
-import type { IntegerProgram, IntegerStep, IntegerValue } from "./program.ts";
+import { floatsOf, type IntegerProgram, type IntegerStep, type IntegerValue } from "./program.ts";
 import { ELEMENTWISE_ROWS } from "./rows-elementwise.ts";
 import { lstmRow } from "./rows-lstm.ts";
 import { moveRow } from "./rows-move.ts";
@@ -51,8 +52,10 @@ export function compileInteger(source: Model, plan: QuantPlan, options: CompileI
     constants: new Map(),
     steps: [],
   };
+  const unrounded = unroundedValues({ ...source, graph }, plan);
   const inputs = graph.inputs.filter((input) => !graph.constants.has(input.name)).map((input) => input.name);
   for (const name of inputs) addValue(at, name);
+  for (const name of unrounded) addFloats(at, name);
   const fused = new Set<Node>();
   for (const node of graph.nodes) {
     if (fused.has(node)) continue;
@@ -73,7 +76,7 @@ export function compileInteger(source: Model, plan: QuantPlan, options: CompileI
 /** The steps of a node: integer ones by its row, moves, or the float kernel. */
 function compileNode(site: Site): readonly IntegerStep[] {
   const { at, node } = site;
-  const inFloat = at.plan.nodes.get(node.name)?.precision === "float32";
+  const inFloat = isFloatNode(node, at.plan);
   if (node.domain === "" && !inFloat) {
     const row = Object.hasOwn(ROWS, node.op) ? ROWS[node.op] : undefined;
     const steps = row?.(site) ?? moveRow(site);
@@ -95,10 +98,26 @@ function floatSteps(site: Site): readonly IntegerStep[] {
     chain.push(next);
     last = next;
   }
-  return chain.map((operator) => {
+  // What it makes and reads as floats goes by a name of its own beside the integers.
+  const asFloats = (name: string): string => (at.values.has(floatsOf(name)) ? floatsOf(name) : name);
+  return chain.flatMap((operator): IntegerStep[] => {
     for (const name of operator.inputs) keepFloat(at, name);
-    return { kind: "float", node: operator.name, inputs: operator.inputs, outputs: operator.outputs, operator, rounding };
+    const inputs = isFloatNode(operator, at.plan) ? operator.inputs.map(asFloats) : operator.inputs;
+    const outputs = operator.outputs.map(asFloats);
+    const rounded = operator.outputs.filter((name, i) => outputs[i] !== name);
+    return [
+      { kind: "float", node: operator.name, inputs, outputs, operator, rounding },
+      ...rounded.map(
+        (output): IntegerStep => ({ kind: "quantize", node: operator.name, inputs: [floatsOf(output)], output, rounding }),
+      ),
+    ];
   });
+}
+
+/** A value that float nodes take as it is, beside its integers. */
+function addFloats(at: Compilation, name: string): void {
+  const type = at.types.get(name);
+  if (type !== undefined) at.values.set(floatsOf(name), { name: floatsOf(name), dtype: type.dtype, shape: type.shape });
 }
 
 /** Constants that a float step reads stay as they are. */

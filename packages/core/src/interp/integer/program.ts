@@ -311,3 +311,8 @@ export interface IntegerProgram {
   readonly constants: ReadonlyMap<string, Tensor>;
   readonly steps: readonly IntegerStep[];
 }
+
+/** The name under which a program keeps the floats of a value that it has in integers too. */
+export function floatsOf(name: string): string {
+  return `${name} in floats`;
+}

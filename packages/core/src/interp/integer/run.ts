@@ -10,7 +10,7 @@ import { broadcastIndex, type Operand, runAdd, runExtremum, runMul, runPrelu } f
 import { runLstm } from "./lstm.ts";
 import { runAveragePool, runMaxPool, runMean, runResize } from "./pool.ts";
 import { profileOf } from "./profile.ts";
-import type { FloatStep, IntegerProgram, IntegerStep, IntegerValue, MoveStep } from "./program.ts";
+import { type FloatStep, floatsOf, type IntegerProgram, type IntegerStep, type IntegerValue, type MoveStep } from "./program.ts";
 import type { Integers } from "./rescale.ts";
 import { runL2Normalization, runSoftmax } from "./softmax.ts";
 import { runUnary } from "./unary.ts";
@@ -40,7 +40,13 @@ export function runInteger(program: IntegerProgram, feeds: Feeds, options: RunIn
   const { io = "float", onValue } = options;
   const rounding = borderRounding(profileOf(program.profile));
   const values = new Map<string, Tensor>(program.constants);
-  for (const name of program.inputs) values.set(name, fed(describe(program, name), feeds.get(name), { io, rounding }));
+  for (const name of program.inputs) {
+    const value = describe(program, name);
+    const tensor = fed(value, feeds.get(name), { io, rounding });
+    values.set(name, tensor);
+    if (program.values.has(floatsOf(name)))
+      values.set(floatsOf(name), io === "float" ? (feeds.get(name) as Tensor) : toFloats(tensor, value));
+  }
   const scope = { program, values };
   for (const step of program.steps) {
     try {
@@ -53,6 +59,7 @@ export function runInteger(program: IntegerProgram, feeds: Feeds, options: RunIn
   return new Map(
     program.outputs.map((name) => {
       const value = describe(program, name);
+      if (io === "float" && program.values.has(floatsOf(name))) return [name, read(scope, floatsOf(name))];
       const tensor = read(scope, name);
       return [name, io === "float" && value.scale !== undefined ? toFloats(tensor, value) : tensor];
     }),

@@ -17,6 +17,8 @@ export interface ValueFacts {
   dtype(name: string): DType;
   constant(name: string): Tensor | undefined;
   encoding(name: string): Encoding | undefined;
+  /** Whether float readers take the value as a float node made it, though integer nodes take it rounded. */
+  isUnrounded(name: string): boolean;
   /** The data that a value is another name of. */
   use(name: string): DataUse;
 }
@@ -70,7 +72,12 @@ export class FileValues {
     const whole = { name, shape, ...this.typed(name, domain) };
     const encoded = this.facts.encoding(name) !== undefined;
     let ref: TensorRef;
-    if (domain === "float" && encoded) {
+    if (domain === "float" && encoded && this.facts.isUnrounded(name)) {
+      // Whoever computes in integers has it quantized when it is asked for, once for all.
+      const float = { ...whole, ...this.typed(name, "float") };
+      ref = this.addNamedLike(float, { data, order, domain });
+      this.made.set(data, { ref, order, domain });
+    } else if (domain === "float" && encoded) {
       // The plan says that whoever reads it reads rounded numbers.
       ref = this.builder.add({ ...whole, name: `${name}_float` });
       const rounded = this.addNamedLike({ name, shape, ...this.typed(name, "integer") }, { data, order, domain: "integer" });
