@@ -1,14 +1,17 @@
 import { existsSync } from "node:fs";
+import { fail } from "@tessera/core/base/error";
 import type { QuantPlan } from "@tessera/core/graph/plan";
 import { planFromJson } from "@tessera/core/quant/plan-json";
 import { readText } from "../io/files.ts";
 import { readModelFile } from "../io/model-file.ts";
+import { halfLines } from "../ui/half-lines.ts";
 import { printJson, printLines } from "../ui/print.ts";
 import { createProgress } from "../ui/progress.ts";
 import { RUN_OPTIONS, runOptions } from "../ui/runtime-options.ts";
 import { renderTable } from "../ui/table.ts";
 import { numberOption, verb } from "../ui/verb.ts";
 import { type ComparedLayer, type CompareReport, compareModels, type ValueDifference } from "../work/compare.ts";
+import { findHalfHazards } from "../work/half-hazards.ts";
 
 const { threads: _, ...OPTIONS } = RUN_OPTIONS;
 
@@ -16,7 +19,13 @@ export const compare = verb(
   { name: "compare", description: "Compare two models on the same inputs, output by output and layer by layer" },
   {
     reference: { type: "positional", description: "The .onnx or .tflite file to compare with", required: true },
-    changed: { type: "positional", description: "The changed one", required: true },
+    changed: { type: "positional", description: "The changed one; none with --fp16", required: false },
+    fp16: {
+      type: "boolean",
+      description:
+        "Compare the model with itself in float16: what overflows or drowns on these inputs, and what to keep in float32",
+      default: false,
+    },
     ...OPTIONS,
     trials: { type: "string", description: "Random inputs", default: "8" },
     plan: { type: "string", description: "Plan that the changed file was made by (default: NAME.plan.json next to it)" },
@@ -28,17 +37,25 @@ export const compare = verb(
     const trials = numberOption("trials", args.trials, { min: 1, max: 100_000 }) as number;
     const top = numberOption("top", args.top, { min: 0, max: 100_000 }) as number;
     const worst = numberOption("worst", args.worst, { min: 0, max: 100_000 }) as number;
-    const [reference, changed] = [readModelFile(args.reference), readModelFile(args.changed)];
     const { runtimes, seed } = runOptions({ ...args, threads: "1" });
+    const given = { runtimes, folder: args.inputs, trials, seed, progress, signal: tools.signal };
+    if (args.fp16) {
+      if (args.changed !== undefined) throw fail("USAGE", "Cannot compare two files with --fp16: it takes one");
+      const found = await findHalfHazards(readModelFile(args.reference), given);
+      progress.end();
+      if (tools.json) printJson(found);
+      else printLines(...halfLines(found, top));
+      return found.hazards.some((h) => h.kind === "range") ? 1 : 0;
+    }
+    if (args.changed === undefined)
+      throw fail("USAGE", "Cannot compare: no second file is given", {
+        hint: "Give one, or --fp16 to compare the model with itself in float16",
+      });
+    const [reference, changed] = [readModelFile(args.reference), readModelFile(args.changed)];
     const report = await compareModels(reference, changed, {
-      runtimes,
-      folder: args.inputs,
-      trials,
-      seed,
+      ...given,
       worst,
       plan: planOf(args.changed, args.plan),
-      progress,
-      signal: tools.signal,
     });
     progress.end();
     if (tools.json) printJson(report);
