@@ -16,6 +16,7 @@ import { placeIntegers } from "@tessera/core/quant/placement";
 import { covariancePlaces, roundWeights } from "@tessera/core/quant/round-weights";
 import { buildPoint, type PointMaterial, type Seen } from "@tessera/core/quant/search/build-point";
 import { canonicalJson } from "@tessera/core/quant/search/canonical-json";
+import { embeddingJudge, rowsOfEmbeddings } from "@tessera/core/quant/search/embedding-judge";
 import type { GroupSensitivity, SearchBench } from "@tessera/core/quant/search/engine";
 import { type EqualizeChoice, POINT_DEFAULTS, type SearchPoint } from "@tessera/core/quant/search/point";
 import { withUnsignedActivations } from "@tessera/core/quant/search/simulation";
@@ -25,7 +26,6 @@ import type { Calibrated } from "./calibrate.ts";
 import { batchOf, cropFeeds, embedAll } from "./embed.ts";
 import { fewFaces } from "./few-faces.ts";
 import type { OptimizeJob } from "./request.ts";
-import { embeddingJudge, rowsOfEmbeddings } from "./search-judge.ts";
 import { costOfOne } from "./summary.ts";
 
 /** What a search looks at. */
@@ -65,16 +65,15 @@ export async function hostBench(inputs: SearchInputs): Promise<HostBench> {
   const embed = async (bytes: Uint8Array): Promise<Embeddings> => (await embedAll(host, bytes, { card, crops, signal })).unit;
   const float = await embed(modelToOnnx(plain));
   const options = { far: job.budgets.far };
-  const judgeAll = embeddingJudge(float, set, options);
+  const judgeAll = embeddingJudge(float, set.design, options);
   const few = fewFaces(set.subjects, SENSITIVITY_FACES);
   const fewRows = few.map((i) => at(set.rows, i));
   const fewSubjects = Int32Array.from(few, (row) => at(set.subjects, row));
   // Too few for the user's FAR, perhaps: at a larger one the same noise is near the threshold.
-  const judgeFew = embeddingJudge(
-    rowsOfEmbeddings(float, few),
-    { design: allPairs(fewSubjects, { aliases: set.aliases }) },
-    { ...options, far: Math.max(options.far, 20 / (few.length * few.length)) },
-  );
+  const judgeFew = embeddingJudge(rowsOfEmbeddings(float, few), allPairs(fewSubjects, { aliases: set.aliases }), {
+    ...options,
+    far: Math.max(options.far, 20 / (few.length * few.length)),
+  });
   const bytesOf = async (point: SearchPoint): Promise<Uint8Array> => {
     const { model, plan } = await buildPoint(point, material);
     return modelToOnnx(applyPlan(model, simulated(plan, model, inputs)));

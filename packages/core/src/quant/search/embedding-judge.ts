@@ -1,12 +1,11 @@
-import { at } from "@tessera/core/base/assert";
-import { compareAll } from "@tessera/core/biometrics/compare";
-import { scoreShift } from "@tessera/core/biometrics/flips";
-import { judgeNear, nearThreshold } from "@tessera/core/biometrics/near-threshold";
-import type { Embeddings } from "@tessera/core/biometrics/similarity";
-import { operatingLoss, smoothedReference } from "@tessera/core/biometrics/smoothed";
-import type { Judgement } from "@tessera/core/quant/search/judgement";
-import type { EvaluationSet } from "./accuracy.ts";
-import { cosines } from "./judge.ts";
+import { at } from "../../base/assert.ts";
+import { compareAll } from "../../biometrics/compare.ts";
+import type { ComparisonDesign } from "../../biometrics/design.ts";
+import { scoreShift } from "../../biometrics/flips.ts";
+import { judgeNear, nearThreshold } from "../../biometrics/near-threshold.ts";
+import type { Embeddings } from "../../biometrics/similarity.ts";
+import { operatingLoss, smoothedReference } from "../../biometrics/smoothed.ts";
+import type { Judgement } from "./judgement.ts";
 
 /** What judges embeddings of the people of a search against those of the float network. */
 export type EmbeddingJudge = (unit: Embeddings) => Judgement;
@@ -18,7 +17,7 @@ export type EmbeddingJudge = (unit: Embeddings) => Judgement;
  */
 export function embeddingJudge(
   reference: Embeddings,
-  { design }: Pick<EvaluationSet, "design">,
+  design: ComparisonDesign,
   options: { readonly far: number },
 ): EmbeddingJudge {
   const float = compareAll(reference, design);
@@ -56,4 +55,17 @@ export function rowsOfEmbeddings({ data, dim }: Embeddings, rows: readonly numbe
   const out = new Float32Array(rows.length * dim);
   for (const [i, row] of rows.entries()) out.set(data.subarray(row * dim, (row + 1) * dim), i * dim);
   return { kind: "embeddings", data: out, count: rows.length, dim };
+}
+
+/** Cosines between unit embeddings of the same items. */
+function cosines(a: Embeddings, b: Embeddings): { readonly mean: number; readonly min: number } {
+  let sum = 0;
+  let min = 1;
+  for (let i = 0; i < a.count; i++) {
+    let dot = 0;
+    for (let k = i * a.dim; k < (i + 1) * a.dim; k++) dot += (a.data[k] as number) * (b.data[k] as number);
+    sum += dot;
+    min = Math.min(min, dot);
+  }
+  return { mean: sum / a.count, min };
 }
