@@ -13,6 +13,7 @@ const open = async (model: Model) => ({
   inputs: [],
   outputs: [],
   run: async (feeds: Feeds) => interpret(model.graph, feeds),
+  time: async () => ({ wallMs: [], cpuMs: 0 }),
   close: async () => undefined,
 });
 

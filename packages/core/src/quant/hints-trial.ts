@@ -34,10 +34,10 @@ export function trialModel(changed: Model, reference: Model, trial: Trial): Mode
     "channel-grids": () => rounded?.grid !== undefined && channelGrids(draft, rounded, rounded.grid, trial),
     "without-shift": () => rounded !== undefined && takeOff(draft, rounded, trial.meanError),
     "float-weights": () => floatWeights(draft, reference, trial.tensor),
-    "float-value": () => rounded !== undefined && bypass(draft, rounded),
+    "float-value": () => rounded !== undefined && bypass(draft, rounded, trial),
     "float-layer": () => {
       const weights = floatWeights(draft, reference, trial.tensor);
-      return (rounded !== undefined && bypass(draft, rounded)) || weights;
+      return (rounded !== undefined && bypass(draft, rounded, trial)) || weights;
     },
   };
   return edit[trial.kind]() ? withGraph(changed, draft.finish()) : undefined;
@@ -115,10 +115,12 @@ function takeOff(draft: GraphDraft, rounded: Rounded, meanError: ArrayLike<numbe
   return true;
 }
 
-function bypass(draft: GraphDraft, rounded: Rounded): boolean {
+/** The value in float, within what was seen of it: the range of its integers may stand for a Relu or Clip that the graph has no more. */
+function bypass(draft: GraphDraft, rounded: Rounded, { min, max }: Trial): boolean {
   const source = (draft.current(rounded.quantize) as Node).inputs[0] as string;
   const now = draft.current(rounded.dequantize) as Node;
-  draft.replace(now, makeNode("Identity", { inputs: [source], outputs: now.outputs }, { name: now.name }));
+  const ends = [min, max].map((end) => draft.addConstant("trial_end", f32([], [end])));
+  draft.replace(now, makeNode("Clip", { inputs: [source, ...ends], outputs: now.outputs }, { name: now.name }));
   return true;
 }
 
