@@ -3,6 +3,8 @@
 # TESSERA_PEERS_VENV overrides the place; PYTHON the interpreter (3.10 or newer, with its venv module).
 # onnx2tf needs 3.12 and older libraries: it gets a second environment beside the first, named with the ending -onnx2tf,
 # from PYTHON_ONNX2TF or the first newer interpreter found. Without one, its rows say so and all else works.
+# So have OpenVINO with NNCF, AIMET and QNN (-openvino, -aimet, -qnn), whose wheels a machine may not be able to install.
+# Name environments to make only those: setup.sh main onnx2tf openvino aimet qnn
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 venv="${TESSERA_PEERS_VENV:-${XDG_CACHE_HOME:-$HOME/.cache}/tessera-peers}"
@@ -31,12 +33,30 @@ newer_python() {
   done
 }
 
-environment "$venv" "${PYTHON:-python3}" requirements.txt \
-  'onnx|onnxruntime|onnxsim|onnxslim|numpy|opencv-python-headless|sympy|ai-edge-litert|tflite_micro|litert-quantizer'
+wanted=" ${*:-main onnx2tf openvino aimet qnn} "
 
-newer="$(newer_python)"
-if [ -n "$newer" ]; then
-  environment "$venv-onnx2tf" "$newer" requirements-onnx2tf.txt 'onnx2tf|onnx|onnxruntime|ai-edge-litert|numpy'
-else
-  echo "onnx2tf: not installed, no Python 3.12 or newer found (set PYTHON_ONNX2TF)"
-fi
+# optional NAME PACKAGES-TO-NAME
+optional() {
+  case "$wanted" in *" $1 "*) ;; *) return ;; esac
+  environment "$venv-$1" "${PYTHON:-python3}" "requirements-$1.txt" "$2" || echo "$1: not installed, its rows will say so"
+}
+
+case "$wanted" in *" main "*)
+  environment "$venv" "${PYTHON:-python3}" requirements.txt \
+    'onnx|onnxruntime|onnxsim|onnxslim|numpy|opencv-python-headless|sympy|ai-edge-litert|tflite_micro|litert-quantizer'
+  ;;
+esac
+
+case "$wanted" in *" onnx2tf "*)
+  newer="$(newer_python)"
+  if [ -n "$newer" ]; then
+    environment "$venv-onnx2tf" "$newer" requirements-onnx2tf.txt 'onnx2tf|onnx|onnxruntime|ai-edge-litert|numpy'
+  else
+    echo "onnx2tf: not installed, no Python 3.12 or newer found (set PYTHON_ONNX2TF)"
+  fi
+  ;;
+esac
+
+optional openvino 'openvino|nncf|onnx|onnxruntime|numpy'
+optional aimet 'aimet-onnx|torch|onnx|onnxruntime|numpy'
+optional qnn 'onnxruntime-qnn|onnxruntime|onnx|numpy'

@@ -53,7 +53,7 @@ export function planFromEncodings(text: string, model: Model, { target }: { read
     plan: sealed,
     ignored,
     notes: [
-      `${tensors.size} encodings of version ${file.version}; ${sealed.nodes.size - inFloat} of ${sealed.nodes.size} nodes in integers by them`,
+      `${file.encodings.length - ignored.length} encodings of version ${file.version}; ${sealed.nodes.size - inFloat} of ${sealed.nodes.size} nodes in integers by them`,
       ...(ignored.length === 0
         ? []
         : [`${ignored.length} tensors of the file are not in the model: ${ignored.slice(0, 3).join(", ")}`]),
