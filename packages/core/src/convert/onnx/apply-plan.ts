@@ -35,10 +35,13 @@ export function applyPlan(model: Model, plan: QuantPlan): Model {
       draft.renameUses(name, output);
       draft.add(node, users[0]);
     } else if (draft.producer(name) !== undefined || draft.isInput(name)) {
-      // What has an encoding of its own before the bound stays as it is.
-      while (!plan.tensors.has(draft.producer(name)?.inputs[0] ?? "") && dropAbsorbed(draft, name, encoding));
+      // Who reads the value as a float needs its bounds.
       if (unrounded.has(name)) addSidePair(draft, name, encoding, plan);
-      else addPair(draft, name, encoding);
+      else {
+        // What has an encoding of its own before the bound stays as it is.
+        while (!plan.tensors.has(draft.producer(name)?.inputs[0] ?? "") && dropAbsorbed(draft, name, encoding));
+        addPair(draft, name, encoding);
+      }
     } else throw fail("PLAN_INVALID", `Cannot apply the plan: the model has no tensor ${name}`, { at: { tensor: name } });
   }
   return withGraph(scaled, draft.finish());

@@ -4,6 +4,7 @@ import { dropAbsorbed } from "../../../graph/drop-absorbed.ts";
 import { withAttributes, withGraph } from "../../../graph/edit.ts";
 import type { Model, Node } from "../../../graph/model.ts";
 import type { QuantPlan } from "../../../graph/plan.ts";
+import { unroundedValues } from "../../../graph/plan-borders.ts";
 import { type Tensor, toNumbers } from "../../../graph/tensor.ts";
 import { FUSED_ACTIVATION } from "../emit/context.ts";
 
@@ -51,7 +52,10 @@ export function fuseActivations(model: Model, plan: QuantPlan | undefined): Mode
     draft.remove(node);
     draft.replace(maker, { ...fused, outputs: node.outputs });
   }
+  const unrounded = plan === undefined ? new Set<string>() : unroundedValues(model, plan);
   for (const [name, encoding] of plan?.tensors ?? []) {
+    // Who reads the value as a float needs its bounds.
+    if (unrounded.has(name)) continue;
     // The saturation of the integers stands for the bounds, so the node before must make those integers itself.
     while (!plan?.tensors.has(draft.producer(name)?.inputs[0] ?? "") && dropAbsorbed(draft, name, encoding));
   }
