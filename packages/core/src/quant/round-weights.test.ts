@@ -174,6 +174,14 @@ describe("second-order rounding of a layer", () => {
     expect(Math.abs(trace(some) / trace(all) - 1)).toBeLessThan(0.1);
   });
 
+  test("looks at all layers, also those that a plan keeps in float, and at none for a plan without integers", () => {
+    const nodes = [conv("one", ["x", "w"], "h"), conv("two", ["h", "v"], "y")];
+    const model = modelOf(nodes, { w: noise([4, 5, 1, 1]), v: noise([2, 4, 1, 1]) }, [1, 5, 3, 3]);
+    const plan = gridFor(model.graph.constants.get("w") as Tensor, 7, 0);
+    expect(covariancePlaces(model, plan, model).map((p) => p.node)).toEqual(["one", "two"]);
+    expect(covariancePlaces(model, { ...plan, tensors: new Map() }, model)).toEqual([]);
+  });
+
   test("leaves alone what it knows nothing of, and says so", () => {
     const { input, weight: shape, make } = LAYERS.pointwise;
     const model = modelOf([make()], { w: noise(shape) }, input);

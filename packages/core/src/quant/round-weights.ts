@@ -49,13 +49,15 @@ export interface RoundedWeights {
 }
 
 /**
- * Where the inputs of a plan's integer layers are to be looked at for {@link roundWeights}.
+ * Where the inputs of layers are to be looked at for {@link roundWeights}: of all layers, those that the plan keeps in float too, so that one look serves
+ * plans which differ in that; none for a plan without integer layers.
  *
  * @param runs - the model that will run: the float model with channels scaled, or the same with the plan written into it, for inputs as they will be
  */
 export function covariancePlaces(model: Model, plan: QuantPlan, runs: Model): readonly CovariancePlace[] {
+  if (plannedNodes(model, plan).length === 0) return [];
   const places: CovariancePlace[] = [];
-  for (const node of plannedNodes(model, plan)) {
+  for (const node of model.graph.nodes) {
     const place = covariancePlace(model, node, runs);
     if (!("why" in place) && place.size <= COVARIANCE_LARGEST) places.push(place);
   }
@@ -65,12 +67,11 @@ export function covariancePlaces(model: Model, plan: QuantPlan, runs: Model): re
 /** Conv, Gemm and MatMul whose weights the plan has a grid for. */
 function plannedNodes(model: Model, plan: QuantPlan): readonly Node[] {
   const { constants, nodes } = model.graph;
-  return nodes.filter(
-    (n) =>
-      (isOp(n, "Conv") || isOp(n, "Gemm") || isOp(n, "MatMul")) &&
-      constants.has(n.inputs[1] ?? "") &&
-      plan.tensors.has(n.inputs[1] ?? ""),
-  );
+  return nodes.filter((n) => isLayer(n) && constants.has(n.inputs[1] ?? "") && plan.tensors.has(n.inputs[1] ?? ""));
+}
+
+function isLayer(node: Node): boolean {
+  return isOp(node, "Conv") || isOp(node, "Gemm") || isOp(node, "MatMul");
 }
 
 /**
