@@ -10,11 +10,13 @@ export interface Chain {
   readonly model: Model;
 }
 
+/** Normal numbers, of which weights are made: how they repeat does not matter to speed. */
+const POOL = ((random) => Array.from({ length: 4099 }, () => random.normal()))(seededRandom(7));
+
 /** A network under construction: the value at its end, and its shape. */
 class Builder {
   private readonly nodes: ReturnType<typeof makeNode>[] = [];
   private readonly constants = new Map<string, Tensor>();
-  private readonly random = seededRandom(7);
   private count = 0;
   private readonly input: readonly number[];
   last = "x";
@@ -27,7 +29,8 @@ class Builder {
 
   private noise(shape: readonly number[], size: number): string {
     const name = `c${this.count++}`;
-    const values = Array.from({ length: countOf(shape) }, () => size * this.random.normal());
+    const values = new Float32Array(countOf(shape));
+    for (let i = 0; i < values.length; i++) values[i] = size * (POOL[(i + this.count * 7) % POOL.length] as number);
     this.constants.set(name, f32(shape, values));
     return name;
   }
@@ -142,10 +145,11 @@ export function predictorChains(): readonly Chain[] {
         `1x1 ${c} ${s} x${n}`,
         repeat(square(c, s), n, (b) => b.conv(c).relu()),
       );
-    add(
-      `3x3 ${c} ${s}`,
-      repeat(square(c, s), c > 200 ? 1 : 2, (b) => b.conv(c, { k: 3 }).relu()),
-    );
+    if (c <= 128)
+      add(
+        `3x3 ${c} ${s}`,
+        repeat(square(c, s), 2, (b) => b.conv(c, { k: 3 }).relu()),
+      );
     for (const n of [1, 5])
       add(
         `dw ${c} ${s} x${n}`,

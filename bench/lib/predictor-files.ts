@@ -6,12 +6,15 @@ import { simplifyModel } from "@tessera/core/passes/simplify";
 import { unitPlan } from "@tessera/core/quant/unit-plan";
 import type { Kernel } from "@tessera/core/targets/predictor/kernel";
 import { kernelsOf } from "@tessera/core/targets/predictor/kernels";
+import type { PredictRequest } from "@tessera/core/targets/predictor/predict";
 import type { Target } from "@tessera/core/targets/target";
 
 /** A network as a target would run it, in float and in integers, with the kernels that are expected of each. */
 export interface PredictedFiles {
   readonly float: { readonly bytes: Uint8Array; readonly kernels: readonly Kernel[] };
   readonly integer: { readonly bytes: Uint8Array; readonly kernels: readonly Kernel[] };
+  /** What the predictor is asked with. */
+  readonly request: PredictRequest;
 }
 
 /** Builds both files. The integers mean nothing: speed does not depend on them. */
@@ -26,5 +29,6 @@ export async function predictedFiles(source: Model, target: Target): Promise<Pre
       bytes: tflite ? modelToTflite(model, { plan }) : modelToOnnx(applyPlan(model, plan)),
       kernels: kernelsOf(model, plan, target),
     },
+    request: { float, integer: { model, plan } },
   };
 }

@@ -71,7 +71,10 @@ export const quantize = verb(
       alias: "o",
       description: "Where to write the result (default: NAME.SCHEME and the ending of the target's format)",
     },
-    scheme: { type: "string", description: `${SCHEMES.join(", ")} (int8 is static)`, default: "static" },
+    scheme: {
+      type: "string",
+      description: `${SCHEMES.join(", ")} (int8 is static; default: static, or fp16 for a target without integers)`,
+    },
     target: { type: "string", description: "Target whose rules hold", default: "ort-x64" },
     ranges: { type: "string", description: `How ranges are chosen: ${METHODS.join(", ")}`, default: "mse" },
     percentile: { type: "string", description: "Share of values inside the range, in percent, for percentile" },
@@ -104,7 +107,9 @@ export const quantize = verb(
   async (args, tools) => {
     const progress = createProgress(tools);
     const target = targetById(args.target);
-    const asked = choiceOption("scheme", args.scheme, SCHEMES);
+    const asked = choiceOption("scheme", args.scheme ?? target.noIntegers?.instead ?? "static", SCHEMES);
+    if (args.scheme === undefined && target.noIntegers !== undefined)
+      progress.note(`${target.id} has no integers (${target.noIntegers.why}): building ${target.noIntegers.instead}`);
     const scheme = MEANT[`${target.format} ${asked}`] ?? (asked as Scheme);
     const border = choiceOption("io", args.io, ["float", "int8"]) === "float" ? "float" : ("integer" as const);
     const method = choiceOption("ranges", args.ranges, METHODS);

@@ -32,22 +32,35 @@ export function basisOf(
   { target, runtime }: Pick<OptimizeJob, "target" | "runtime">,
   about: { readonly machine: MachineSummary; readonly plain: Model; readonly candidates: readonly Candidate[] },
 ): { readonly basis?: FigureBasis } {
-  if (target.format === "onnx") return {};
+  if (target.format === "onnx" && target.here === "device") return {};
   const { machine, plain, candidates } = about;
   const board = Object.hasOwn(BOARDS, target.id) ? BOARDS[target.id] : undefined;
   const measured = `Every size, time, rate and cosine in this report was measured on this machine (${machine.processor}) with ${runtime.id} ${runtime.version}`;
-  if (board === undefined) return { basis: { measured, deviceIsElsewhere: false, predicted: [], unknown: [] } };
+  if (target.here === "device") return { basis: { measured, deviceIsElsewhere: false, predicted: [], unknown: [] } };
+  const simulated =
+    target.here === "simulated"
+      ? `, which computes the same integers by the rules of the file and is not the runtime of ${target.id}`
+      : "";
   return {
     basis: {
-      measured: `${measured}; nothing was measured on ${target.id}`,
+      measured: `${measured}${simulated}; nothing was measured on ${target.id}`,
       deviceIsElsewhere: true,
-      predicted: [...bounds(plain, board), ...memory(plain, candidates), ...kernels(candidates)],
+      predicted: [...(board === undefined ? [] : bounds(plain, board)), ...memory(plain, candidates), ...kernels(candidates)],
       unknown: [
+        ...(simulated === "" ? [] : [`What the compiler of ${target.id} makes of the file: ${unverified(target)}`]),
         `The latency on ${target.id}: times and speed-ups of this machine do not carry over to another processor`,
         `Whether decisions on ${target.id} are those measured here to the last one: float kernels round differently on another processor`,
       ],
     },
   };
+}
+
+/** What a target's row itself does not vouch for. */
+function unverified({ facts = [] }: OptimizeJob["target"]): string {
+  const open = facts.filter((f) => f.verified === "unverified").map((f) => f.says);
+  return open.length === 0
+    ? "its rules were read and not tried"
+    : `its rules were read and not tried, and these not even read: ${open.join("; ")}`;
 }
 
 type Predicted = FigureBasis["predicted"];

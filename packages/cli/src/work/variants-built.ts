@@ -1,8 +1,9 @@
 import { isTesseraError } from "@tessera/core/base/error";
 import type { Model } from "@tessera/core/graph/model";
-import { usesReducedRange, withScheme } from "@tessera/core/targets/scheme";
+import { assertIntegers, usesReducedRange, withScheme } from "@tessera/core/targets/scheme";
 import { type Calibrated, calibrateAll } from "./calibrate.ts";
 import { batchOf, cropFeeds } from "./embed.ts";
+import { computedHalfVariant } from "./half-variant.ts";
 import type { OptimizeJob } from "./request.ts";
 import { variantWriter } from "./variant-writer.ts";
 import { dynamicVariant, floatVariant, halfVariant, staticVariant, type Variant, weightOnlyVariant } from "./variants.ts";
@@ -59,10 +60,24 @@ export async function buildVariants(
     }
   };
   await attempt("FP16 weights", () => halfVariant(float, writer));
-  await attempt("INT8 weights only", () => weightOnlyVariant(float, writer));
-  await attempt("INT8 dynamic", () => dynamicVariant(plain, writer));
+  if (target.noIntegers !== undefined)
+    await attempt("FP16", () =>
+      computedHalfVariant(float, {
+        open: (bytes) => host.load(bytes, { threads: 1 }),
+        samples: cropFeeds(modelCard, job.calibration.crops, rows, batchOf(plain, modelCard)),
+        signal,
+      }),
+    );
+  const inIntegers = <T>(build: () => T): T => {
+    assertIntegers(target);
+    return build();
+  };
+  await attempt("INT8 weights only", () => inIntegers(() => weightOnlyVariant(float, writer)));
+  await attempt("INT8 dynamic", () => inIntegers(() => dynamicVariant(plain, writer)));
   for (const method of job.methods)
-    await attempt(`INT8 static, ${method} ranges`, () => staticVariant(int8, target, { method, reducedRange, writer, evidence }));
+    await attempt(`INT8 static, ${method} ranges`, () =>
+      inIntegers(() => staticVariant(int8, target, { method, reducedRange, writer, evidence })),
+    );
   if (wideTarget !== undefined && int16 !== undefined)
     await attempt("INT16x8 static", () =>
       staticVariant(int16, wideTarget, {

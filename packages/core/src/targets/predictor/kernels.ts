@@ -4,6 +4,7 @@ import { isFloat } from "../../graph/dtype.ts";
 import type { Model, Node, TensorType } from "../../graph/model.ts";
 import { attrInt } from "../../graph/node.ts";
 import type { QuantPlan } from "../../graph/plan.ts";
+import { unroundedValues } from "../../graph/plan-borders.ts";
 import { countOf } from "../../graph/tensor.ts";
 import { inferTypes } from "../../ops/infer-types.ts";
 import { opRow } from "../../ops/table.ts";
@@ -21,10 +22,11 @@ import { isIntegerNode, type Scene } from "./scene.ts";
  */
 export function kernelsOf(source: Model, plan: QuantPlan | undefined, target: Target): readonly Kernel[] {
   const model = inferTypes(source);
-  const scene: Scene = { draft: new GraphDraft(model.graph), target, plan };
+  const unrounded = plan === undefined ? new Set<string>() : unroundedValues(model, plan);
+  const scene: Scene = { draft: new GraphDraft(model.graph), target, plan, unrounded };
   const kernels: Kernel[] = [];
   for (const { name } of model.graph.inputs) {
-    if (!model.graph.constants.has(name) && plan?.tensors.has(name)) kernels.push(border("QuantizeLinear", name, scene));
+    if (!model.graph.constants.has(name) && becomesIntegers(name, scene)) kernels.push(border("QuantizeLinear", name, scene));
   }
   for (const node of model.graph.nodes) {
     const integer = isIntegerNode(node, scene);
@@ -34,16 +36,22 @@ export function kernelsOf(source: Model, plan: QuantPlan | undefined, target: Ta
     if (host >= 0) kernels[host] = joined(kernels[host] as Kernel, plainKernel(node, scene, "float32"));
     else kernels.push(integer ? integerKernel(node, scene) : floatKernel(node, scene));
     if (!integer)
-      for (const name of node.outputs) if (plan?.tensors.has(name)) kernels.push(border("QuantizeLinear", name, scene));
+      for (const name of node.outputs) if (becomesIntegers(name, scene)) kernels.push(border("QuantizeLinear", name, scene));
   }
   for (const { name } of model.graph.outputs)
     if (holdsIntegers(name, scene) && !isReadInFloat(name, scene)) kernels.push(border("DequantizeLinear", name, scene));
   return kernels;
 }
 
-/** Whether a value exists in integers: it has an encoding, which it was made with or was given at a border. */
-function holdsIntegers(name: string, { plan, draft }: Scene): boolean {
-  return plan?.tensors.has(name) === true && draft.constant(name) === undefined;
+/** Whether a value is there in integers alone: it has an encoding, and was not kept as a float for readers in float. */
+function holdsIntegers(name: string, { plan, draft, unrounded }: Scene): boolean {
+  return plan?.tensors.has(name) === true && draft.constant(name) === undefined && !unrounded.has(name);
+}
+
+/** Whether a value made as a float is turned into integers: somebody reads them, or it is rounded for all its readers. */
+function becomesIntegers(name: string, scene: Scene): boolean {
+  if (!scene.plan?.tensors.has(name)) return false;
+  return !scene.unrounded.has(name) || scene.draft.consumers(name).some((node) => isIntegerNode(node, scene));
 }
 
 function isReadInFloat(name: string, scene: Scene): boolean {
