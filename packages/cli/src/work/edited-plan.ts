@@ -3,6 +3,7 @@ import type { Model } from "@tessera/core/graph/model";
 import type { NodeChoice, QuantPlan } from "@tessera/core/graph/plan";
 import { plannedModel } from "@tessera/core/graph/planned";
 import { type Placement, placeIntegers } from "@tessera/core/quant/placement";
+import { assertPlan } from "@tessera/core/targets/check-plan";
 import type { Target } from "@tessera/core/targets/target";
 
 /** Every tensor that a placement gives an encoding. */
@@ -19,7 +20,8 @@ function encodedBy(placement: Placement): ReadonlySet<string> {
  * A plan that somebody edited, made consistent with the model: encodings of tensors that only nodes now kept in float would need are left out, so that
  * setting a node's precision to float32 is all there is to do. A plan nobody touched comes back as it is.
  *
- * @throws PLAN_INVALID when the plan belongs to another target, or makes a node integer without encodings for its tensors
+ * @throws PLAN_INVALID when the plan belongs to another target, makes a node integer without encodings for its tensors, or contradicts
+ *   the target's kernels
  */
 export function consistentPlan(model: Model, target: Target, plan: QuantPlan): QuantPlan {
   if (plan.target !== target.id)
@@ -45,5 +47,7 @@ export function consistentPlan(model: Model, target: Target, plan: QuantPlan): Q
     nodes.set(name, plan.nodes.get(name)?.precision === choice.precision ? (plan.nodes.get(name) as NodeChoice) : choice);
   // Whoever computes in float after all reads the model's own weights.
   const constants = new Map([...(plan.constants ?? [])].filter(([name]) => tensors.has(name)));
-  return { ...plan, tensors, nodes, ...(plan.constants === undefined ? {} : { constants }) };
+  const consistent = { ...plan, tensors, nodes, ...(plan.constants === undefined ? {} : { constants }) };
+  assertPlan(plannedModel(model, consistent), consistent, target);
+  return consistent;
 }

@@ -3,15 +3,21 @@ import { modelToOnnx } from "@tessera/core/convert/onnx/bytes";
 import { modelToTflite } from "@tessera/core/convert/tflite/bytes";
 import type { Model } from "@tessera/core/graph/model";
 import type { QuantPlan } from "@tessera/core/graph/plan";
+import { type PlanBorders, planBorders } from "@tessera/core/graph/plan-borders";
+import { plannedModel } from "@tessera/core/graph/planned";
 import { quantizeDynamic } from "@tessera/core/quant/dynamic";
 import { storeHalf } from "@tessera/core/quant/half-storage";
 import { quantizeWeights } from "@tessera/core/quant/weight-only";
+import { assertPlan } from "@tessera/core/targets/check-plan";
+import { targetById } from "@tessera/core/targets/table";
 import type { Target } from "@tessera/core/targets/target";
 
 /** The bytes of a variant, and what there is to say of them. */
 export interface Written {
   readonly bytes: Uint8Array;
   readonly notes: readonly string[];
+  /** Of a plan: where floats and integers meet. */
+  readonly borders?: PlanBorders;
 }
 
 /** Whether the values at a file's border are floats, or the integers that the network computes in. */
@@ -29,6 +35,16 @@ export interface VariantWriter {
   readonly dynamic: (model: Model) => Written;
   /** Integers by a plan. */
   readonly planned: (model: Model, plan: QuantPlan, border: Border) => Written;
+}
+
+/** Holds a plan against its target's kernels before it is written, and says where it changes between floats and integers. @throws PLAN_INVALID */
+function checkedPlan(model: Model, plan: QuantPlan): { readonly borders: PlanBorders; readonly notes: readonly string[] } {
+  const network = plannedModel(model, plan);
+  assertPlan(network, plan, targetById(plan.target));
+  const borders = planBorders(network, plan);
+  const times = (n: number): string => (n === 1 ? "once" : `${n} times`);
+  const says = `floats become integers ${times(borders.quantize)} and integers floats ${times(borders.dequantize)}: no value is converted twice`;
+  return { borders, notes: [says] };
 }
 
 function plain(bytes: Uint8Array): Written {
@@ -60,7 +76,10 @@ const ONNX_WRITER: VariantWriter = {
     if (report.left.length > 0) notes.push(`${report.left.length} layers left in float: ${report.left[0]?.why ?? ""}`);
     return { bytes: modelToOnnx(dynamic), notes };
   },
-  planned: (model, plan) => plain(modelToOnnx(applyPlan(model, plan))),
+  planned: (model, plan) => {
+    const { borders, notes } = checkedPlan(model, plan);
+    return { bytes: modelToOnnx(applyPlan(model, plan)), notes, borders };
+  },
 };
 
 const TFLITE_WRITER: VariantWriter = {
@@ -71,7 +90,10 @@ const TFLITE_WRITER: VariantWriter = {
     bytes: modelToTflite(model, { weights: "dynamic-int8" }),
     notes: ["int8 weights, ranges of the rest taken at run time, no calibration"],
   }),
-  planned: (model, plan, border) => plain(modelToTflite(model, { plan, io: border })),
+  planned: (model, plan, border) => {
+    const { borders, notes } = checkedPlan(model, plan);
+    return { bytes: modelToTflite(model, { plan, io: border }), notes, borders };
+  },
 };
 
 const WRITERS: Readonly<Record<Target["format"], VariantWriter>> = { onnx: ONNX_WRITER, tflite: TFLITE_WRITER };
