@@ -8,9 +8,11 @@ import { readHardware } from "@tessera/runtimes/hardware";
 import { findCard } from "../io/card-file.ts";
 import { formatRow } from "../io/formats.ts";
 import { readRunnable } from "../io/runnable.ts";
+import { cohortLines } from "../ui/cohort-lines.ts";
 import { FACE_OPTIONS, faceDataOf } from "../ui/face-options.ts";
 import { count, far as farText, ms, percent } from "../ui/format.ts";
 import { matrixLines } from "../ui/matrix-lines.ts";
+import { preprocessingLines } from "../ui/preprocessing-lines.ts";
 import { printJson, printLines } from "../ui/print.ts";
 import { createProgress } from "../ui/progress.ts";
 import { RUNTIME_OPTION, runtimesOption } from "../ui/runtime-options.ts";
@@ -58,7 +60,14 @@ export const evaluate = verb(
     },
     "max-drop": { type: "string", description: "TAR that a mixture of models may lose", default: "0.5%" },
     out: { type: "string", description: "Folder for adapters and cards with what other models' templates are worth" },
-    contract: { type: "boolean", description: "Try the usual pre-processing mistakes", default: false },
+    contract: {
+      type: "boolean",
+      description:
+        "Try the usual pre-processing mistakes; exit code 1 when one of them separates people better than what the card says",
+      default: false,
+    },
+    cohort: { type: "string", description: "Column of the manifest to split people by: rates of each cohort, and what it loses" },
+    "max-cohort-drop": { type: "string", description: "TAR that any cohort may lose against the first model, e.g. 1%" },
     flips: { type: "string", description: "Decisions that flip to list for each model", default: "5" },
     "aligned-out": {
       type: "string",
@@ -75,6 +84,9 @@ export const evaluate = verb(
     const runtimes = runtimesOption(args.runtime);
     const adapters = choiceOption("adapters", args.adapters, ["needed", "always", "never"]);
     const maxDrop = numberOption("max-drop", args["max-drop"], { min: 0, max: 1 }) as number;
+    const maxCohortDrop = numberOption("max-cohort-drop", args["max-cohort-drop"], { min: 0, max: 1 });
+    if (maxCohortDrop !== undefined && args.cohort === undefined)
+      throw fail("USAGE", "Cannot limit what cohorts lose: no column is given", { hint: "Name one with --cohort" });
     const otherRuntime = args["other-runtime"];
     const matrix = args.matrix || args.previous !== undefined || otherRuntime !== undefined;
     if (args.out !== undefined && !matrix)
@@ -119,13 +131,17 @@ export const evaluate = verb(
       seed,
       matrix: matrix ? { adapters, maxDrop, outDir: args.out } : undefined,
       contract: args.contract,
+      ...(args.cohort === undefined
+        ? {}
+        : { cohort: { column: args.cohort, ...(maxCohortDrop === undefined ? {} : { maxDrop: maxCohortDrop }) } }),
       progress,
       signal: tools.signal,
     });
     progress.end();
     if (tools.json) printJson(report);
     else printLines(...evaluateLines(report, flips));
-    return report.models.every((m) => m.gates.every((g) => g.pass)) ? 0 : 1;
+    const questioned = report.models.some((m) => m.preprocessing?.questioned === true);
+    return report.models.every((m) => m.gates.every((g) => g.pass)) && !questioned ? 0 : 1;
   },
 );
 
@@ -192,7 +208,8 @@ function evaluateLines(report: EvaluateReport, flips: number): readonly (string 
     ...models.flatMap((m) => versusLines(m, flips)),
     ...(matrix === undefined ? [] : matrixLines(matrix)),
     ...written.map((w) => `written: ${w.file}, ${count(w.sizeBytes)} bytes: ${w.says}`),
-    ...models.flatMap((m) => (m.preprocessing === undefined ? [] : [`${basename(m.file)}: ${m.preprocessing.says}`])),
+    ...models.flatMap((m) => (m.cohorts === undefined ? [] : cohortLines(m.name, m.cohorts))),
+    ...models.flatMap((m) => (m.preprocessing === undefined ? [] : preprocessingLines(basename(m.file), m.preprocessing))),
     ...models.flatMap((m) => m.gates.filter((g) => !g.pass).map((g) => `GATE FAILED, ${basename(m.file)}: ${g.says}`)),
     "",
     data.convention,

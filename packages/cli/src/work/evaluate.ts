@@ -3,6 +3,7 @@ import { fail } from "@tessera/core/base/error";
 import { RATE_CONVENTION } from "@tessera/core/biometrics/rates";
 import type { Runnable } from "../io/runnable.ts";
 import { type EvaluationSet, evaluateEmbeddings, evaluationSet } from "./accuracy.ts";
+import { cohortSplit, judgeCohorts } from "./cohorts.ts";
 import { evaluationSummary, failuresOf } from "./data-summary.ts";
 import { type Evaluatee, type EvaluateReport, type EvaluateRequest, type EvaluateVersus, embedRows } from "./evaluatee.ts";
 import { compareToBaseline, gatesOf, type Judged } from "./judge.ts";
@@ -29,6 +30,8 @@ export async function evaluateModels(models: readonly Evaluatee[], request: Eval
     judged.push({ ...embeddings, embeddingMs, evaluated: evaluateEmbeddings(embeddings.unit, set, request) });
     signal.throwIfAborted();
   }
+  const split = request.cohort === undefined ? undefined : cohortSplit(first.data, set, request.cohort);
+  const cohortSettings = { far: at(fars, 0), replicates: request.replicates, seed: request.seed };
   const reference = at(judged, 0);
   const rows: EvaluateReport["models"][number][] = [];
   for (const [i, model] of models.entries()) {
@@ -38,6 +41,7 @@ export async function evaluateModels(models: readonly Evaluatee[], request: Eval
     const runtime = model.runtime ?? (await runtimes.for(file));
     const versus = i === 0 ? undefined : versusOf(reference, mine, set, request);
     signal.throwIfAborted();
+    const byCohort = split === undefined ? {} : judgeCohorts(mine, i === 0 ? undefined : reference, split, cohortSettings);
     const contract = request.contract && role === "candidate";
     if (contract) progress.stage(`trying the usual pre-processing mistakes on ${file.path}`);
     rows.push({
@@ -55,8 +59,19 @@ export async function evaluateModels(models: readonly Evaluatee[], request: Eval
       accuracy: mine.evaluated.accuracy,
       ...(versus === undefined ? {} : { versus }),
       // The previous version need not be as good as the one that takes its place.
-      gates: gatesOf(mine, i === 0 || role === "previous" ? undefined : reference, set, fars),
-      ...(contract ? { preprocessing: await checkPreprocessing(file.bytes, { runtime, card, data, set, signal }) } : {}),
+      gates: [
+        ...gatesOf(mine, i === 0 || role === "previous" ? undefined : reference, set, fars),
+        ...(byCohort.gate === undefined || role === "previous" ? [] : [byCohort.gate]),
+      ],
+      ...(byCohort.cohorts === undefined ? {} : { cohorts: byCohort.cohorts }),
+      ...(contract
+        ? {
+            preprocessing: await checkPreprocessing(file.bytes, {
+              ...{ runtime, card, data, set, signal, geometry: true },
+              onProgress: (done) => progress.at(done),
+            }),
+          }
+        : {}),
       curves: mine.evaluated.curves,
     });
     signal.throwIfAborted();

@@ -5,6 +5,7 @@ import { selectCrops } from "@tessera/core/modality/face/crops";
 import type {
   Accuracy,
   Artefact,
+  CohortTable,
   CompatibilityMatrix,
   Curves,
   DataSummary,
@@ -58,6 +59,8 @@ export interface EvaluateReport {
     readonly accuracy: Accuracy;
     readonly versus?: EvaluateVersus;
     readonly gates: readonly GateResult[];
+    /** When cohorts were asked for. */
+    readonly cohorts?: CohortTable;
     readonly preprocessing?: PreprocessingCheck;
     readonly curves: Curves;
   }[];
@@ -80,6 +83,8 @@ export interface EvaluateRequest {
   /** Enrol with each model and probe with each. */
   readonly matrix: MatrixRequest | undefined;
   readonly contract: boolean;
+  /** A column of the manifest by which people are split, and what any cohort may lose of TAR at the first FAR against the first model. */
+  readonly cohort?: { readonly column: string; readonly maxDrop?: number };
   readonly progress: Progress;
   readonly signal: AbortSignal;
 }

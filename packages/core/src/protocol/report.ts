@@ -466,7 +466,13 @@ export interface PreprocessingCheck {
     readonly declared: boolean;
     readonly dPrime: number;
     readonly tar?: number;
+    /** Against the declared one, on the same comparisons; absent for that one itself, and where the network gave nothing usable. */
+    readonly dPrimeGain?: Estimate;
+    readonly tarGain?: Estimate;
+    readonly verdict?: "better" | "worse" | "same" | "untold" | "failed";
   }[];
+  /** The FAR of the TARs, and what they are counted over. */
+  readonly basis?: { readonly far: number; readonly crops: number; readonly people: number };
 }
 
 /** A file that was written. */

@@ -8,7 +8,8 @@ import { type Interval, impostorsNeeded, operatingPoint } from "../../biometrics
 import { separation } from "../../biometrics/separation.ts";
 import { normaliseRows } from "../../biometrics/similarity.ts";
 import type { PixelContract } from "../../signal/pixels.ts";
-import { contractVariants } from "./contract-variants.ts";
+import { changeCrops, GEOMETRY_VARIANTS, type GeometryVariant } from "./contract-geometry.ts";
+import { type ContractVariant, contractVariants } from "./contract-variants.ts";
 import { type FaceCrops, selectCrops } from "./crops.ts";
 import { separationDifference } from "./d-prime.ts";
 import { embedCrops, type FaceEmbedder } from "./embed.ts";
@@ -27,6 +28,8 @@ export interface ContractTestOptions {
   /** A gain below these is not called a gain, however certain: near twins ((x - 127.5) / 128 and / 127.5) differ a little, always. */
   readonly minDPrimeGain: number;
   readonly minTarGain: number;
+  /** Also try other ways of cutting faces out (turned, tighter, looser, shifted, smoothed): half as long again. */
+  readonly geometry: boolean;
   readonly onProgress?: (done: number, variants: number) => void;
   readonly signal?: AbortSignal;
 }
@@ -41,6 +44,7 @@ export const CONTRACT_TEST_DEFAULTS: ContractTestOptions = {
   seed: 112,
   minDPrimeGain: 0.02,
   minTarGain: 0.002,
+  geometry: false,
 };
 
 /** How well one pre-processing separates people. */
@@ -101,8 +105,8 @@ export async function testContract(
   const { subjects, people } = numberSubjects(rows.map((row) => at(labelled.subjects, row)));
   const design = allPairs(subjects);
   const declaredPixels = embedder.card.input;
-  const score = async (pixels: PixelContract): Promise<ComparisonScores> => {
-    const embeddings = await embedCrops(embedder, crops, { pixels, ...(settings.signal && { signal: settings.signal }) });
+  const score = async (pixels: PixelContract, faces = crops): Promise<ComparisonScores> => {
+    const embeddings = await embedCrops(embedder, faces, { pixels, ...(settings.signal && { signal: settings.signal }) });
     return compareAll(normaliseRows(embeddings), design);
   };
   const reference = await score(declaredPixels);
@@ -115,10 +119,15 @@ export async function testContract(
     );
   }
   const declared: VariantResult = { name: "declared", pixels: pixelsOf(declaredPixels), ...figures(reference, far) };
-  const tried = contractVariants(pixelsOf(declaredPixels));
+  const own = pixelsOf(declaredPixels);
+  const tried: readonly (ContractVariant & { readonly cut?: GeometryVariant })[] = [
+    ...contractVariants(own),
+    ...(settings.geometry ? GEOMETRY_VARIANTS.map((cut) => ({ name: cut.name, pixels: own, cut })) : []),
+  ];
   const variants: VariantComparison[] = [];
-  for (const [i, { name, pixels }] of tried.entries()) {
-    const scores = await score(pixels).catch(ignoreUnusable);
+  for (const [i, { name, pixels, cut }] of tried.entries()) {
+    const faces = cut === undefined ? crops : changeCrops(crops, cut);
+    const scores = await score(pixels, faces).catch(ignoreUnusable);
     variants.push({ name, pixels, ...(scores ? compareVariant(reference, scores, { far, settings }) : FAILED) });
     settings.onProgress?.(i + 1, tried.length);
   }
