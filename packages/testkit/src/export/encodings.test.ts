@@ -121,6 +121,20 @@ describe("encodings of others", () => {
     );
   });
 
+  test("on both sides of a bound, and of the bound itself, leave the bound to the range behind it", () => {
+    // As AIMET 2.42 writes it for a convolution by channel before a Clip.
+    const file = JSON.parse(aimetEncodings(BLOCK, plan, { version: "0.6.1" }));
+    file.activation_encodings["wide"] = [{ ...entry, dtype: "int", offset: -128, scale: 0.25 }];
+    file.param_encodings["six"] = [{ ...entry, dtype: "int", is_symmetric: "True", offset: -128, scale: 0.05 }];
+    const { plan: back, notes } = planFromEncodings(JSON.stringify(file), BLOCK, { target: ORT_X64 });
+    expect([back.tensors.has("wide"), back.tensors.has("six")]).toEqual([false, false]);
+    expect([...back.nodes.values()].filter((c) => c.precision === "float32")).toEqual([]);
+    expect(notes.slice(1)).toEqual([
+      "1 values between a node and its bound are not rounded, which the file asks for",
+      "1 bounds stay as they are, which the file rounds",
+    ]);
+  });
+
   test("are refused by name where a plan has no form for them", () => {
     const refused = (file: object, why: RegExp) => expect(() => readEncodings(JSON.stringify(file))).toThrow(why);
     const one = (e: object) => ({ version: "1.0.0", activation_encodings: [], param_encodings: [{ name: "w", ...e }] });

@@ -46,6 +46,8 @@ export function planFromEncodings(text: string, model: Model, { target }: { read
     throw fail("PLAN_INVALID", `Cannot use the encodings: none of their ${file.encodings.length} tensors is in the model`, {
       hint: "Give the ONNX file that was exported beside them, with --no-simplify",
     });
+  const left = { bounds: 0, inner: 0 };
+  for (const node of model.graph.nodes) leaveOut(node, { draft, tensors, target, left });
   for (const node of model.graph.nodes) complete(node, { draft, tensors, target });
   const sealed = sealedPlan(model, tensors, target);
   const inFloat = [...sealed.nodes.values()].filter((c) => c.precision === "float32").length;
@@ -54,6 +56,8 @@ export function planFromEncodings(text: string, model: Model, { target }: { read
     ignored,
     notes: [
       `${file.encodings.length - ignored.length} encodings of version ${file.version}; ${sealed.nodes.size - inFloat} of ${sealed.nodes.size} nodes in integers by them`,
+      ...(left.inner === 0 ? [] : [`${left.inner} values between a node and its bound are not rounded, which the file asks for`]),
+      ...(left.bounds === 0 ? [] : [`${left.bounds} bounds stay as they are, which the file rounds`]),
       ...(ignored.length === 0
         ? []
         : [`${ignored.length} tensors of the file are not in the model: ${ignored.slice(0, 3).join(", ")}`]),
@@ -103,6 +107,20 @@ interface Completing {
   readonly draft: GraphDraft;
   readonly tensors: Map<string, Encoding>;
   readonly target: Target;
+}
+
+/**
+ * Drops encodings that stand in the way of integers: those of bounds, and that of a value which nothing reads but a Relu or Clip that vanishes into the
+ * range behind it. AIMET has both where a convolution by channel stands before a Clip.
+ */
+function leaveOut(node: Node, about: Completing & { readonly left: { bounds: number; inner: number } }): void {
+  const { draft, tensors, target, left } = about;
+  if (ruleOf(node, target)?.kind !== "absorbed") return;
+  for (const name of node.inputs.slice(1)) if (draft.constant(name) !== undefined && tensors.delete(name)) left.bounds++;
+  const [input, output] = [node.inputs[0] as string, node.outputs[0] as string];
+  const maker = draft.producer(input);
+  if (!tensors.has(output) || maker === undefined || draft.onlyConsumer(input) === undefined) return;
+  if (ruleOf(maker, target)?.kind === "integer" && tensors.delete(input)) left.inner++;
 }
 
 /** Adds the encodings that follow from others around a node. */
