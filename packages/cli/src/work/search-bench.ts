@@ -51,8 +51,10 @@ export interface HostBench {
 
 /** Samples that bias correction looks at: a pass for each layer. */
 const BIAS_SAMPLES = 100;
-/** Faces that single groups are judged on. */
-const SENSITIVITY_FACES = 240;
+/** Faces that single groups are judged on: a figure that ranks, not one that decides. */
+const SENSITIVITY_FACES = 120;
+/** Values kept at cuts of the network at most: those of so many faces in one go. */
+const SENSITIVITY_BYTES = 384 * 1024 * 1024;
 /** How much faster an accelerated integer kernel is than a float one, as targets with int8 kernels declare it. */
 const INTEGER_SPEEDUP = 2;
 
@@ -92,6 +94,7 @@ export async function hostBench(inputs: SearchInputs): Promise<HostBench> {
         apply: (m, p) => applyPlan(m, simulated(p, m, inputs)),
         samples: () => cropFeeds(card, job.evaluation.crops, fewRows, batchOf(plain, card)),
         count: few.length,
+        cacheBytes: SENSITIVITY_BYTES,
         output: card.output.tensor,
         judge: (rows) => {
           const { spread, flips, nearPairs } = judgeFew(normaliseRows(rows));
