@@ -16,17 +16,19 @@ export interface Judged {
   readonly evaluated: Evaluated;
 }
 
-/** Cosines between two models' unit embeddings of the same samples. */
-export function cosines(a: Embeddings, b: Embeddings): { readonly mean: number; readonly min: number } {
-  let sum = 0;
-  let min = 1;
-  for (let i = 0; i < a.count; i++) {
+/** The cosine between two models' unit embeddings of each sample. */
+export function rowCosines(a: Embeddings, b: Embeddings): Float64Array {
+  return Float64Array.from({ length: a.count }, (_, i) => {
     let dot = 0;
     for (let k = i * a.dim; k < (i + 1) * a.dim; k++) dot += (a.data[k] as number) * (b.data[k] as number);
-    sum += dot;
-    min = Math.min(min, dot);
-  }
-  return { mean: sum / a.count, min };
+    return dot;
+  });
+}
+
+/** Cosines between two models' unit embeddings of the same samples. */
+export function cosines(a: Embeddings, b: Embeddings): { readonly mean: number; readonly min: number } {
+  const rows = rowCosines(a, b);
+  return { mean: rows.reduce((sum, c) => sum + c, 0) / a.count, min: rows.reduce((least, c) => Math.min(least, c), 1) };
 }
 
 /** A candidate against the baseline, on the same comparisons and the same resamples of people. */

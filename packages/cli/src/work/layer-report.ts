@@ -3,29 +3,42 @@ import type { Model } from "@tessera/core/graph/model";
 import { scaleChannels } from "@tessera/core/graph/quantize-channels";
 import type { Runtime } from "@tessera/core/graph/runtime";
 import { inferTypes } from "@tessera/core/ops/infer-types";
-import type { Candidate, OptimizeReport } from "@tessera/core/protocol/report";
+import type { Candidate, OptimizeReport, WorstInput } from "@tessera/core/protocol/report";
 import { prepareForIntegers } from "@tessera/core/quant/prepare";
 import { formatRow, raiserOf } from "../io/formats.ts";
+import type { EvaluationSet } from "./accuracy.ts";
 import { cardSession } from "./card-terms.ts";
+import { comparedLayer, worstInputs } from "./compare.ts";
 import { batchOf, cropFeeds } from "./embed.ts";
+import { type Judged, rowCosines } from "./judge.ts";
+import { hintsFor } from "./layer-hints.ts";
 import { compareLayers } from "./layers.ts";
 import { computedModel } from "./lifted.ts";
 import type { OptimizeJob } from "./request.ts";
 import type { Variant } from "./variants.ts";
 
-/** Faces compared layer by layer. */
+/** Faces compared layer by layer, and faces named because they fare worst. */
 const LAYER_SAMPLES = 16;
+const WORST_INPUTS = 8;
 
 /** Errors by layer and times by operator of the pick, or of the first static variant when the pick is none. */
 export async function layersOf(
   variants: readonly Variant[],
   picked: Candidate | undefined,
   job: OptimizeJob,
-  { rows, plain }: { readonly rows: readonly number[]; readonly plain: Model },
+  facts: {
+    /** Calibration faces. */
+    readonly rows: readonly number[];
+    readonly plain: Model;
+    /** Embeddings of the variants, in their order, and whose they are: to name the faces that fare worst. */
+    readonly judged?: readonly Judged[];
+    readonly set?: EvaluationSet;
+  },
 ): Promise<OptimizeReport["layers"]> {
   const changed =
     variants.find((v) => v.id === picked?.id && v.scheme === "static-int8") ?? variants.find((v) => v.scheme === "static-int8");
   if (changed === undefined) return undefined;
+  const { rows, plain, judged, set } = facts;
   const { host, runtime, modelCard: card, target, progress, signal } = job;
   progress.stage("comparing layer by layer", LAYER_SAMPLES);
   const samples = rows.slice(0, LAYER_SAMPLES);
@@ -37,12 +50,39 @@ export async function layersOf(
   // A TFLite file fuses values away and names others anew: there the network before it was lowered is the reference.
   const float = prepareForIntegers(inferTypes(baseline.format === "onnx" ? readBack(baseline) : plain), target);
   const reference = scaleChannels(float, changed.plan?.channelScales ?? new Map());
-  const { layers } = await compareLayers(reference, inferTypes(readBack(changed)), {
+  const computed = inferTypes(readBack(changed));
+  const feedsOf = () => cropFeeds(card, job.calibration.crops, samples, batch);
+  const { layers, noise } = await compareLayers(reference, computed, {
     runtime: host,
-    samples: cropFeeds(card, job.calibration.crops, samples, batch),
+    samples: feedsOf(),
     onSample: (done) => progress.at(done),
     signal,
   });
+  const place = variants.indexOf(changed);
+  const [mine, theirs] = [judged?.[0], judged?.[place]];
+  const worst: WorstInput[] = [];
+  if (set !== undefined && mine !== undefined && theirs !== undefined) {
+    const cosines = rowCosines(mine.unit, theirs.unit);
+    const bad = Array.from(cosines.keys())
+      .sort((a, b) => at(cosines, a) - at(cosines, b))
+      .slice(0, WORST_INPUTS);
+    const faces = bad.map((i) => at(set.rows, i));
+    const again = await compareLayers(reference, computed, {
+      runtime: host,
+      samples: cropFeeds(card, job.evaluation.crops, faces, batch),
+      signal,
+    });
+    const seen = {
+      names: bad.map((i) => at(set.names, i)),
+      cosines: bad.map((i) => at(cosines, i)),
+      layers,
+      // The others to compare with are those of the calibration.
+      noise: { rows: [...again.noise.rows, ...noise.rows] },
+    };
+    worst.push(...worstInputs(seen, WORST_INPUTS));
+  }
+  progress.stage("trying what would help");
+  const hints = await hintsFor({ reference, changed: computed, layers, runtime: host, samples: feedsOf, signal });
   const profiler = await profilerOf(job);
   const profileOf = async (bytes: Uint8Array) => {
     const session = cardSession(await profiler.load(bytes, { threads: 1 }), card);
@@ -57,8 +97,12 @@ export async function layersOf(
   return {
     candidate: changed.id,
     samples: samples.length,
-    // JSON has no infinity: a layer that does not differ at all is put at 200 dB.
-    layers: layers.map(({ tensor, op, sqnrDb, cosine }) => ({ tensor, op, sqnrDb: Math.min(200, sqnrDb), cosine })),
+    layers: layers.map((layer) => {
+      const { maxAbs: _, ...row } = comparedLayer(layer);
+      return row;
+    }),
+    ...(worst.length === 0 ? {} : { worst }),
+    hints,
     ...(profiler === runtime ? {} : { timesRuntime: `${profiler.id} ${profiler.version}` }),
     times: await profileOf(changed.bytes),
     baselineTimes: await profileOf(baseline.bytes),

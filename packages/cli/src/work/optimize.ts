@@ -88,7 +88,7 @@ export async function optimizeFaceModel(request: OptimizeRequest): Promise<Optim
   const mixed = [...variants.map((variant, i) => ({ name: variant.id, embeddings: at(judged, i).unit })), ...onOtherRuntimes];
   const { far, fars, replicates, seed } = { ...request, ...request.budgets };
   const matrix = matrixOf(mixed, set, { far, fars, replicates, seed });
-  const layers = await layersOf(variants, picked, job, { rows: calibrationRows, plain });
+  const layers = await layersOf(variants, picked, job, { rows: calibrationRows, plain, judged, set });
   const artefacts = writeArtefacts({ variants, candidates, picked, judged, matrix }, job);
   const machine = machineOf(hardware, { runtimes: await runtimes.started(), threads: 1 });
 
