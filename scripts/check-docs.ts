@@ -14,11 +14,13 @@ import type { Finding } from "./lib/imports.ts";
 import { checkLinks } from "./lib/markdown.ts";
 import { lineAt } from "./lib/mask-source.ts";
 import { isTest, listFiles, packageSources, readSource } from "./lib/source-files.ts";
+import { targetsPage } from "./lib/targets-page.ts";
 
 const stale = updateGenerated(
   [
     { path: "docs/error-codes.md", text: errorCodesPage() },
     { path: "docs/ops.md", text: opsPage() },
+    { path: "docs/targets.md", text: targetsPage() },
     { path: "README.md", marker: "verbs", text: await verbsTable() },
     { path: "README.md", marker: "formats", text: formatsText() },
     { path: "README.md", marker: "targets", text: targetsTable() },

@@ -74,8 +74,16 @@ export function opsPage(): string {
 
 /** The targets as a Markdown table. */
 export function targetsTable(): string {
-  const rows = TARGETS.map((t) => `| \`${t.id}\` | ${cell(t.says)} | ${cell(t.notes.join(" "))} |`);
-  return ["| target | is | note |", "|---|---|---|", ...rows, ""].join("\n");
+  const here = { device: "this machine", "same runtime": "the same runtime", simulated: "simulated" };
+  const rows = TARGETS.map((t) => `| \`${t.id}\` | ${cell(t.says)} | ${here[t.here]} |`);
+  return [
+    "| target | is | runs here |",
+    "|---|---|---|",
+    ...rows,
+    "",
+    "[docs/targets.md](docs/targets.md) has their rules, and what each rests on.",
+    "",
+  ].join("\n");
 }
 
 /** What is read and written, in sentences. */
