@@ -10,6 +10,7 @@ import { basisLines } from "../ui/basis-lines.ts";
 import { candidatesTable } from "../ui/candidates-table.ts";
 import { FACE_OPTIONS, faceDataOf } from "../ui/face-options.ts";
 import { createProgress } from "../ui/progress.ts";
+import { searchLines } from "../ui/search-lines.ts";
 import { choiceOption, numberList, numberOption, verb } from "../ui/verb.ts";
 import { optimizeFaceModel } from "../work/optimize.ts";
 import { parseSplitRule } from "../work/people.ts";
@@ -124,6 +125,7 @@ export const optimize = verb(
         "",
         ...report.pick.why,
         ...report.pick.passedOver.map((p) => `  not ${p.id}: ${p.why}`),
+        ...searchLines(report),
         ...basisLines(report),
         ...report.next.map((n) => `next: ${n}`),
         ...(report.illustration === undefined ? [] : ["", `ILLUSTRATION: ${report.illustration}`]),
