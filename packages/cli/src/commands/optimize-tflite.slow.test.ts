@@ -12,7 +12,7 @@ import { smallLfw } from "@tessera/testkit/small-lfw";
 import { type CommandDef, runCommand } from "citty";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { sha256 } from "../io/files.ts";
-import type { EvaluateReport } from "../work/evaluate.ts";
+import type { EvaluateReport } from "../work/evaluatee.ts";
 import { tfliteFacts } from "../work/tflite-facts.ts";
 import { evaluate } from "./evaluate.ts";
 import { optimize } from "./optimize.ts";

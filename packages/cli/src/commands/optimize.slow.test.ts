@@ -1,8 +1,10 @@
 import { mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { isContentId } from "@tessera/core/modality/embedding-space";
 import { parseCropIndex } from "@tessera/core/modality/face/crop-cache";
 import { parseCard } from "@tessera/core/modality/read-card";
+import { templateThreshold } from "@tessera/core/modality/template-threshold";
 import type { OptimizeReport } from "@tessera/core/protocol/report";
 import { cardPath } from "@tessera/testkit/cards";
 import { printedBy } from "@tessera/testkit/printed";
@@ -11,7 +13,7 @@ import { smallLfw } from "@tessera/testkit/small-lfw";
 import { type CommandDef, runCommand } from "citty";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { sha256 } from "../io/files.ts";
-import type { EvaluateReport } from "../work/evaluate.ts";
+import type { EvaluateReport } from "../work/evaluatee.ts";
 import { evaluate } from "./evaluate.ts";
 import { optimize } from "./optimize.ts";
 import { quantize } from "./quantize.ts";
@@ -135,6 +137,36 @@ describe.skipIf(shared === undefined)("optimize on a small part of LFW (needs ..
     expect(index).toMatchObject({ dtype: "float32", shape: [3, 112, 112] });
     expect(index.count).toBe(report.data.evaluation.samples + CALIBRATION);
     expect(readFileSync(join(aligned, "crops.f32")).length).toBe(index.count * 3 * 112 * 112 * 4);
+  });
+
+  test("evaluate --previous says whether templates stay, and writes cards and adapters that read back", async () => {
+    const [baseline, ...others] = report.candidates;
+    const fixed = others.find((c) => c.scheme === "static-int8");
+    const [float, int8] = [baseline, fixed].map((c) => join(out, c?.file ?? ""));
+    const mixedOut = join(folder, "mixed");
+    const settings = ["--far", "1e-2", "--replicates", "50", "--adapters", "always", "--out", mixedOut, "--json"];
+    const evaluated: EvaluateReport = JSON.parse(
+      await run(evaluate, int8 ?? "", "--previous", float ?? "", ...dataArgs, ...settings),
+    );
+    expect(evaluated.models.map(({ role }) => role)).toEqual(["candidate", "previous"]);
+    const cell = evaluated.matrix?.cells[1]?.[0];
+    expect(cell?.verdict).toBe("templates stay");
+    expect(evaluated.matrix?.verdict).toMatch(/^templates stay: /);
+    // The space has more dimensions than there are faces to fit to.
+    expect(cell?.noAdapter).toContain(`${CALIBRATION} samples`);
+    expect(
+      evaluated.written.map(({ file, sha256: digest }) => [file, sha256(readFileSync(join(mixedOut, file))) === digest]),
+    ).toEqual([[fixed?.file.replace(/\.onnx$/, ".card.json"), true]]);
+    const written = evaluated.written.find(({ file }) => file.endsWith(".card.json"));
+    const card = parseCard(readFileSync(join(mixedOut, written?.file ?? "")));
+    const [row] = card.compatibility ?? [];
+    expect(row).toMatchObject({ gallerySha256: baseline?.sha256, verdict: "templates stay", threshold: cell?.threshold });
+    const template = { space: row?.gallerySpace ?? "", modelSha256: row?.gallerySha256 ?? "" };
+    expect(templateThreshold(card, template, 1e-2)).toEqual({ kind: "compare", threshold: cell?.threshold });
+    // Both were measured to mix: one space, the float network's.
+    const optimized = parseCard(readFileSync(join(out, baseline?.file.replace(/\.onnx$/, ".card.json") ?? "")));
+    expect(isContentId(card.embeddingSpace ?? "")).toBe(true);
+    expect(card.embeddingSpace).toBe(optimized.embeddingSpace);
   });
 
   test("a plan applied again, to the file that came in or to the simplified one, gives the same bytes", async () => {

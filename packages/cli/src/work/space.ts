@@ -2,7 +2,7 @@ import { isTesseraError } from "@tessera/core/base/error";
 import type { Model } from "@tessera/core/graph/model";
 import type { QuantPlan } from "@tessera/core/graph/plan";
 import type { ModelCard } from "@tessera/core/modality/card";
-import { embeddingSpaceId, roundedSpaceId } from "@tessera/core/modality/embedding-space";
+import { embeddingSpaceId, isContentId, roundedSpaceId } from "@tessera/core/modality/embedding-space";
 import { canonicalDigest } from "@tessera/core/passes/network-digest";
 import { planToJson } from "@tessera/core/quant/plan-json";
 import { sha256 } from "../io/files.ts";
@@ -20,8 +20,13 @@ export async function spaceOfModel(model: Model, card: ModelCard, plan?: QuantPl
   return plan === undefined ? space : roundedSpaceId(space, sha256(planToJson(plan)));
 }
 
-/** As {@link spaceOfModel}, of a file; one that cannot be read into a model (`.ort`, unknown operators) has the id of its bytes. */
+/**
+ * As {@link spaceOfModel}, of a file. The card that was made with the very file knows better: a rewritten network is written otherwise, and a rounded one
+ * may have been measured to mix. A file that cannot be read into a model (`.ort`, unknown operators) has the id of its bytes.
+ */
 export async function spaceOfFile(file: { readonly path: string; readonly sha256: string }, card: ModelCard): Promise<string> {
+  const { embeddingSpace, modelSha256 } = card;
+  if (embeddingSpace !== undefined && modelSha256 === file.sha256 && isContentId(embeddingSpace)) return embeddingSpace;
   try {
     const { model, plan } = readModelFile(file.path);
     return await spaceOfModel(model, card, plan);
