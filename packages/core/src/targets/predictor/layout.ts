@@ -11,14 +11,20 @@ const CHANNELS_LAST: ReadonlySet<KernelKind> = new Set(["conv1x1", "conv", "dept
 const INDIFFERENT: ReadonlySet<KernelKind> = new Set(["elementwise", "prelu", "pool", "quantize", "dequantize"]);
 const INDIFFERENT_OPS: ReadonlySet<string> = new Set(["Sigmoid", "Tanh", "Concat", "Resize", "Split", "Slice", "Pad"]);
 
+/** What {@link layoutChanges} finds. */
+export interface LayoutChanges {
+  /** Elements moved by each change that the runtime adds. */
+  readonly added: readonly number[];
+  /** Values that the model's own Transposes make and that are left. */
+  readonly kept: readonly string[];
+}
+
 /**
  * The changes of layout that a runtime puts around blocks of integer kernels with channels last, in a graph whose values have channels first: one for
  * each value that enters such a block or leaves it. A Transpose of the model that says the same is one with it. For runtimes whose whole graph has
  * channels last, inputs and outputs are in that layout already.
- *
- * @returns elements moved by each one, the model's own that are left included
  */
-export function layoutChanges(model: Model, kernels: readonly Kernel[], target: Target): readonly number[] {
+export function layoutChanges(model: Model, kernels: readonly Kernel[], target: Target): LayoutChanges {
   const whole = target.format === "tflite";
   const blocks = blocksOf(kernels, whole);
   const types = model.graph.types;
@@ -27,7 +33,6 @@ export function layoutChanges(model: Model, kernels: readonly Kernel[], target: 
   );
   const elements = (name: string): number => sizeOf(types.get(name) as TensorType | undefined);
   const plane = (name: string): number => planeOf(types.get(name) as TensorType | undefined);
-  const moved: number[] = [];
   const gone = new Set<string>();
   const entered = new Set<string>();
   const left = new Set<string>();
@@ -54,9 +59,7 @@ export function layoutChanges(model: Model, kernels: readonly Kernel[], target: 
     if (!whole && inside(kernel))
       for (const name of kernel.outputs) if (answered.has(name) && hasPlanes(types.get(name))) left.add(name);
   }
-  for (const name of [...entered, ...left]) moved.push(elements(name));
-  for (const name of own.keys()) if (!gone.has(name)) moved.push(elements(name));
-  return moved;
+  return { added: [...entered, ...left].map(elements), kept: [...own.keys()].filter((name) => !gone.has(name)) };
 }
 
 function isBorder(kernel: Kernel): boolean {

@@ -7,7 +7,7 @@ import { costTableOf } from "./costs.ts";
 import { islandsOf } from "./islands.ts";
 import type { Kernel } from "./kernel.ts";
 import { kernelsOf } from "./kernels.ts";
-import { layoutChanges } from "./layout.ts";
+import { type LayoutChanges, layoutChanges } from "./layout.ts";
 import { peakActivations } from "./memory.ts";
 import { verdictOf } from "./verdict.ts";
 
@@ -119,9 +119,16 @@ interface Form {
   readonly form: FormPrediction;
 }
 
-function formOf(model: Model, plan: QuantPlan | undefined, { target, costs }: Pricing, relaid: readonly Kernel[] = []): Form {
+function formOf(model: Model, plan: QuantPlan | undefined, { target, costs }: Pricing, changes?: LayoutChanges): Form {
   const kernels = kernelsOf(model, plan, target);
-  const time = costs === undefined ? undefined : expectedTime([...kernels, ...relaid], costs);
+  const run =
+    changes === undefined
+      ? kernels
+      : [
+          ...kernels.filter((k) => k.op !== "Transpose" || changes.kept.includes(k.outputs[0] ?? "")),
+          ...changes.added.map(layoutKernel),
+        ];
+  const time = costs === undefined ? undefined : expectedTime(run, costs);
   const peak = peakActivations(inferTypes(model), kernels, plan);
   return {
     kernels,
@@ -141,8 +148,7 @@ function integerForm(
 ): Form & { form: IntegerPrediction } {
   const kernels = kernelsOf(model, plan, pricing.target);
   const changes = layoutChanges(inferTypes(model), kernels, pricing.target);
-  const own = kernels.filter((k) => k.op === "Transpose").length;
-  const { form, unpriced } = formOf(model, plan, pricing, changes.slice(own).map(layoutKernel));
+  const { form, unpriced } = formOf(model, plan, pricing, changes);
   const products = kernels.reduce((sum, k) => sum + k.macs, 0);
   const inIntegers = kernels.reduce((sum, k) => sum + (k.numbers === "float32" ? 0 : k.macs), 0);
   const count = (op: string): number => kernels.filter((k) => k.op === op && isBorder(k)).length;
@@ -155,7 +161,7 @@ function integerForm(
       islands: islandsOf(kernels),
       quantize: count("QuantizeLinear"),
       dequantize: count("DequantizeLinear"),
-      transposes: changes.length,
+      transposes: changes.added.length + changes.kept.length,
       macShare: products === 0 ? 1 : inIntegers / products,
       inFloat: reasons(kernels.filter((k) => k.numbers === "float32" && k.why !== undefined && k.kind !== "view")),
       slow: reasons(kernels.filter((k) => k.numbers === "slow")),
