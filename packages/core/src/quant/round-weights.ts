@@ -79,6 +79,10 @@ function isLayer(node: Node): boolean {
  * small filters (depthwise), second-order rounding for the others. The chosen weights lie on the grids of the plan and become its constants; grids,
  * biases and everything else stay. Deterministic.
  *
+ * Measured on a MobileFaceNet with ReLU6 (1 - cosine to float on people that were not calibrated on): 0.0026 -> 0.0017 with weights of 8 bits, 0.37 -> 0.054
+ * of 4 (scales by least squared error), 0.036 with biases corrected behind. Inputs of the float network did as well as those of the quantized one
+ * (0.0017 both), and one look at them serves all plans. Leaving means out gained nothing once biases were corrected (0.0016 against 0.0015).
+ *
  * @param model - the float model that the plan was made for, before channels are scaled
  * @param covariances - by node, see `observeCovariances`
  * @throws PLAN_INVALID when the covariances are those of another model
