@@ -5,7 +5,8 @@
  *     npx tsx --conditions=source bench/predictor-fit.ts --target ort-x64 --points points.json [--measure]
  *
  * With --measure the times are taken and written to the file of points, chains that are in it left out; with --again, they are taken again and the least
- * time of each counts, so that repeated runs on a busy machine come nearer to the truth. Without, they are read from it. Prints the table as TypeScript for
+ * time of each counts, so that repeated runs on a busy machine come nearer to the truth. Without, they are read from it;
+ * --rebuild counts their kernels anew, after the predictor has changed. Prints the table as TypeScript for
  * packages/core/src/targets/predictor/costs.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -24,6 +25,7 @@ const { values: flags } = parseArgs({
     points: { type: "string", default: "points.json" },
     measure: { type: "boolean", default: false },
     again: { type: "boolean", default: false },
+    rebuild: { type: "boolean", default: false },
     worst: { type: "boolean", default: false },
   },
 });
@@ -56,6 +58,18 @@ if (flags.measure) {
     }
     writeFileSync(flags.points, JSON.stringify([...points.values()]));
   }
+}
+
+if (flags.rebuild) {
+  for (const { id, model } of predictorChains()) {
+    if (!points.has(`${id}, integer`)) continue;
+    const { float, integer } = await predictedFiles(model, target);
+    for (const [numbers, { kernels }] of Object.entries({ float, integer })) {
+      const point = points.get(`${id}, ${numbers}`);
+      if (point !== undefined) points.set(point.id, { ...point, kernels });
+    }
+  }
+  writeFileSync(flags.points, JSON.stringify([...points.values()]));
 }
 
 const structure = STRUCTURE[target.runtime];

@@ -130,31 +130,26 @@ export function predictorChains(): readonly Chain[] {
     [8, 48],
     [12, 24],
     [16, 48],
-    [20, 20],
-    [32, 40],
+    [32, 28],
     [40, 14],
     [64, 28],
-    [96, 14],
     [128, 14],
-    [128, 28],
     [256, 7],
-    [512, 7],
+    [512, 4],
   ] as const) {
-    for (const n of [1, 5])
-      add(
-        `1x1 ${c} ${s} x${n}`,
-        repeat(square(c, s), n, (b) => b.conv(c).relu()),
-      );
-    if (c <= 128)
+    add(
+      `1x1 ${c} ${s} x5`,
+      repeat(square(c, s), 5, (b) => b.conv(c).relu()),
+    );
+    if (c <= 64)
       add(
         `3x3 ${c} ${s}`,
         repeat(square(c, s), 2, (b) => b.conv(c, { k: 3 }).relu()),
       );
-    for (const n of [1, 5])
-      add(
-        `dw ${c} ${s} x${n}`,
-        repeat(square(c, s), n, (b) => b.conv(c, { k: 3, group: c }).relu()),
-      );
+    add(
+      `dw ${c} ${s} x5`,
+      repeat(square(c, s), 5, (b) => b.conv(c, { k: 3, group: c }).relu()),
+    );
     add(
       `inverted ${c} ${s}`,
       repeat(square(c, s), 2, (b) => {
@@ -179,9 +174,8 @@ export function predictorChains(): readonly Chain[] {
   for (const [c, s] of [
     [8, 96],
     [16, 120],
-    [32, 112],
+    [32, 56],
     [64, 56],
-    [64, 112],
   ] as const) {
     add(`stem 3 to ${c} ${s}`, square(3, s).conv(c, { k: 3, stride: 2 }).relu());
     add(`stem 3 to ${c} ${s} dw`, square(3, s).conv(c, { k: 3, stride: 2 }).relu().conv(c, { k: 3, group: c }).relu());

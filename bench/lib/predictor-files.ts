@@ -5,8 +5,7 @@ import type { Model } from "@tessera/core/graph/model";
 import { simplifyModel } from "@tessera/core/passes/simplify";
 import { unitPlan } from "@tessera/core/quant/unit-plan";
 import type { Kernel } from "@tessera/core/targets/predictor/kernel";
-import { kernelsOf } from "@tessera/core/targets/predictor/kernels";
-import type { PredictRequest } from "@tessera/core/targets/predictor/predict";
+import { expectedKernels, type PredictRequest } from "@tessera/core/targets/predictor/predict";
 import type { Target } from "@tessera/core/targets/target";
 
 /** A network as a target would run it, in float and in integers, with the kernels that are expected of each. */
@@ -24,10 +23,10 @@ export async function predictedFiles(source: Model, target: Target): Promise<Pre
   const { model, plan } = unitPlan(plain, target);
   const tflite = target.format === "tflite";
   return {
-    float: { bytes: tflite ? modelToTflite(float) : modelToOnnx(float), kernels: kernelsOf(float, undefined, target) },
+    float: { bytes: tflite ? modelToTflite(float) : modelToOnnx(float), kernels: expectedKernels(float, undefined, target) },
     integer: {
       bytes: tflite ? modelToTflite(model, { plan }) : modelToOnnx(applyPlan(model, plan)),
-      kernels: kernelsOf(model, plan, target),
+      kernels: expectedKernels(model, plan, target),
     },
     request: { float, integer: { model, plan } },
   };

@@ -107,11 +107,12 @@ function encodingOf(
   const [low, high] = LEVELS[dtype];
   // The symmetric 16-bit type leaves its lowest integer out.
   const levels = high - low + (dtype === "int16" ? 0 : 1);
-  const range = rangeByChoice(histogram, rangeOf?.get(name) ?? ranges.method, {
+  const chosen = rangeByChoice(histogram, rangeOf?.get(name) ?? ranges.method, {
     percentile: ranges.percentile,
     symmetric,
     levels,
   });
+  const range = { ...chosen, max: Math.max(chosen.max, chosen.min + (target.leastRange ?? 0)) };
   const reason = `${range.called} over ${samples} samples: [${short(range.min)}, ${short(range.max)}] of [${short(histogram.min)}, ${short(histogram.max)}]`;
   return activationEncoding(range, { dtype, symmetric, reason });
 }

@@ -1,7 +1,11 @@
 import { applyPlan } from "@tessera/core/convert/onnx/apply-plan";
 import { modelFromOnnx, modelToOnnx } from "@tessera/core/convert/onnx/bytes";
 import { modelToTflite } from "@tessera/core/convert/tflite/bytes";
+import { createHistogram, observe } from "@tessera/core/quant/histogram";
+import { placeIntegers } from "@tessera/core/quant/placement";
 import { planFromJson, planToJson } from "@tessera/core/quant/plan-json";
+import { prepareForIntegers } from "@tessera/core/quant/prepare";
+import { staticPlan } from "@tessera/core/quant/static-plan";
 import { unitPlan } from "@tessera/core/quant/unit-plan";
 import { checkPlan } from "@tessera/core/targets/check-plan";
 import { type SchemeName, withScheme } from "@tessera/core/targets/scheme";
@@ -69,6 +73,19 @@ describe("what is particular to a target", () => {
       }
     }
     expect([...dtypes].sort()).toEqual(["int32", "int8", "uint16"]);
+  });
+
+  test("snapdragon-htp: no range is narrower than the tools take", () => {
+    const target = targetById("snapdragon-htp");
+    const model = prepareForIntegers(residual.model, target);
+    const placement = placeIntegers(model, target);
+    const histogram = createHistogram();
+    observe(histogram, Float32Array.of(0, 1e-6));
+    const observations = { samples: 1, histograms: new Map(placement.activations.map((name) => [name, histogram] as const)) };
+    const { tensors } = staticPlan(model, target, placement, observations);
+    const grids = placement.activations.map((name) => tensors.get(name)?.scale[0] as number);
+    expect(grids.length).toBeGreaterThan(0);
+    for (const scale of grids) expect(scale * 255).toBeGreaterThanOrEqual(0.9999e-4);
   });
 
   test("ort-x64-novnni: weights keep to 7 bits wherever the file is made", () => {

@@ -7,7 +7,7 @@ import { costTableOf } from "./costs.ts";
 import { islandsOf } from "./islands.ts";
 import type { Kernel } from "./kernel.ts";
 import { kernelsOf } from "./kernels.ts";
-import { type LayoutChanges, layoutChanges } from "./layout.ts";
+import { layoutChanges } from "./layout.ts";
 import { peakActivations } from "./memory.ts";
 import { verdictOf } from "./verdict.ts";
 
@@ -119,15 +119,20 @@ interface Form {
   readonly form: FormPrediction;
 }
 
-function formOf(model: Model, plan: QuantPlan | undefined, { target, costs }: Pricing, changes?: LayoutChanges): Form {
+/** The kernels that a target's runtime will run, changes of layout around integers among them. @see kernelsOf */
+export function expectedKernels(model: Model, plan: QuantPlan | undefined, target: Target): readonly Kernel[] {
   const kernels = kernelsOf(model, plan, target);
-  const run =
-    changes === undefined
-      ? kernels
-      : [
-          ...kernels.filter((k) => k.op !== "Transpose" || changes.kept.includes(k.outputs[0] ?? "")),
-          ...changes.added.map(layoutKernel),
-        ];
+  if (plan === undefined) return kernels;
+  const { added, kept } = layoutChanges(inferTypes(model), kernels, target);
+  return [
+    ...kernels.filter((k) => k.op !== "Transpose" || kept.includes(k.outputs[0] ?? "")),
+    ...added.map((elements) => layoutKernel(elements)),
+  ];
+}
+
+function formOf(model: Model, plan: QuantPlan | undefined, { target, costs }: Pricing): Form {
+  const kernels = kernelsOf(model, plan, target);
+  const run = expectedKernels(model, plan, target);
   const time = costs === undefined ? undefined : expectedTime(run, costs);
   const peak = peakActivations(inferTypes(model), kernels, plan);
   return {
@@ -148,7 +153,7 @@ function integerForm(
 ): Form & { form: IntegerPrediction } {
   const kernels = kernelsOf(model, plan, pricing.target);
   const changes = layoutChanges(inferTypes(model), kernels, pricing.target);
-  const { form, unpriced } = formOf(model, plan, pricing, changes);
+  const { form, unpriced } = formOf(model, plan, pricing);
   const products = kernels.reduce((sum, k) => sum + k.macs, 0);
   const inIntegers = kernels.reduce((sum, k) => sum + (k.numbers === "float32" ? 0 : k.macs), 0);
   const count = (op: string): number => kernels.filter((k) => k.op === op && isBorder(k)).length;
