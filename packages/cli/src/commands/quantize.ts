@@ -6,7 +6,7 @@ import { planToJson } from "@tessera/core/quant/plan-json";
 import { targetById } from "@tessera/core/targets/table";
 import type { Target } from "@tessera/core/targets/target";
 import { pathsOf, readCaches, writeCache } from "../io/calibration-file.ts";
-import { findCard } from "../io/card-file.ts";
+import { cardOrNone, findCard } from "../io/card-file.ts";
 import { readText, sha256, writeFile } from "../io/files.ts";
 import { formatOfName, stemOf } from "../io/formats.ts";
 import { readModelFile } from "../io/model-file.ts";
@@ -27,6 +27,7 @@ import { computesIntegers, fusionOf } from "../work/fusion.ts";
 import { floatOf } from "../work/lifted.ts";
 import { type Quantized, type QuantizeRequest, quantizeModel, type Scheme } from "../work/quantize.ts";
 import { createRuntimes } from "../work/runtime.ts";
+import { SYNTHETIC_SAMPLES, syntheticInputs } from "../work/synthetic.ts";
 
 const SCHEMES = ["static", "int8", "int16x8", "dynamic", "weights", "fp16", "fp16-weights"] as const;
 
@@ -78,8 +79,16 @@ export const quantize = verb(
     target: { type: "string", description: "Target whose rules hold", default: "ort-x64" },
     ranges: { type: "string", description: `How ranges are chosen: ${METHODS.join(", ")}`, default: "mse" },
     percentile: { type: "string", description: "Share of values inside the range, in percent, for percentile" },
-    calib: { ...calib, description: "Folder with manifest.csv and face pictures (role calib, where there are roles)" },
-    inputs: { type: "string", description: "Folder with .npy or .f32 tensors to calibrate on, for any model" },
+    calib: {
+      ...calib,
+      description:
+        "Folder with manifest.csv and face pictures (role calib, where there are roles), or synthetic: made-up inputs, where there is no data",
+    },
+    inputs: {
+      type: "string",
+      description:
+        "Folder with .npy or .f32 tensors to calibrate on, for any model; beside --calib synthetic, to measure its cost on",
+    },
     "calibration-cache": {
       type: "string",
       description:
@@ -137,6 +146,9 @@ export const quantize = verb(
       throw fail("IO", `Cannot read ${args["equalize-by"]}: there is no such file`);
     if (cache !== undefined && equalizeBy !== undefined)
       throw fail("USAGE", "Cannot use --equalize-by with a calibration cache that is there already: its channels are equalized");
+    const isSynthetic = args.calib === "synthetic";
+    if (isSynthetic && cachePaths.length > 0)
+      throw fail("USAGE", "Cannot use --calibration-cache with --calib synthetic: made-up inputs can be made anywhere");
     const runtimes = createRuntimes();
     const host = await runtimes.get(target.format === "onnx" ? target.runtime : "ort-node");
     const calibration = await samplesOf();
@@ -148,7 +160,7 @@ export const quantize = verb(
       runtime: await runtimes.get(target.runtime),
       simplify: args.simplify,
       ...(calibration === undefined ? {} : { calibration }),
-      comparison: calibration ?? ((session) => inputsFor(session, { folder: undefined, trials: 4, seed })),
+      comparison: comparison(),
       method,
       border,
       ...(percentile === undefined ? {} : { percentile }),
@@ -203,9 +215,23 @@ export const quantize = verb(
     else printLines(...quantizeLines(report));
     return 0;
 
+    /** Real inputs where there are any: what made-up ones cost shows on those alone. */
+    function comparison(): QuantizeRequest["comparison"] {
+      const folder = isSynthetic ? args.inputs : undefined;
+      if (folder !== undefined) return (session) => inputsFor(session, { folder, trials: 0, seed });
+      return calibration ?? ((session) => inputsFor(session, { folder: undefined, trials: 4, seed }));
+    }
+
     async function samplesOf(): Promise<QuantizeRequest["calibration"]> {
-      if (args.calib !== undefined && args.inputs !== undefined) throw fail("USAGE", "Cannot use --calib and --inputs together");
+      if (args.calib !== undefined && args.inputs !== undefined && !isSynthetic)
+        throw fail("USAGE", "Cannot use --calib and --inputs together");
       const folder = args.inputs;
+      if (isSynthetic) {
+        const open = (bytes: Uint8Array) => host.load(bytes, { threads: 1 });
+        const card = cardOrNone(args.model, args);
+        const made = await syntheticInputs({ model, card, open, count: SYNTHETIC_SAMPLES, seed, signal: tools.signal });
+        return async () => made;
+      }
       if (folder !== undefined) {
         return async (session) => {
           const samples = openSamples(folder, session.inputs);
@@ -266,6 +292,7 @@ function quantizeLines(report: QuantizeReport): readonly (string | undefined)[] 
   ];
 }
 
-function evidenceLine({ samples, digest, method }: CalibrationEvidence): string {
+function evidenceLine({ samples, digest, method, synthetic }: CalibrationEvidence): string {
+  if (synthetic !== undefined) return `calibrated on ${samples} synthetic inputs (${method} ranges), no data: ${synthetic}`;
   return `calibrated on ${samples} samples (${method} ranges), sha-256 of the data ${digest.slice(0, 16)}...`;
 }

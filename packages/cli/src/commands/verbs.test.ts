@@ -260,6 +260,22 @@ describe("a calibration cache", () => {
   });
 });
 
+test("without data quantize calibrates on made-up inputs, says so in plan and report, and measures the cost on real ones", async () => {
+  const out = join(folder, "made-up.onnx");
+  const made = await json(quantize, model, "-o", out, "--calib", "synthetic", "--inputs", join(folder, "samples"));
+  expect(made.notes[0]).toContain("synthetic inputs");
+  expect(made.compared).toContain("12 samples");
+  expect(planFromJson(readFileSync(made.plan, "utf8")).calibration).toMatchObject({
+    samples: 128,
+    synthetic: expect.stringContaining("noise"),
+  });
+  expect(made.outputs[0].cosine).toBeGreaterThan(0.9);
+  const again = await json(quantize, model, "-o", join(folder, "again.onnx"), "--calib", "synthetic");
+  expect(again.output.sha256).toBe(made.output.sha256);
+  const cached = ["--calib", "synthetic", "--calibration-cache", join(folder, "made-up.json")];
+  await expect(run(quantize, model, "-o", out, ...cached)).rejects.toThrow(coded("USAGE"));
+});
+
 test("fp16 computes in halves, looks at samples where there are some, and keeps inputs and outputs in float32", async () => {
   const out = join(folder, "fp16.onnx");
   const report = await json(quantize, model, "-o", out, "--scheme", "fp16", "--inputs", join(folder, "samples"));

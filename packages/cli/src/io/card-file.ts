@@ -27,3 +27,12 @@ export function findCard(
   }
   return parseCard(readBytes(found));
 }
+
+/** The card of a model where there is one; a card that is named must be there. @throws CARD_INVALID */
+export function cardOrNone(modelPath: string, options: Parameters<typeof findCard>[1]): ModelCard | undefined {
+  const name = `${basename(modelPath, extname(modelPath))}.card.json`;
+  const isThere = [dirname(modelPath), ...(options.cards === undefined ? [] : [options.cards])].some((folder) =>
+    existsSync(join(folder, name)),
+  );
+  return options.card === undefined && !isThere ? undefined : findCard(modelPath, options);
+}

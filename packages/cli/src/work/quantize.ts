@@ -32,6 +32,9 @@ export type Scheme = "static" | "int16x8" | "dynamic" | "weights" | "fp16" | "fp
 /** Schemes that need to see the network's values: their integer rules. */
 const STATIC: Readonly<Partial<Record<Scheme, SchemeName>>> = { static: "int8", int16x8: "int16x8" };
 
+/** Inputs to calibrate on, with a digest of what they are; `synthetic` says how they were made up, where they were. */
+export type CalibrationInputs = Inputs & { readonly digest: string; readonly synthetic?: string };
+
 /** What {@link quantizeModel} needs. */
 export interface QuantizeRequest {
   readonly model: Model;
@@ -44,7 +47,7 @@ export interface QuantizeRequest {
   /** Simplify first, with proof. */
   readonly simplify: boolean;
   /** Calibration inputs, given a session on the float model; needed for static without a plan. */
-  readonly calibration?: (session: Session) => Promise<Inputs & { readonly digest: string }>;
+  readonly calibration?: (session: Session) => Promise<CalibrationInputs>;
   /** What was seen elsewhere, used instead of calibration inputs. */
   readonly cache?: CalibrationCache;
   /** Equalize channels as this cache of the same network did. */
@@ -210,7 +213,7 @@ async function computed16(model: Model, { host, calibration, progress, signal }:
 async function calibratedVariant(model: Model, request: QuantizeRequest): Promise<Built> {
   const { method, percentile, border } = request;
   const target = schemeTarget(request);
-  const { calibrated, digest, cache } = await seenBy(model, target, request);
+  const { calibrated, digest, synthetic, cache } = await seenBy(model, target, request);
   const { samples } = calibrated.observations;
   const reducedRange = usesReducedRange(target, (await readHardware()).hasVnni);
   const variant = staticVariant(calibrated, target, {
@@ -219,19 +222,28 @@ async function calibratedVariant(model: Model, request: QuantizeRequest): Promis
     reducedRange,
     writer: variantWriter(target.format),
     border,
-    evidence: { samples, digest },
+    evidence: { samples, digest, ...(synthetic === undefined ? {} : { synthetic }) },
   });
-  const warning = sampleWarning(samples);
+  const warning = synthetic === undefined ? sampleWarning(samples) : SYNTHETIC_WARNING;
   const said = warning === undefined ? variant : { ...variant, notes: [warning, ...variant.notes] };
   return { variant: said, ...(cache === undefined ? {} : { cache }) };
 }
+
+/** Said of every file whose ranges come from made-up inputs. */
+const SYNTHETIC_WARNING =
+  "warning: calibrated on synthetic inputs; what that costs shows on real ones only: give some with --inputs, or calibrate on at least 100";
 
 /** What calibration saw: from the cache, or by running the samples, which makes one. */
 async function seenBy(
   model: Model,
   target: Target,
   request: QuantizeRequest,
-): Promise<{ readonly calibrated: Calibrated; readonly digest: string; readonly cache?: CalibrationCache }> {
+): Promise<{
+  readonly calibrated: Calibrated;
+  readonly digest: string;
+  readonly synthetic?: string;
+  readonly cache?: CalibrationCache;
+}> {
   const { host, cache, equalizeBy, fewSamples, progress, signal } = request;
   const open = (bytes: Uint8Array): Promise<Session> => host.load(bytes, { threads: 1 });
   if (cache !== undefined) {
@@ -256,7 +268,8 @@ async function seenBy(
     onSample: (done) => progress.at(done),
     signal,
   });
-  const { digest } = samples;
+  const { digest, synthetic } = samples;
+  if (synthetic !== undefined) return { calibrated, digest, synthetic };
   const seen = cacheOf([calibrated], { tool: `tessera ${TESSERA_VERSION}`, target: target.id, model, digest });
   return { calibrated, digest, cache: seen };
 }

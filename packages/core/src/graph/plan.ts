@@ -35,6 +35,8 @@ export interface CalibrationEvidence {
   /** sha-256 (hex) over the fed tensors in order. */
   readonly digest: string;
   readonly method: string;
+  /** How the inputs were made, where they were not real ones. */
+  readonly synthetic?: string;
 }
 
 /**

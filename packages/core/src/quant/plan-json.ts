@@ -1,5 +1,5 @@
 import { fail } from "../base/error.ts";
-import type { Encoding, NodeChoice, QuantDType, QuantPlan } from "../graph/plan.ts";
+import type { CalibrationEvidence, Encoding, NodeChoice, QuantDType, QuantPlan } from "../graph/plan.ts";
 import { LEVELS } from "../graph/quantize.ts";
 import { constantFromJson, constantToJson } from "./plan-constants.ts";
 
@@ -135,9 +135,9 @@ function readFactors(name: string, value: unknown): readonly number[] {
   return factors;
 }
 
-function readEvidence(json: Json): { samples: number; digest: string; method: string } {
-  const { samples, digest, method } = json as { samples?: unknown; digest?: unknown; method?: unknown };
+function readEvidence(json: Json): CalibrationEvidence {
+  const { samples, digest, method, synthetic } = json as Readonly<Record<keyof CalibrationEvidence, unknown>>;
   if (typeof samples !== "number" || typeof digest !== "string" || typeof method !== "string")
     throw bad("calibration needs samples, digest and method");
-  return { samples, digest, method };
+  return { samples, digest, method, ...(typeof synthetic === "string" ? { synthetic } : {}) };
 }
