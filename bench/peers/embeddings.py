@@ -15,11 +15,16 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def key_of(file: Path, crops: Crops, folder: Path) -> str:
+    """The list of crops says who is on them; the first crop says how they were normalised."""
+    first = hashlib.sha256(crops.batch(0).tobytes()).hexdigest()
+    return hashlib.sha256(f"{digest(file)} {digest(folder / 'index.json')} {first}".encode()).hexdigest()[:16]
+
+
 def kept_embeddings(name: str, file: Path, given: tuple[Crops, Path], cache: Path) -> np.ndarray:
     """f32[crops, D] on onnxruntime or LiteRT; from the cache when this very file was judged on these crops before."""
     crops, folder = given
-    key = hashlib.sha256(f"{digest(file)} {digest(folder / 'index.json')}".encode()).hexdigest()[:16]
-    kept = cache / f"{name}-{key}.npy"
+    kept = cache / f"{name}-{key_of(file, crops, folder)}.npy"
     if kept.exists():
         return np.load(kept)
     if file.suffix == ".onnx":

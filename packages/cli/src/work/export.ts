@@ -11,6 +11,7 @@ import { modelToOnnx } from "@tessera/core/convert/onnx/bytes";
 import type { Model } from "@tessera/core/graph/model";
 import type { QuantPlan } from "@tessera/core/graph/plan";
 import { plannedModel } from "@tessera/core/graph/planned";
+import { planToJson } from "@tessera/core/quant/plan-json";
 import { targetById } from "@tessera/core/targets/table";
 import type { Target } from "@tessera/core/targets/target";
 import { sha256, writeFile } from "../io/files.ts";
@@ -148,13 +149,19 @@ export function writeExport(
 ): Exported {
   const row = ROWS[kind];
   const { files, notes } = row.make(model, plan);
-  const report = supportReport(plannedModel(model, plan), plan, { sdk: row.sdk, target: exportTarget(kind) });
+  const target = exportTarget(kind);
+  const report = supportReport(plannedModel(model, plan), plan, { sdk: row.sdk, target });
   const all: readonly ExportFile[] = [
     ...files,
+    {
+      ending: "plan.json",
+      content: planToJson(plan),
+      says: `the plan: --target ${target.id} --plan FILE makes these files again`,
+    },
     { ending: "support.json", content: `${JSON.stringify(report, null, 1)}\n`, says: "what the tool supports, node by node" },
     { ending: "support.txt", content: supportLines(report), says: "the same, for reading" },
   ];
-  const { sdk, target, counts, borders } = report;
+  const { sdk, counts, borders } = report;
   return {
     kind,
     files: all.map(({ ending, content, says }) => {
@@ -163,7 +170,7 @@ export function writeExport(
       writeFile(file, bytes);
       return { file, sha256: sha256(bytes), sizeBytes: bytes.length, says };
     }),
-    support: { sdk, target, counts, borders },
+    support: { sdk, target: target.id, counts, borders },
     notes,
   };
 }

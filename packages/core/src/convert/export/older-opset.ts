@@ -1,6 +1,8 @@
 import { writeOnnx } from "../../formats/onnx/write.ts";
-import type { Model, Node } from "../../graph/model.ts";
-import { eachGraph } from "../../graph/walk.ts";
+import { withGraph } from "../../graph/edit.ts";
+import type { Graph, Model, Node } from "../../graph/model.ts";
+import { attrInt, attrInts } from "../../graph/node.ts";
+import { toInts } from "../../graph/tensor.ts";
 import { lowerOnnx } from "../onnx/lower.ts";
 
 /** The opset that device tools of the last years all read, and the IR version that came with it. */
@@ -13,7 +15,7 @@ const OLDER_IR = 7;
 interface Same {
   /** Inputs of opset 13; later ones were added afterwards. */
   readonly inputs: number;
-  /** Attributes that were added afterwards. */
+  /** Attributes that were added afterwards; those that change nothing where they stand are left out. */
   readonly without?: readonly string[];
 }
 
@@ -70,21 +72,35 @@ const SAME: Readonly<Record<string, Same>> = {
 /** Element types that these operators take in opset 13. */
 const TYPES: ReadonlySet<string> = new Set(["float32", "int8", "uint8", "int32", "int64", "bool"]);
 
-function isSame(node: Node): boolean {
+/** The node as opset 13 says it; `undefined` where it cannot. */
+function olderNode(node: Node, graph: Graph): Node | undefined {
   const same = node.domain === "" && Object.hasOwn(SAME, node.op) ? SAME[node.op] : undefined;
-  if (same === undefined) return false;
-  const given = node.inputs.findLastIndex((name) => name !== "") + 1;
-  return given <= same.inputs && !(same.without ?? []).some((name) => node.attributes.has(name));
+  if (same === undefined || node.inputs.findLastIndex((name) => name !== "") >= same.inputs) return undefined;
+  const later = (same.without ?? []).filter((name) => node.attributes.has(name));
+  if (!later.every((name) => changesNothing(node, name, graph))) return undefined;
+  if (later.length === 0) return node;
+  return { ...node, attributes: new Map([...node.attributes].filter(([name]) => !later.includes(name))) };
 }
 
-/** Whether a model can be written in opset {@link OLDER_OPSET} as it stands; else the first operator in the way. */
-export function fitsOlderOpset(model: Model): { readonly fits: boolean; readonly because?: string } {
-  let because: string | undefined;
-  eachGraph(model.graph, (graph) => {
-    because ??= graph.nodes.find((node) => !isSame(node))?.op;
-    for (const { dtype } of graph.constants.values()) if (!TYPES.has(dtype)) because ??= dtype;
-  });
-  return because === undefined ? { fits: true } : { fits: false, because };
+/** Whether an attribute that came later has no effect: it says what was the rule before, or what it is about does not occur. */
+function changesNothing(node: Node, name: string, graph: Graph): boolean {
+  if (node.op === "AveragePool") return (attrInts(node, name) ?? []).every((d) => d === 1);
+  if (node.op !== "Reshape") return false;
+  const shape = graph.constants.get(node.inputs[1] ?? "");
+  return attrInt(node, name) === 0 || (shape !== undefined && toInts(shape).every((size) => size !== 0));
+}
+
+/** The model as opset 13 says it; else the first operator or type in the way. */
+export function inOlderOpset(model: Model): { readonly model: Model } | { readonly because: string } {
+  const { graph } = model;
+  const nodes: Node[] = [];
+  for (const node of graph.nodes) {
+    const older = olderNode(node, graph);
+    if (older === undefined) return { because: node.op };
+    nodes.push(older);
+  }
+  for (const { dtype } of graph.constants.values()) if (!TYPES.has(dtype)) return { because: dtype };
+  return { model: withGraph(model, { ...graph, nodes }) };
 }
 
 /**
@@ -96,14 +112,14 @@ export function modelToOlderOnnx(model: Model): {
   readonly opset: number;
   readonly note?: string;
 } {
-  const record = lowerOnnx(model);
-  const { fits, because } = fitsOlderOpset(model);
+  const older = inOlderOpset(model);
+  const record = lowerOnnx("model" in older ? older.model : model);
   const opset = record.opsetImport?.[0]?.version as number;
-  if (!fits)
+  if ("because" in older)
     return {
       bytes: writeOnnx(record),
       opset,
-      note: `written in opset ${opset}, because of ${because}: tools that read older opsets alone will refuse it`,
+      note: `written in opset ${opset}, because of ${older.because}: tools that read older opsets alone will refuse it`,
     };
   return {
     bytes: writeOnnx({ ...record, irVersion: OLDER_IR, opsetImport: [{ domain: "", version: OLDER_OPSET }] }),
