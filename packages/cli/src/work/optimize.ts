@@ -28,7 +28,7 @@ import { prepareJob } from "./prepare.ts";
 import { checkPreprocessing } from "./preprocessing.ts";
 import type { OptimizeJob, OptimizeRequest } from "./request.ts";
 import { searchVariants } from "./search.ts";
-import { chooseSearch } from "./search-choice.ts";
+import { chooseSearch, expectedSlower } from "./search-choice.ts";
 import { summarize } from "./summary.ts";
 import { timeVariants } from "./time.ts";
 import type { Variant } from "./variants.ts";
@@ -40,16 +40,17 @@ import { writeArtefacts } from "./write.ts";
 export async function optimizeFaceModel(request: OptimizeRequest): Promise<OptimizeReport> {
   const { file, card, target, runtimes, progress, signal, outDir } = request;
   const whole = evaluationSet(request.evaluation, { protocol: request.protocol });
-  const { search, note } = chooseSearch(request, whole);
-  // Whoever helped to choose a plan does not say how good it is.
-  const set =
-    search === undefined ? whole : evaluationSet(request.evaluation, { protocol: request.protocol, people: search.split.report });
   const calibrationRows = rowsOfRole(request.calibration, "calib");
   const overlap = checkData(request, calibrationRows);
   const hardware = await readHardware();
   const job = await prepareJob(request);
-  for (const line of [...job.notes, ...(note === undefined ? [] : [note])]) progress.note(line);
+  for (const line of job.notes) progress.note(line);
 
+  const { search, note } = chooseSearch(request, whole, await expectedSlower(job));
+  // Whoever helped to choose a plan does not say how good it is.
+  const set =
+    search === undefined ? whole : evaluationSet(request.evaluation, { protocol: request.protocol, people: search.split.report });
+  if (note !== undefined) progress.note(note);
   const { float, plain, pipeline } = await simplifyForTarget(job, calibrationRows);
   const { hasVnni } = hardware;
   const built = await buildVariants({ float, plain }, job, calibrationRows, hasVnni);

@@ -82,7 +82,7 @@ export async function hostBench(inputs: SearchInputs): Promise<HostBench> {
   };
   const bench: SearchBench = {
     judge: async (point) => judgeAll(await embed(await bytesOf(point))),
-    sensitivity: async (point, onGroup) => {
+    sensitivity: async (point, reverts, onGroup) => {
       const { model, plan } = await buildPoint(point, material);
       const {
         float: _,
@@ -94,6 +94,7 @@ export async function hostBench(inputs: SearchInputs): Promise<HostBench> {
         apply: (m, p) => applyPlan(m, simulated(p, m, inputs)),
         samples: () => cropFeeds(card, job.evaluation.crops, fewRows, batchOf(plain, card)),
         count: few.length,
+        modes: reverts ? ["alone", "reverted"] : ["alone"],
         cacheBytes: SENSITIVITY_BYTES,
         output: card.output.tensor,
         judge: (rows) => {
@@ -104,14 +105,14 @@ export async function hostBench(inputs: SearchInputs): Promise<HostBench> {
       });
       const shares = timeShares(material.model, groups);
       return groups.map(
-        ({ name, op, nodes, tensors, alone = integer, reverted = integer }, i): GroupSensitivity => ({
+        ({ name, op, nodes, tensors, alone = integer, reverted }, i): GroupSensitivity => ({
           name,
           op,
           nodes,
           tensors,
           alone: figures(alone),
           whole: figures(integer),
-          without: figures(reverted),
+          ...(reverted === undefined ? {} : { without: figures(reverted) }),
           nearPairs: integer.nearPairs,
           timeShare: at(shares, i),
         }),
@@ -166,6 +167,7 @@ function pointMaterial(inputs: SearchInputs): PointMaterial {
     return known;
   };
   const look = async (): Promise<Seen> => {
+    job.progress.note("search: calibrating once more, channels as they came");
     const { activations } = placeIntegers(model, target);
     return {
       channelScales: new Map(),

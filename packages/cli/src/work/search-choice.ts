@@ -2,8 +2,9 @@ import { at } from "@tessera/core/base/assert";
 import { impostorsNeeded } from "@tessera/core/biometrics/rates";
 import { type EvaluationSet, evaluationSet } from "./accuracy.ts";
 import { fewFaces } from "./few-faces.ts";
+import { expectOnTarget } from "./inspect-prediction.ts";
 import { type PeopleSplit, SEARCH_SHARE, splitPeople } from "./people.ts";
-import type { OptimizeRequest, SearchDepthName } from "./request.ts";
+import type { OptimizeJob, OptimizeRequest, SearchDepthName } from "./request.ts";
 
 /** A search that will be made, and who is on which side of it. */
 export interface ChosenSearch {
@@ -31,11 +32,13 @@ function mostFaces(far: number): number {
 /**
  * Whether there is a search, how far it goes and on whom. Unasked, people are taken off the report only where enough are left on both sides.
  *
+ * @param slower - that integers are expected to be slower than float here, in words: then they are not what will be picked, unless it is for their size
  * @throws DATASET_INVALID for a split that leaves a side empty
  */
 export function chooseSearch(
   request: OptimizeRequest,
   whole: EvaluationSet,
+  slower?: string,
 ): { readonly search?: ChosenSearch; readonly note?: string } {
   const { search: asked, evaluation, protocol, seed, budgets, target } = request;
   if (asked === undefined || asked.depth === "off") return {};
@@ -43,6 +46,8 @@ export function chooseSearch(
   const isAsked = asked.depth !== "auto" || asked.on !== undefined;
   const rule = asked.on ?? ({ kind: "seeded", share: SEARCH_SHARE, seed } as const);
   if (!isAsked && whole.people.length < 3) return {};
+  if (!isAsked && slower !== undefined && budgets.maxSizeBytes === undefined)
+    return { note: `no search for better integers: ${slower}; --search quick or full searches all the same` };
   const split = splitPeople(evaluation, whole.people, rule);
   const set = evaluationSet(evaluation, { protocol, people: split.search });
   if (!isAsked) {
@@ -57,4 +62,13 @@ export function chooseSearch(
   const rows = new Set(few.map((i) => at(set.rows, i)));
   const judged = protocol === "pair-list" ? set : evaluationSet(evaluation, { protocol, people: split.search, rows });
   return { search: { depth: asked.depth === "quick" ? "quick" : "full", split, set: judged } };
+}
+
+/** That integers are expected to be slower than float on a target, in words; `undefined` when they are not, when nobody can tell, or when it does not matter. */
+export async function expectedSlower({ search, target, model }: OptimizeJob): Promise<string | undefined> {
+  if (search?.depth !== "auto" || search.on !== undefined) return undefined;
+  const expected = await expectOnTarget(model, target);
+  if (!("prediction" in expected)) return undefined;
+  const { speedup, verdict } = expected.prediction;
+  return speedup !== undefined && speedup.high < 1 ? verdict : undefined;
 }

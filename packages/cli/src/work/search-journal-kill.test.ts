@@ -21,7 +21,7 @@ const folder = process.env.FOLDER;
 const { bench, material } = await smallSearch();
 const journal = openJournal(folder + "/search.jsonl", { model: "small" });
 const without = { secondOrder: true, correctBias: true };
-const result = await searchPlan(bench, { depth: { tensors: 1, groups: 2, tries: 2 }, without, journal });
+const result = await searchPlan(bench, { depth: { tensors: 1, groups: 2, tries: 2, reverted: true }, without, journal });
 journal.close();
 const pick = result.chain.at(-1);
 const { model, plan } = await buildPoint(pick.point, material, nodeReasons(pick, result.sensitivity, "int8"));

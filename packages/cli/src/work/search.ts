@@ -5,7 +5,13 @@ import type { Model } from "@tessera/core/graph/model";
 import type { ChainReport, SearchFigures, SearchReport } from "@tessera/core/protocol/search-report";
 import { buildPoint } from "@tessera/core/quant/search/build-point";
 import { canonicalJson } from "@tessera/core/quant/search/canonical-json";
-import { type ChainPoint, SEARCH_DEPTHS, type SearchResult, searchPlan } from "@tessera/core/quant/search/engine";
+import {
+  type ChainPoint,
+  SEARCH_DEPTHS,
+  type SearchResult,
+  type SearchStep,
+  searchPlan,
+} from "@tessera/core/quant/search/engine";
 import { type Judgement, lossInterval } from "@tessera/core/quant/search/judgement";
 import { nodeReasons } from "@tessera/core/quant/search/reasons";
 import { schemeOf } from "@tessera/core/targets/scheme";
@@ -62,16 +68,13 @@ export async function searchVariants(request: SearchRequest, job: OptimizeJob): 
     if (journal.resumed) progress.note(`search: ${journal.known.size} answers of an interrupted run are taken up`);
     progress.stage(`searching on ${set.people.length} people: looking at the float network`);
     const host = await hostBench({ job, ...request });
-    const result = await searchPlan(told(host, job), {
+    const steps = stepTeller(set.people.length, job);
+    const result = await searchPlan(told(host, job, steps.pause), {
       depth: SEARCH_DEPTHS[depth],
       ...(job.budgets.maxDrop === undefined ? {} : { maxLoss: job.budgets.maxDrop }),
       journal,
       signal,
-      onStep: (step, { done, expected }) => {
-        if (done === 1) progress.stage(`searching on ${set.people.length} people`, expected);
-        progress.at(Math.min(done, expected));
-        if (step.accepted && done > 1) progress.note(`search: ${step.says}: ${step.why}`);
-      },
+      onStep: steps.tell,
     });
     const { variants, skipped, built } = await buildChain(result, host, job);
     return { variants, skipped, report: reportOf(result, { request, job, built, started, resumed: journal.resumed }) };
@@ -80,14 +83,33 @@ export async function searchVariants(request: SearchRequest, job: OptimizeJob): 
   }
 }
 
+/** Tells the steps of a search; after a pause for another stage it counts from there, so that the time left is that of steps. */
+function stepTeller(people: number, { progress }: OptimizeJob) {
+  let from: number | undefined;
+  return {
+    pause: () => {
+      from = undefined;
+    },
+    tell: (step: SearchStep, { done, expected }: { readonly done: number; readonly expected: number }) => {
+      if (from === undefined) {
+        from = done;
+        progress.stage(`searching on ${people} people`, Math.max(1, expected - done));
+      }
+      progress.at(done - from);
+      if (step.accepted && done > 1) progress.note(`search: ${step.says}: ${step.why}`);
+    },
+  };
+}
+
 /** The bench, with the stages that take long without a step told. */
-function told({ bench }: HostBench, { progress }: OptimizeJob): HostBench["bench"] {
+function told({ bench }: HostBench, { progress }: OptimizeJob, pause: () => void): HostBench["bench"] {
   return {
     ...bench,
-    sensitivity: (point, onGroup) => {
+    sensitivity: (point, reverted, onGroup) => {
+      pause();
       let begun = false;
-      return bench.sensitivity(point, (done, total) => {
-        if (!begun) progress.stage("searching: what each group of nodes costs and would gain", total);
+      return bench.sensitivity(point, reverted, (done, total) => {
+        if (!begun) progress.stage("searching: what each group of nodes costs", total);
         begun = true;
         progress.at(done);
         onGroup?.(done, total);

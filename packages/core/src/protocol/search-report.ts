@@ -42,8 +42,8 @@ export interface GroupSensitivityReport {
   readonly alone: { readonly spread: number; readonly flips: number };
   /** Everything in integers. */
   readonly whole: { readonly spread: number; readonly flips: number };
-  /** Everything but this group in integers. */
-  readonly without: { readonly spread: number; readonly flips: number };
+  /** Everything but this group in integers; absent where it was not measured. */
+  readonly without?: { readonly spread: number; readonly flips: number };
   readonly nearPairs: number;
   /** Predicted time that float adds, as a share of a run in integers. */
   readonly timeShare: number;

@@ -68,7 +68,7 @@ function benchOf(world: World): SearchBench & { readonly asked: string[] } {
       asked.push(pointKey(point));
       return judgementOf(world, point);
     },
-    sensitivity: async (point) =>
+    sensitivity: async (point, reverted) =>
       groups.map((name, i): GroupSensitivity => {
         const own = alone(
           point,
@@ -82,7 +82,7 @@ function benchOf(world: World): SearchBench & { readonly asked: string[] } {
           tensors: [`t${i}`],
           alone: { spread: own, flips: Math.round(own * 1000) },
           whole: { spread: alone(point, []), flips: 0 },
-          without: { spread: rest, flips: Math.round(rest * 1000) },
+          ...(reverted ? { without: { spread: rest, flips: Math.round(rest * 1000) } } : {}),
           nearPairs: 3000,
           timeShare: 0.1,
         };

@@ -15,8 +15,8 @@ export interface GroupSensitivity {
   readonly alone: { readonly spread: number; readonly flips: number };
   /** The same when everything is in integers. */
   readonly whole: { readonly spread: number; readonly flips: number };
-  /** And when everything but this group is. */
-  readonly without: { readonly spread: number; readonly flips: number };
+  /** And when everything but this group is; absent where it was not measured. */
+  readonly without?: { readonly spread: number; readonly flips: number };
   readonly nearPairs: number;
   /** What computing it in float adds to a run, as a share of the whole run in integers; may be below zero. */
   readonly timeShare: number;
@@ -27,6 +27,7 @@ export interface SearchBench {
   readonly judge: (point: SearchPoint) => Promise<Judgement>;
   readonly sensitivity: (
     point: SearchPoint,
+    reverted: boolean,
     onGroup?: (done: number, total: number) => void,
   ) => Promise<readonly GroupSensitivity[]>;
   /** The ranges that a point gives to activations, by name. */
@@ -45,12 +46,14 @@ export interface SearchDepth {
   readonly groups: number;
   /** Single groups tried in float before the chain is laid. */
   readonly tries: number;
+  /** Measure also what each group gains in float, beside what it costs alone in integers. */
+  readonly reverted: boolean;
 }
 
 /** Depths by name. */
 export const SEARCH_DEPTHS = {
-  quick: { tensors: 4, groups: 2, tries: 3 },
-  full: { tensors: 10, groups: 8, tries: 6 },
+  quick: { tensors: 4, groups: 2, tries: 3, reverted: false },
+  full: { tensors: 10, groups: 8, tries: 6, reverted: true },
 } as const satisfies Readonly<Record<string, SearchDepth>>;
 
 /** Options of {@link searchPlan}. */
@@ -170,7 +173,8 @@ async function judge(walk: Walk, point: SearchPoint): Promise<Judgement> {
 
 async function sensitivityOf(walk: Walk, point: SearchPoint): Promise<readonly GroupSensitivity[]> {
   walk.options.signal?.throwIfAborted();
-  return walk.recall(`sensitivity ${pointKey(point)}`, () => walk.bench.sensitivity(point));
+  const { reverted } = walk.options.depth;
+  return walk.recall(`sensitivity ${pointKey(point)}`, () => walk.bench.sensitivity(point, reverted));
 }
 
 function note(
@@ -259,9 +263,13 @@ function chainPoint(place: Place, about: Pick<ChainPoint, "says" | "groups" | "t
   return { key: pointKey(place.point), ...place, ...about };
 }
 
-/** What a group in float gains for the time it costs: how much the square of the spread falls, over its time share. */
-function worthOf({ whole, without, timeShare }: GroupSensitivity): number {
-  return (whole.spread ** 2 - without.spread ** 2) / Math.max(LEAST_SHARE, timeShare);
+/**
+ * What a group in float gains for the time it costs: how much the square of the spread falls, over its time share. Where that was not measured, the
+ * square of what it scatters alone stands for it: noise of different layers adds up in squares.
+ */
+function worthOf({ alone, whole, without, timeShare }: GroupSensitivity): number {
+  const gain = without === undefined ? alone.spread ** 2 : whole.spread ** 2 - without.spread ** 2;
+  return gain / Math.max(LEAST_SHARE, timeShare);
 }
 
 /** Groups that cost next to nothing count as if they cost this share of a run: no prediction is that exact. */
