@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readFileSync, readSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fail } from "@tessera/core/base/error";
 
@@ -15,11 +15,62 @@ export function readBytes(path: string): Uint8Array {
     const { buffer, byteOffset, length } = readFileSync(path);
     return new Uint8Array(buffer, byteOffset, length);
   } catch (error) {
-    if (error instanceof Error && "code" in error && typeof error.code === "string" && error.code.startsWith("E")) {
-      throw fail("IO", `Cannot read ${path}: ${error.message}`, { at: { file: path }, cause: error });
-    }
-    throw error;
+    throw ioError(path, error);
   }
+}
+
+/** Largest part of a file read at a time by {@link fileParts}, bytes. */
+const PART_BYTES = 2 ** 20;
+
+/**
+ * A file in parts of a size (the last one may be shorter), from an offset on, each in memory of its own. Parts smaller than a mebibyte are read
+ * several at a time. @throws IO
+ */
+export function* fileParts(
+  path: string,
+  options: { readonly offset?: number; readonly size?: number } = {},
+): Generator<Uint8Array> {
+  const { offset = 0, size = PART_BYTES } = options;
+  const block = size * Math.max(1, Math.floor(PART_BYTES / size));
+  let file: number | undefined;
+  try {
+    file = openSync(path, "r");
+    for (let at = offset; ; ) {
+      const buffer = new Uint8Array(block);
+      let filled = 0;
+      for (let got = 1; got > 0 && filled < block; filled += got)
+        got = readSync(file, buffer, filled, block - filled, at + filled);
+      for (let start = 0; start < filled; start += size) yield buffer.subarray(start, Math.min(filled, start + size));
+      if (filled < block) return;
+      at += filled;
+    }
+  } catch (error) {
+    throw ioError(path, error);
+  } finally {
+    if (file !== undefined) closeSync(file);
+  }
+}
+
+/** Bytes of a file. @throws IO */
+export function fileSize(path: string): number {
+  try {
+    return statSync(path).size;
+  } catch (error) {
+    throw ioError(path, error);
+  }
+}
+
+/** sha-256 of a file, hexadecimal, without having all of it in memory. @throws IO */
+export function sha256OfFile(path: string): string {
+  const hash = createHash("sha256");
+  for (const part of fileParts(path)) hash.update(part);
+  return hash.digest("hex");
+}
+
+/** What went wrong with a file as one of our errors; others as they are. */
+function ioError(path: string, error: unknown): unknown {
+  const isSystem = error instanceof Error && "code" in error && typeof error.code === "string" && error.code.startsWith("E");
+  return isSystem ? fail("IO", `Cannot read ${path}: ${error.message}`, { at: { file: path }, cause: error }) : error;
 }
 
 /** Reads a text file (UTF-8). @throws IO */

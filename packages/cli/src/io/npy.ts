@@ -38,24 +38,37 @@ function entryOf(header: string, key: string, pattern: string): string {
   return match[1];
 }
 
+/** What the header of a file of numpy says. */
+export interface NpyHeader {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  /** Where the numbers begin, bytes from the start of the file. */
+  readonly offset: number;
+}
+
+/** Bytes from the start of a file in which its header ends, whatever is in it. */
+export const NPY_HEAD_BYTES = 12 + NPY_MAX_HEADER_BYTES;
+
 /**
- * Reads an array that numpy saved (format versions 1 to 3): little-endian numbers in C order. The tensor shares memory with `bytes`.
+ * Reads the header of an array that numpy saved (format versions 1 to 3): little-endian numbers in C order.
  *
+ * @param head the first {@link NPY_HEAD_BYTES} of the file, or all of it
+ * @param size bytes of the whole file
  * @throws MALFORMED when the bytes are no such file, LIMIT_EXCEEDED for a header or rank beyond the limits, DTYPE_MISMATCH for element types
  *   and orders that are not taken
  */
-export function parseNpy(bytes: Uint8Array): Tensor {
-  if (bytes.length < 10 || String.fromCharCode(...bytes.subarray(0, 6)) !== MAGIC) throw bad("it does not begin as one");
-  const major = bytes[6] as number;
+export function parseNpyHeader(head: Uint8Array, size: number): NpyHeader {
+  if (head.length < 10 || String.fromCharCode(...head.subarray(0, 6)) !== MAGIC) throw bad("it does not begin as one");
+  const major = head[6] as number;
   if (major < 1 || major > 3) throw bad(`its version is ${major}`);
   const start = major === 1 ? 10 : 12;
-  if (bytes.length < start) throw bad("it ends before its header");
-  const read = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (head.length < start) throw bad("it ends before its header");
+  const read = new DataView(head.buffer, head.byteOffset, head.byteLength);
   const length = major === 1 ? read.getUint16(8, true) : read.getUint32(8, true);
   if (length > NPY_MAX_HEADER_BYTES)
     throw fail("LIMIT_EXCEEDED", `Cannot read the .npy file: its header has ${length} bytes, more than ${NPY_MAX_HEADER_BYTES}`);
-  if (start + length > bytes.length) throw bad("it ends before its header does");
-  const header = new TextDecoder("latin1").decode(bytes.subarray(start, start + length));
+  if (start + length > head.length) throw bad("it ends before its header does");
+  const header = new TextDecoder("latin1").decode(head.subarray(start, start + length));
   const type = entryOf(header, "descr", `['"]([^'"]+)['"]`);
   const dtype = Object.hasOwn(TYPES, type) ? TYPES[type] : undefined;
   if (dtype === undefined)
@@ -76,8 +89,14 @@ export function parseNpy(bytes: Uint8Array): Tensor {
     throw fail("LIMIT_EXCEEDED", `Cannot read the .npy file: it has ${shape.length} axes, more than ${NPY_MAX_RANK}`);
   const count = countOf(shape);
   if (!Number.isSafeInteger(count)) throw bad(`its shape is [${shape}]`);
-  const data = bytes.subarray(start + length);
-  if (data.length !== byteLength(dtype, count))
-    throw bad(`it holds ${data.length} bytes of numbers, and ${type} of shape [${shape}] takes ${byteLength(dtype, count)}`);
-  return { dtype, shape, bytes: data };
+  const offset = start + length;
+  if (size - offset !== byteLength(dtype, count))
+    throw bad(`it holds ${size - offset} bytes of numbers, and ${type} of shape [${shape}] takes ${byteLength(dtype, count)}`);
+  return { dtype, shape, offset };
+}
+
+/** Reads an array that numpy saved: see {@link parseNpyHeader}. The tensor shares memory with `bytes`. */
+export function parseNpy(bytes: Uint8Array): Tensor {
+  const { dtype, shape, offset } = parseNpyHeader(bytes, bytes.length);
+  return { dtype, shape, bytes: bytes.subarray(offset) };
 }

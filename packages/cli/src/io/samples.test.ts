@@ -100,4 +100,34 @@ describe("samples in a folder", () => {
     expect(() => openSamples(folder, [input("x", [1, 3])])).toThrow(coded("SHAPE_MISMATCH"));
     expect(() => openSamples(join(folder, "none"), [input("x", [1, 3])])).toThrow(coded("IO"));
   });
+
+  test("a large array is read sample by sample, and small samples many at a time", () => {
+    const wide = 300_000;
+    writeFile(
+      join(folder, "a.npy"),
+      npy(
+        [5, wide],
+        Array.from({ length: 5 * wide }, (_, i) => i),
+      ),
+    );
+    const firsts = [...openSamples(folder, [input("x", ["N", wide])]).feeds()].map((feeds) => {
+      const tensor = feeds.get("x") ?? expect.fail("x");
+      expect(tensor.bytes.buffer.byteLength).toBe(4 * wide);
+      return toNumbers(tensor)[0];
+    });
+    expect(firsts).toEqual([0, 1, 2, 3, 4].map((i) => i * wide));
+    writeFile(
+      join(folder, "a.npy"),
+      npy(
+        [90_001, 3],
+        Array.from({ length: 270_003 }, (_, i) => i),
+      ),
+    );
+    let at = 0;
+    for (const feeds of openSamples(folder, [input("x", ["N", 3])]).feeds()) {
+      const value = toNumbers(feeds.get("x") ?? expect.fail("x"))[0];
+      if (value !== 3 * at++) expect.fail(`sample ${at - 1} begins with ${value}`);
+    }
+    expect(at).toBe(90_001);
+  });
 });

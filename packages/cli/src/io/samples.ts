@@ -7,8 +7,8 @@ import { byteLength } from "@tessera/core/graph/dtype";
 import type { TensorType, ValueInfo } from "@tessera/core/graph/model";
 import type { Feeds } from "@tessera/core/graph/runtime";
 import { countOf, type Tensor } from "@tessera/core/graph/tensor";
-import { readBytes, sha256 } from "./files.ts";
-import { parseNpy } from "./npy.ts";
+import { fileParts, fileSize, sha256, sha256OfFile } from "./files.ts";
+import { NPY_HEAD_BYTES, type NpyHeader, parseNpyHeader } from "./npy.ts";
 import { IMAGE_ORDERS, permuted, transposed } from "./present.ts";
 
 /** Samples in a folder: how many, and the way to them one at a time. */
@@ -78,43 +78,69 @@ function filesIn(folder: string): readonly string[] {
     .map((name) => join(folder, name));
 }
 
-/** The samples of one file. A raw file says nothing about its shape: symbolic sizes are 1 there. */
-function samplesOf(path: string, input: ValueInfo): readonly Tensor[] {
+/** How samples lie in a file. */
+interface SampleFile {
+  readonly path: string;
+  readonly count: number;
+  readonly found: Found;
+  /** Of a sample. */
+  readonly bytes: number;
+  /** Where the first one begins. */
+  readonly offset: number;
+}
+
+/** Looks at the head of a file. A raw file says nothing about its shape: symbolic sizes are 1 there. */
+function openFile(path: string, input: ValueInfo): SampleFile {
   const { dtype, shape: pattern } = typeOf(input);
   const where = { file: path };
-  const bytes = readBytes(path);
-  let whole: Tensor;
-  if (extname(path) === ".npy") {
-    try {
-      whole = parseNpy(bytes);
-    } catch (error) {
-      throw placed(error, where);
-    }
-  } else whole = { dtype: "float32", shape: [], bytes };
-  if (whole.dtype !== dtype)
-    throw fail("DTYPE_MISMATCH", `Cannot feed ${path} to ${input.name}: it holds ${whole.dtype}, the model takes ${dtype}`, {
+  const size = fileSize(path);
+  const isNpy = extname(path) === ".npy";
+  const header = isNpy ? headerOf(path, size) : { dtype: "float32" as const, shape: [], offset: 0 };
+  if (header.dtype !== dtype)
+    throw fail("DTYPE_MISMATCH", `Cannot feed ${path} to ${input.name}: it holds ${header.dtype}, the model takes ${dtype}`, {
       at: where,
     });
-  const found: Found | undefined =
-    extname(path) === ".npy" ? findSample(whole.shape, pattern) : { shape: pattern.map((d) => (typeof d === "number" ? d : 1)) };
-  const shape = found?.shape;
-  const each = byteLength(dtype, countOf(shape ?? []));
-  if (shape === undefined || each === 0 || whole.bytes.length === 0 || whole.bytes.length % each !== 0) {
-    const has = extname(path) === ".npy" ? `its shape is [${whole.shape}]` : `it has ${whole.bytes.length} bytes`;
+  const found: Found | undefined = isNpy
+    ? findSample(header.shape, pattern)
+    : { shape: pattern.map((d) => (typeof d === "number" ? d : 1)) };
+  const bytes = byteLength(dtype, countOf(found?.shape ?? []));
+  const held = size - header.offset;
+  if (found === undefined || bytes === 0 || held === 0 || held % bytes !== 0) {
+    const has = isNpy ? `its shape is [${header.shape}]` : `it has ${held} bytes`;
     throw fail("SHAPE_MISMATCH", `Cannot feed ${path} to ${input.name}: ${has}, the model takes [${pattern}]`, { at: where });
   }
-  return Array.from({ length: whole.bytes.length / each }, (_, i) => {
-    const sample = { dtype, shape, bytes: whole.bytes.subarray(i * each, (i + 1) * each) };
-    return found?.permutation === undefined ? sample : transposed(sample, found.permutation);
-  });
+  return { path, count: held / bytes, found, bytes, offset: header.offset };
+}
+
+function headerOf(path: string, size: number): NpyHeader {
+  for (const head of fileParts(path, { size: NPY_HEAD_BYTES })) {
+    try {
+      return parseNpyHeader(head, size);
+    } catch (error) {
+      throw placed(error, { file: path });
+    }
+  }
+  throw fail("MALFORMED", "Cannot read the .npy file: it is empty", { at: { file: path } });
+}
+
+/** The samples of one file, one after the other: what is in memory does not grow with their number. */
+function* samplesOf({ path, count, found, bytes, offset }: SampleFile, input: ValueInfo): Generator<Tensor> {
+  const { dtype } = typeOf(input);
+  let given = 0;
+  for (const part of fileParts(path, { offset, size: bytes })) {
+    const sample = { dtype, shape: found.shape, bytes: part };
+    if (given++ === count || part.length !== bytes)
+      throw fail("IO", `Cannot read ${path}: it was changed while it was read`, { at: { file: path } });
+    yield found.permutation === undefined ? sample : transposed(sample, found.permutation);
+  }
 }
 
 /**
  * Opens a folder of samples for a model: `.npy` arrays (numpy) and `.f32` files (raw float32, little-endian), in order of their names. A model
- * with one input takes the files of the folder, pictures in either layout; one with several takes those of a folder per input inside it, called by the input's name. One
- * file is in memory at a time.
+ * with one input takes the files of the folder, pictures in either layout; one with several takes those of a folder per input inside it, called by the input's name.
+ * Files are read sample by sample.
  *
- * @throws IO, CALIBRATION_EMPTY without files; when read: MALFORMED, DTYPE_MISMATCH, SHAPE_MISMATCH naming the file; DATASET_INVALID when the
+ * @throws IO, CALIBRATION_EMPTY without files; MALFORMED, DTYPE_MISMATCH, SHAPE_MISMATCH naming the file; DATASET_INVALID when the
  *   inputs have different numbers of samples
  */
 export function openSamples(folder: string, inputs: readonly ValueInfo[]): SampleFolder {
@@ -126,10 +152,10 @@ export function openSamples(folder: string, inputs: readonly ValueInfo[]): Sampl
       throw fail("CALIBRATION_EMPTY", `Cannot find samples of ${input.name}: ${folder} has no .npy or .f32 file for it`, {
         hint: single ? "Put arrays of the input's shape there" : `Put them into ${own}`,
       });
-    return { input, files };
+    return { input, files: files.map((file) => openFile(file, input)) };
   });
-  const digests = columns.flatMap(({ files }) => files.map((file) => sha256(readBytes(file))));
-  const counts = columns.map(({ input, files }) => files.map((file) => samplesOf(file, input).length));
+  const digests = columns.flatMap(({ files }) => files.map(({ path }) => sha256OfFile(path)));
+  const counts = columns.map(({ files }) => files.map((file) => file.count));
   const perFile = counts[0] ?? [];
   const each = counts.map((of) => of.reduce((a, b) => a + b, 0));
   const [count = 0] = each;
@@ -140,7 +166,7 @@ export function openSamples(folder: string, inputs: readonly ValueInfo[]): Sampl
     );
   const names = (columns[0]?.files ?? []).flatMap((file, f) => {
     const many = at(perFile, f);
-    return Array.from({ length: many }, (_, i) => (many === 1 ? basename(file) : `${basename(file)}[${i}]`));
+    return Array.from({ length: many }, (_, i) => (many === 1 ? basename(file.path) : `${basename(file.path)}[${i}]`));
   });
   function* column({ input, files }: (typeof columns)[number]): Generator<Tensor> {
     for (const file of files) yield* samplesOf(file, input);
