@@ -17,7 +17,7 @@ export function openvinoModel(model: Model, plan: QuantPlan): ExportedModel {
   );
   const biases = plan.tensors.size - tensors.size;
   return {
-    model: applyPlan(model, { ...plan, tensors }),
+    model: applyPlan(model, { ...plan, tensors }, { holdFloat: false }),
     notes: [`${tensors.size} tensors carry Q/DQ pairs`, ...(biases > 0 ? [`${biases} biases stay in float`] : [])],
   };
 }

@@ -46,7 +46,7 @@ export function tensorrtModel(model: Model, plan: QuantPlan): ExportedModel {
   const left = pairsInsideSums(planned, activations);
   for (const name of left) activations.delete(name);
   const { channelScales: _, constants: __, ...rest } = plan;
-  const paired = applyPlan(planned, { ...rest, tensors: activations });
+  const paired = applyPlan(planned, { ...rest, tensors: activations }, { holdFloat: false });
   const notes = [`${activations.size} activations and ${weights.size} weights carry int8 Q/DQ pairs, all zero points are 0`];
   if (biases > 0) notes.push(`${biases} biases stay in float`);
   if (left.length > 0) notes.push(`${left.length} convolutions have no pair between them and the sum that they are fused with`);

@@ -9,6 +9,16 @@ import { isFloatNode, unroundedValues } from "../../graph/plan-borders.ts";
 import { plannedModel } from "../../graph/planned.ts";
 import { dequantizeTensor, quantizeTensor } from "../../graph/quantize.ts";
 import { f32, fromNumbers } from "../../graph/tensor.ts";
+import { holdFloat } from "./hold-float.ts";
+
+/** Options of {@link applyPlan}. */
+export interface ApplyPlanOptions {
+  /** Keep ONNX Runtime from quantizing the plan's float nodes by itself, see {@link holdFloat}. For tools that want one scale for each activation: false. */
+  readonly holdFloat?: boolean;
+}
+
+/** Defaults of {@link applyPlan}. */
+export const APPLY_PLAN_DEFAULTS = { holdFloat: true } as const satisfies ApplyPlanOptions;
 
 /**
  * Takes the network that the plan was made for (see plannedModel) and writes the plan into it as QuantizeLinear / DequantizeLinear pairs (the QDQ form): weights and biases become integer constants with a
@@ -18,7 +28,7 @@ import { f32, fromNumbers } from "../../graph/tensor.ts";
  *
  * @throws PLAN_INVALID when the plan names a tensor that the model does not have
  */
-export function applyPlan(model: Model, plan: QuantPlan): Model {
+export function applyPlan(model: Model, plan: QuantPlan, options: ApplyPlanOptions = {}): Model {
   const scaled = plannedModel(model, plan);
   const draft = new GraphDraft(scaled.graph);
   const unrounded = unroundedValues(scaled, plan);
@@ -44,7 +54,8 @@ export function applyPlan(model: Model, plan: QuantPlan): Model {
       }
     } else throw fail("PLAN_INVALID", `Cannot apply the plan: the model has no tensor ${name}`, { at: { tensor: name } });
   }
-  return withGraph(scaled, draft.finish());
+  const paired = withGraph(scaled, draft.finish());
+  return (options.holdFloat ?? APPLY_PLAN_DEFAULTS.holdFloat) ? holdFloat(paired) : paired;
 }
 
 function pairNode(

@@ -33,7 +33,15 @@ function parametersOf(draft: GraphDraft, node: Node): Parameters | undefined {
   return { scale, zeroPoint, axis: attrInt(node, "axis", 1) };
 }
 
+/** Whether both say one scale and one zero point, alone or repeated for each channel: that is how holdFloat writes it. */
+function sameSingle(a: Parameters, b: Parameters): boolean {
+  const all = (of: (p: Parameters) => Tensor | undefined): boolean =>
+    new Set([a, b].flatMap((p) => Array.from(toNumbers(of(p) ?? f32([], [0]))))).size === 1;
+  return all((p) => p.scale) && all((p) => p.zeroPoint) && a.zeroPoint?.dtype === b.zeroPoint?.dtype;
+}
+
 function sameParameters(a: Parameters, b: Parameters): boolean {
+  if (sameSingle(a, b)) return true;
   const zerosAgree =
     a.zeroPoint === undefined || b.zeroPoint === undefined ? a.zeroPoint === b.zeroPoint : sameTensor(a.zeroPoint, b.zeroPoint);
   return sameTensor(a.scale, b.scale) && zerosAgree && (countOf(a.scale.shape) === 1 || a.axis === b.axis);
