@@ -118,11 +118,15 @@ function told({ bench }: HostBench, { progress }: OptimizeJob, pause: () => void
   };
 }
 
+/** Raised when points or judgements come to mean something else: journals of before are then set aside. */
+const SEARCH_METHOD = 1;
+
 /** Everything that the answers in a journal depend on. */
 function headerOf({ depth, split, set, rows, reducedRange, hasVnni, plain }: SearchRequest, job: OptimizeJob) {
   const { file, target, calibration, evaluation, host, budgets, seed, modelCard, protocol } = job;
   return {
     tool: TESSERA_VERSION,
+    method: SEARCH_METHOD,
     model: file.sha256,
     network: sha256(canonicalJson(plain.graph.nodes.map((n) => [n.name, n.op, n.inputs, n.outputs]))),
     card: sha256(canonicalJson(modelCard)),
