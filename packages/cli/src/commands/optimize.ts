@@ -63,6 +63,7 @@ export const optimize = verb(
       description: "Evaluate although people are in calibration and evaluation; the report says so",
       default: false,
     },
+    "few-samples": { type: "boolean", description: "Calibrate on fewer than 10 samples all the same", default: false },
     illustration: { type: "string", description: "Words to put on top of the report: why its figures are no accuracy claim" },
   },
   async (args, tools) => {
@@ -110,6 +111,7 @@ export const optimize = verb(
       timing: { rounds: numberOption("rounds", args.rounds, { min: 3, max: 10_000 }) as number, runs: 5 },
       wide: args.int16x8,
       allowOverlap: args["allow-overlap"],
+      fewSamples: args["few-samples"],
       ...(args.illustration === undefined ? {} : { illustration: args.illustration }),
       now: new Date(),
       progress,

@@ -27,6 +27,7 @@ import { paretoFront, pickCandidate } from "./pick.ts";
 import { prepareJob } from "./prepare.ts";
 import { checkPreprocessing } from "./preprocessing.ts";
 import type { OptimizeJob, OptimizeRequest } from "./request.ts";
+import { checkSampleCount, sampleWarning } from "./sample-count.ts";
 import { searchVariants } from "./search.ts";
 import { chooseSearch, expectedSlower } from "./search-choice.ts";
 import { summarize } from "./summary.ts";
@@ -157,10 +158,9 @@ function checkData(request: OptimizeRequest, calibrationRows: readonly number[])
       `Cannot calibrate: ${calibration.folder} has no picture with role "calib" in which a face was found`,
     );
   }
-  if (calibrationRows.length < 100)
-    progress.note(
-      `warning: only ${calibrationRows.length} calibration samples; ranges from fewer than 100 are not to be relied on`,
-    );
+  checkSampleCount(calibrationRows.length, { fewSamples: request.fewSamples ?? false });
+  const few = sampleWarning(calibrationRows.length);
+  if (few !== undefined) progress.note(few);
   const evaluationRows = new Set(rowsOfRole(evaluation, "eval"));
   const only = (data: FaceData, rows: Iterable<number>) => ({
     ...data.manifest,

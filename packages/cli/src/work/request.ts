@@ -41,6 +41,8 @@ export interface OptimizeRequest {
   /** Also build a variant with 16-bit activations where the target has kernels for it; those are slow on most. */
   readonly wide: boolean;
   readonly allowOverlap: boolean;
+  /** Calibrate on a handful of samples all the same. */
+  readonly fewSamples?: boolean;
   readonly illustration?: string;
   readonly companions?: readonly Companion[];
   /** The clock, for the report's date. */
