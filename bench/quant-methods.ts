@@ -225,6 +225,10 @@ function planOf(calibrated: Ready, options: Omit<StaticPlanOptions, "channelScal
 }
 
 type Source = "float" | "quantized";
+/** Calibration samples whose inputs are collected for rounding: some thousand positions a layer. */
+const INPUT_SAMPLES = 100;
+/** Calibration samples that biases are corrected on, a pass for each layer. */
+const BIAS_SAMPLES = 50;
 const floatInputs = new Map<Ready, Promise<ReadonlyMap<string, InputCovariance>>>();
 
 async function rounded(
@@ -233,7 +237,10 @@ async function rounded(
   { source = "float", ...options }: { readonly source?: Source; readonly centred?: boolean; readonly damping?: number } = {},
 ): Promise<QuantPlan> {
   const scaled = scaleChannels(calibrated.model, calibrated.channelScales);
-  const look = (runs: Model) => observeCovariances(runs, covariancePlaces(scaled, plan, runs), calibration, { open });
+  const look = (runs: Model) =>
+    observeCovariances(runs, covariancePlaces(scaled, plan, runs), calibration.slice(0, Math.ceil(INPUT_SAMPLES / batch)), {
+      open,
+    });
   const seen = source === "float" ? (floatInputs.get(calibrated) ?? look(scaled)) : look(applyPlan(calibrated.model, plan));
   // What a plan's own errors do to inputs is looked at anew for each plan; float inputs are the same for all.
   if (source === "float") floatInputs.set(calibrated, seen);
@@ -247,12 +254,12 @@ async function rounded(
 async function corrected(
   calibrated: Ready,
   plan: QuantPlan,
-  { count = calibration.length }: { readonly count?: number } = {},
+  { count = BIAS_SAMPLES }: { readonly count?: number } = {},
 ): Promise<QuantPlan> {
   const result = await correctBiases(calibrated.model, plan, {
     open,
     apply: applyPlan,
-    samples: () => calibration.slice(0, count),
+    samples: () => calibration.slice(0, Math.ceil(count / batch)),
   });
   note = `${result.nodes.length} nodes in ${result.passes} passes`;
   return result.plan;
@@ -278,7 +285,9 @@ const relaxed = (atMost: number) =>
     const shares = await observeSaturation(model, calibration, { open });
     const result = relaxClips(model, shares, { atMost });
     const sorted = [...shares.values()].sort((a, b) => a - b);
-    note = `${result.relaxed.size} of ${shares.size} clips; shares at the bound ${at(sorted, 0).toExponential(1)} .. ${at(sorted, sorted.length - 1).toExponential(1)}`;
+    // What the change costs before anything is rounded.
+    const alone = 1 - measure(await embeddings(result.model)).meanCosine;
+    note = `${result.relaxed.size} of ${shares.size} clips, in float 1 - cosine ${alone.toExponential(1)}; shares at the bound ${at(sorted, 0).toExponential(1)} .. ${at(sorted, sorted.length - 1).toExponential(1)}`;
     return ready(result.model, { equalize: true });
   });
 
@@ -334,7 +343,7 @@ const rows: readonly Row[] = [
   row("W8 round float", equal, (r) => rounded(r, planOf(r))),
   row("W8 round quantized", equal, (r) => rounded(r, planOf(r), { source: "quantized" })),
   row("W8 bias", equal, (r) => corrected(r, planOf(r))),
-  row("W8 bias 50 samples", equal, (r) => corrected(r, planOf(r), { count: Math.ceil(50 / batch) })),
+  row("W8 bias 200 samples", equal, (r) => corrected(r, planOf(r), { count: 200 })),
   row("W8 round+bias", equal, async (r) => corrected(r, await rounded(r, planOf(r)))),
   row("W8 round centred+bias", equal, async (r) => corrected(r, await rounded(r, planOf(r), { centred: true }))),
   row(
