@@ -41,5 +41,9 @@ export function cohortLines(name: string, table: CohortTable): readonly string[]
           ),
         ]),
     ...(rest === 0 ? [] : [`  ${rest} cohorts have too few comparisons to tell`]),
+    ...table.rows
+      .filter((row) => row.tar === undefined)
+      .slice(0, 3)
+      .map((row) => `    ${row.cohort}: ${row.says ?? ""}`),
   ];
 }

@@ -28,9 +28,9 @@ export interface HintsRequest {
 
 /** Which changes the figures of a quantized model call for, and what those that can be tried at once bring at its outputs. */
 export async function hintsFor(request: HintsRequest): Promise<readonly MeasuredHint[]> {
-  const { reference, changed, layers } = request;
+  const { reference, changed } = request;
   const hints = findHints({ layers: factsOf(request), islands: islandsOf(changed) });
-  const tried = hints.filter((h) => h.trial !== undefined && h.at !== undefined).slice(0, MOST_TRIALS);
+  const tried = triedOf(hints);
   if (tried.length === 0) return hints.map((hint) => saidOf(hint));
   const names = valuePairs(reference, changed).filter((p) => reference.graph.outputs.some((o) => o.name === p.name));
   const outputs = names.length > 0 ? names : [];
@@ -47,10 +47,7 @@ export async function hintsFor(request: HintsRequest): Promise<readonly Measured
   const measured = new Map<Hint, MeasuredHint["measured"]>();
   for (const [done, hint] of tried.entries()) {
     request.onTrial?.(done, tried.length);
-    const layer = layers.find((l) => l.tensor === hint.at);
-    if (layer === undefined || hint.trial === undefined) continue;
-    const { min, max, channelLargest: largest, channelError: meanError } = layer;
-    const model = trialModel(changed, reference, { kind: hint.trial, tensor: layer.tensor, min, max, largest, meanError });
+    const model = triedModel(request, hint);
     if (model === undefined) continue;
     const after = differenceTo(exact, await runAll(request, model, rename, others));
     measured.set(hint, {
@@ -62,6 +59,35 @@ export async function hintsFor(request: HintsRequest): Promise<readonly Measured
     });
   }
   return hints.map((hint) => saidOf(hint, measured.get(hint)));
+}
+
+/** What is tried: the first of each rule before the second of any. */
+function triedOf(hints: readonly Hint[]): readonly Hint[] {
+  const seen = new Map<string, number>();
+  return hints
+    .filter((h) => h.trial !== undefined)
+    .map((hint) => {
+      const place = seen.get(hint.rule) ?? 0;
+      seen.set(hint.rule, place + 1);
+      return { hint, place };
+    })
+    .sort((a, b) => a.place - b.place)
+    .slice(0, MOST_TRIALS)
+    .map(({ hint }) => hint);
+}
+
+/** The model with the change that a hint asks for, at all of its values; undefined where none of them can be changed so. */
+function triedModel({ reference, changed, layers }: HintsRequest, hint: Hint): Model | undefined {
+  const { trial: kind, at, tensors = at === undefined ? [] : [at] } = hint;
+  if (kind === undefined) return undefined;
+  let model: Model | undefined;
+  for (const tensor of tensors) {
+    const layer = layers.find((l) => l.tensor === tensor);
+    if (layer === undefined) continue;
+    const { min, max, channelLargest: largest, channelError: meanError } = layer;
+    model = trialModel(model ?? changed, reference, { kind, tensor, min, max, largest, meanError }) ?? model;
+  }
+  return model;
 }
 
 function saidOf({ rule, at, says, evidence }: Hint, measured?: MeasuredHint["measured"]): MeasuredHint {

@@ -30,6 +30,8 @@ export interface Hint {
   readonly rule: string;
   /** The value or node it is about; absent for the whole. */
   readonly at?: string;
+  /** The values that are changed together, where it is about several. */
+  readonly tensors?: readonly string[];
   /** What to do, one sentence. */
   readonly says: string;
   /** The figures that made the rule speak. */
@@ -75,6 +77,23 @@ export const HINT_RULES: readonly Rule[] = [
         trial: "observed-range",
       };
     }),
+  },
+  {
+    id: "clipped-together",
+    about: "several layers clip -> wider ranges for all of them: one by one each is still cut off by the others",
+    find: ({ layers }) => {
+      const cut = layers.filter((l) => l.grid !== undefined && (l.clippedLow ?? 0) + (l.clippedHigh ?? 0) >= 1e-3);
+      if (cut.length < 2) return [];
+      return [
+        {
+          tensors: cut.map((l) => l.tensor),
+          says: `Calibrate on data like this, or give ${cut.length} values wider ranges together`,
+          evidence: `${cut.length} of ${layers.length} values clip a thousandth or more of their numbers`,
+          trial: "observed-range",
+          weight: cut.reduce((sum, l) => sum + l.share, 0),
+        },
+      ];
+    },
   },
   {
     id: "unused-levels",
