@@ -76,11 +76,16 @@ export interface SearchReport {
     readonly genuine: number;
     readonly impostor: number;
   };
-  /** Quantization without the search's care: no equalization, min-max or mse ranges. */
+  /** Quantization without the search's care: no equalization, min-max ranges. */
   readonly plain: ChainReport;
   readonly chain: readonly ChainReport[];
   readonly steps: readonly SearchStepReport[];
   readonly sensitivity: readonly GroupSensitivityReport[];
+  /** What the nodes of each candidate that was built compute in, and why, in one line each. */
+  readonly reasons?: readonly {
+    readonly candidate: string;
+    readonly nodes: readonly { readonly node: string; readonly precision: string; readonly reason: string }[];
+  }[];
   /** Why it ended. */
   readonly stopped: string;
   readonly seconds: number;

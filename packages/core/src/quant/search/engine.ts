@@ -102,7 +102,7 @@ export interface ChainPoint {
 
 /** What a search found. */
 export interface SearchResult {
-  /** Quantization without any of the search's care: the better one of min-max and mse ranges, channels as they came. */
+  /** Quantization without any of the search's care: min-max ranges, channels as they came. */
   readonly plain: ChainPoint;
   /** From all integers to ever more nodes in float. */
   readonly chain: readonly ChainPoint[];
@@ -250,13 +250,12 @@ function costliest(groups: readonly GroupSensitivity[], count: number): readonly
   return [...new Set(ordered.flatMap((g) => g.tensors))].slice(0, count);
 }
 
+/** What quantizers do unasked: all that was seen is the range, and channels stay as they came. */
+const PLAIN: SearchPoint = { ...POINT_DEFAULTS, method: "min-max", equalize: false };
+
 async function plainPoint(walk: Walk): Promise<ChainPoint> {
-  const points = (["min-max", "mse"] as const).map((method): SearchPoint => ({ ...POINT_DEFAULTS, method, equalize: false }));
-  const judged: Place[] = [];
-  for (const point of points) judged.push({ point, judgement: await judge(walk, point) });
-  // The one with less loss: whoever quantizes plainly tries both.
-  const best = judged.reduce((a, b) => (b.judgement.loss < a.judgement.loss ? b : a));
-  return chainPoint(best, { says: `plain: ${describePoint(best.point)}`, groups: [], timeRatio: 1, gains: true });
+  const place = { point: PLAIN, judgement: await judge(walk, PLAIN) };
+  return chainPoint(place, { says: `plain: ${describePoint(PLAIN)}`, groups: [], timeRatio: 1, gains: true });
 }
 
 function chainPoint(place: Place, about: Pick<ChainPoint, "says" | "groups" | "timeRatio" | "gains">): ChainPoint {
