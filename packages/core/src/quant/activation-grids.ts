@@ -3,6 +3,7 @@ import type { Model } from "../graph/model.ts";
 import type { Encoding } from "../graph/plan.ts";
 import { LEVELS } from "../graph/quantize.ts";
 import { toNumbers } from "../graph/tensor.ts";
+import { withScheme } from "../targets/scheme.ts";
 import type { Target } from "../targets/target.ts";
 import { activationEncoding } from "./encoding.ts";
 import type { FixedGrid } from "./grid-groups.ts";
@@ -33,6 +34,9 @@ export function activationGrids(
   options: GridOptions,
 ): Map<string, Encoding> {
   const tensors = new Map<string, Encoding>();
+  const { wide } = placement;
+  const wideTarget = wide === undefined ? target : withScheme(target, "int16x8");
+  const targetOf = (name: string): Target => (wide?.has(name) ? wideTarget : target);
   const groupOf = new Map(placement.groups.flatMap((members) => members.map((name) => [name, members] as const)));
   const ofGroup = new Map<readonly string[], Encoding>();
   const isOperand = new Set(placement.operands);
@@ -44,16 +48,16 @@ export function activationGrids(
   };
   const grid = (name: string): Encoding => {
     const fixed = placement.fixed.get(name);
-    if (fixed !== undefined) return fixedEncoding(fixed, target);
+    if (fixed !== undefined) return fixedEncoding(fixed, targetOf(name));
     const members = groupOf.get(name);
-    if (members === undefined) return encodingOf(name, seen(name), target, { ...options, samples: observations.samples });
+    if (members === undefined) return encodingOf(name, seen(name), targetOf(name), { ...options, samples: observations.samples });
     const [first, ...others] = members as readonly [string, ...string[]];
     const known = ofGroup.get(members);
     if (known !== undefined) return { ...known, reason: `one grid with ${name === first ? others[0] : first}` };
     const all = createHistogram(seen(first).counts.length);
     for (const member of members) mergeHistogram(all, seen(member));
     const named = members.find((member) => options.rangeOf?.has(member)) ?? first;
-    const made = encodingOf(named, all, target, { ...options, samples: observations.samples });
+    const made = encodingOf(named, all, targetOf(first), { ...options, samples: observations.samples });
     const encoding = { ...made, reason: `one grid with ${name === first ? others.join(", ") : first}: ${made.reason}` };
     ofGroup.set(members, encoding);
     return encoding;
@@ -70,7 +74,7 @@ export function activationGrids(
   for (const name of placement.operands) {
     if (groupOf.has(name) || placement.fixed.has(name)) tensors.set(name, grid(name));
     else {
-      const { dtype, symmetric } = target.activations;
+      const { dtype, symmetric } = targetOf(name).activations;
       const reason = "constant operand, its own range";
       tensors.set(name, activationEncoding(chooseRange(seen(name), { symmetric }), { dtype, symmetric, reason }));
     }

@@ -4,7 +4,7 @@ import { REGRID_KEY } from "../graph/node.ts";
 import type { NodeChoice } from "../graph/plan.ts";
 import { boundsOf, isKernelBound } from "../targets/bounds.ts";
 import { dataInputs, ruleOf } from "../targets/rules.ts";
-import { schemeOf } from "../targets/scheme.ts";
+import { schemeOf, withScheme } from "../targets/scheme.ts";
 import type { OperatorRule, Target } from "../targets/target.ts";
 import { floatReason } from "./float-reason.ts";
 import { type FixedGrid, GridGroups } from "./grid-groups.ts";
@@ -42,6 +42,8 @@ export interface Placement {
   readonly weights: readonly WeightPlace[];
   /** Every node of the graph with what it computes in, and why. */
   readonly choices: ReadonlyMap<string, NodeChoice>;
+  /** Activations and operands with 16 bits in a network of 8-bit ones; absent when there are none. */
+  readonly wide?: ReadonlySet<string>;
   /** Nodes left in float because of their inputs' grids; none in a model that went through `prepareForIntegers`. */
   readonly conflicts: readonly GridConflict[];
 }
@@ -50,6 +52,8 @@ export interface Placement {
 export interface PlacementOptions {
   /** Nodes that the caller keeps in float: name -> why. */
   readonly keepFloat?: ReadonlyMap<string, string>;
+  /** Nodes that compute with 16-bit activations among those with 8 bits, as `widenNodes` gives them for this model. */
+  readonly wideNodes?: ReadonlySet<string>;
 }
 
 /** What grows while {@link placeIntegers} goes through the graph. */
@@ -79,6 +83,9 @@ export function placeIntegers(model: Model, target: Target, options: PlacementOp
   const { graph } = model;
   const draft = new GraphDraft(graph);
   const kept = keptInFloat(model, target, options);
+  const { wideNodes } = options;
+  const wideTarget = wideNodes === undefined || wideNodes.size === 0 ? target : withScheme(target, "int16x8");
+  const targetOf = (node: Node): Target => (wideNodes?.has(node.name) ? wideTarget : target);
   const choices = new Map<string, NodeChoice>();
   const walk: Walk = {
     target,
@@ -89,19 +96,21 @@ export function placeIntegers(model: Model, target: Target, options: PlacementOp
     operands: new Set(),
     weights: [],
     conflicts: [],
-    wanted: wantedValues(graph.nodes, target, draft, kept),
+    wanted: wantedValues(graph.nodes, targetOf, draft, kept),
   };
-  const precision = schemeOf(target);
+  const wide = new Set<string>();
   for (const node of graph.nodes) {
-    const rule = ruleOf(node, target);
+    const own = targetOf(node);
+    const rule = ruleOf(node, own);
     const why = kept.get(node.name) ?? floatReason(node, rule, draft);
     const placed: Placed =
       why !== undefined || rule === undefined
         ? { float: why ?? `${target.id} lists no integer kernel for ${node.op}` }
-        : place(node, rule, walk);
+        : place(node, rule, own === target ? walk : { ...walk, target: own });
+    if ("integer" in placed && own !== target) for (const name of touchedBy(node, own)) wide.add(name);
     choices.set(
       node.name,
-      "integer" in placed ? { precision, reason: placed.integer } : { precision: "float32", reason: placed.float },
+      "integer" in placed ? { precision: schemeOf(own), reason: placed.integer } : { precision: "float32", reason: placed.float },
     );
   }
   const { encoded, shared, groups, operands, weights, conflicts } = walk;
@@ -118,8 +127,16 @@ export function placeIntegers(model: Model, target: Target, options: PlacementOp
     operands: [...operands],
     weights,
     choices,
+    ...(wide.size === 0 ? {} : { wide }),
     conflicts,
   };
+}
+
+/** Activations and operands of a node that computes with 16 bits; of a step from 8 bits to 16, what it makes. */
+function touchedBy(node: Node, target: Target): readonly string[] {
+  const rule = ruleOf(node, target);
+  if (rule === undefined || node.metadata?.has(REGRID_KEY)) return node.outputs;
+  return [...dataInputs(node, rule).map((i) => node.inputs[i] as string), ...node.outputs];
 }
 
 /** Nodes that stay in float whatever stands around them: those of the caller, and normalisations at the end where the target says so. */
@@ -133,13 +150,13 @@ function keptInFloat(model: Model, target: Target, options: PlacementOptions): R
 /** Values that reach an integer kernel through nothing but moves. */
 function wantedValues(
   nodes: readonly Node[],
-  target: Target,
+  targetOf: (node: Node) => Target,
   draft: GraphDraft,
   kept: ReadonlyMap<string, string>,
 ): ReadonlySet<string> {
   const wanted = new Set<string>();
   for (const node of [...nodes].reverse()) {
-    const rule = ruleOf(node, target);
+    const rule = ruleOf(node, targetOf(node));
     if (rule === undefined || kept.has(node.name) || floatReason(node, rule, draft) !== undefined) continue;
     if (rule.kind === "integer" || node.outputs.some((name) => wanted.has(name)))
       for (const index of dataInputs(node, rule)) wanted.add(node.inputs[index] as string);

@@ -4,7 +4,7 @@ import { attrInt } from "../graph/node.ts";
 import type { CalibrationEvidence, Encoding, QuantPlan } from "../graph/plan.ts";
 import { scaleChannels } from "../graph/quantize-channels.ts";
 import { toNumbers } from "../graph/tensor.ts";
-import { biasType } from "../targets/scheme.ts";
+import { biasType, withScheme } from "../targets/scheme.ts";
 import type { Target } from "../targets/target.ts";
 import { activationGrids } from "./activation-grids.ts";
 import { type WeightMethod, weightEncoding } from "./encoding.ts";
@@ -64,7 +64,11 @@ export function staticPlan(
     range: { ...STATIC_PLAN_DEFAULTS.range, ...options.range },
     ...(options.rangeOf === undefined ? {} : { rangeOf: options.rangeOf }),
   });
-  for (const place of placement.weights) placeWeight(model, target, place, tensors, options);
+  const wideTarget = placement.wide === undefined ? target : withScheme(target, "int16x8");
+  for (const place of placement.weights) {
+    const own = placement.wide?.has(place.input) ? wideTarget : target;
+    placeWeight(model, own, place, tensors, options);
+  }
   return {
     kind: "quant-plan",
     version: 1,

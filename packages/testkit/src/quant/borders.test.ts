@@ -16,6 +16,7 @@ import { createHistogram, observe } from "@tessera/core/quant/histogram";
 import { placeIntegers } from "@tessera/core/quant/placement";
 import { prepareForIntegers } from "@tessera/core/quant/prepare";
 import { staticPlan } from "@tessera/core/quant/static-plan";
+import { widenNodes } from "@tessera/core/quant/widen";
 import { checkPlan } from "@tessera/core/targets/check-plan";
 import { LITERT } from "@tessera/core/targets/litert";
 import { ORT_X64 } from "@tessera/core/targets/ort";
@@ -69,10 +70,17 @@ function built(nodes: readonly Node[], outputs: readonly string[] = ["y"]): Mode
 const x = noise(1, 4, 6, 6);
 const feeds = new Map([["x", x]]);
 
-function planned(source: Model, target: Target, floats: readonly string[]): { readonly model: Model; readonly plan: QuantPlan } {
-  const model = prepareForIntegers(source, target);
+function planned(
+  source: Model,
+  target: Target,
+  floats: readonly string[],
+  wide: readonly string[] = [],
+): { readonly model: Model; readonly plan: QuantPlan } {
+  const ready = prepareForIntegers(source, target);
+  const { model, wideNodes } =
+    wide.length === 0 ? { model: ready, wideNodes: new Set<string>() } : widenNodes(ready, target, new Set(wide));
   const keepFloat = new Map(floats.map((name) => [name, "kept by the test"] as const));
-  const placement = placeIntegers(model, target, { keepFloat });
+  const placement = placeIntegers(model, target, { keepFloat, wideNodes });
   const values = interpret(model.graph, feeds, { outputs: placement.activations });
   const histograms = new Map(
     placement.activations.map((name) => {
@@ -192,4 +200,102 @@ describe("borders between floats and integers", () => {
       }
     });
   }
+});
+
+interface WideCase {
+  readonly says: string;
+  readonly nodes: readonly Node[];
+  readonly outputs?: readonly string[];
+  readonly wide: readonly string[];
+  /** Nodes that turn out to have 16 bits, steps between types apart. */
+  readonly made: readonly string[];
+  readonly requantize: number;
+  readonly quantize: number;
+  readonly dequantize: number;
+}
+
+const pool = (input: string, output: string): Node =>
+  node("MaxPool", [input], output, { kernel_shape: [3, 3], pads: [1, 1, 1, 1] });
+
+const WIDE_CASES: readonly WideCase[] = [
+  {
+    says: "a chain with 16 bits in the middle",
+    nodes: [conv("x", "a"), conv("a", "b"), conv("b", "y")],
+    wide: ["b"],
+    made: ["b"],
+    ...{ requantize: 2, quantize: 1, dequantize: 1 },
+  },
+  {
+    says: "a stem with 16 bits, its Relu with it",
+    nodes: [conv("x", "a"), node("Relu", ["a"], "r"), conv("r", "y")],
+    wide: ["a"],
+    made: ["a", "r"],
+    ...{ requantize: 1, quantize: 1, dequantize: 1 },
+  },
+  {
+    says: "a 16-bit value that two 8-bit nodes read",
+    nodes: [conv("x", "a"), conv("a", "b"), conv("a", "c"), node("Add", ["b", "c"], "y")],
+    wide: ["a"],
+    made: ["a"],
+    ...{ requantize: 1, quantize: 1, dequantize: 1 },
+  },
+  {
+    says: "a join of 16 bits between 8-bit branches, and a pool that follows it",
+    nodes: [conv("x", "a"), conv("a", "b"), node("Add", ["a", "b"], "s"), pool("s", "p"), conv("p", "y")],
+    wide: ["s"],
+    made: ["s", "p"],
+    ...{ requantize: 3, quantize: 1, dequantize: 1 },
+  },
+  {
+    says: "a 16-bit end",
+    nodes: [conv("x", "a"), conv("a", "y")],
+    wide: ["y"],
+    made: ["y"],
+    ...{ requantize: 1, quantize: 1, dequantize: 1 },
+  },
+];
+
+describe("islands of 16-bit activations among 8-bit ones", () => {
+  for (const { says, nodes, outputs, wide, made, requantize, quantize, dequantize } of WIDE_CASES) {
+    test(`${says}: integers change their type once at the border, and the interpreter has LiteRT's bits`, async () => {
+      const { model, plan } = planned(built(nodes, outputs), LITERT, [], wide);
+      expect(checkPlan(model, plan, LITERT)).toEqual([]);
+      const own = new Set(nodes.map((n) => n.name));
+      const found = [...plan.nodes].filter(([name, choice]) => own.has(name) && choice.precision === "int16x8");
+      expect(found.map(([name]) => name)).toEqual(made);
+      const { records, report } = lowerTflite(model, { plan, layout: "nchw" });
+      expect(report.meetings).toEqual({ quantize, dequantize, requantize, cast: 0 });
+      expect(report.floatIslands).toEqual([]);
+      const session = await litert.load(writeTflite(records), { threads: 1 });
+      const program = compileInteger(model, plan, { profile: "xnnpack" });
+      for (let i = 0; i < 20; i++) {
+        const fed = new Map([["x", noise(1, 4, 6, 6)]]);
+        const got = await session.run(fed);
+        const ours = runInteger(program, fed);
+        for (const { name } of model.graph.outputs)
+          expect(Array.from(toNumbers(ours.get(name) as Tensor))).toEqual(Array.from(toNumbers(got.get(name) as Tensor)));
+      }
+      await session.close();
+    });
+
+    test(`${says}: no farther from float than 8 bits alone`, () => {
+      const source = built(nodes, outputs);
+      const narrow = planned(source, LITERT, []);
+      const mixed = planned(source, LITERT, [], wide);
+      const float = toNumbers(interpret(source.graph, feeds).get("y") as Tensor);
+      const errorOf = ({ model, plan }: typeof narrow): number => {
+        const made = toNumbers(interpret(applyPlan(model, plan).graph, feeds).get("y") as Tensor);
+        return float.reduce((sum, v, i) => sum + (v - (made[i] as number)) ** 2, 0);
+      };
+      // Between two 8-bit nodes 16 bits change nothing: what comes in and what goes out has 8.
+      expect(errorOf(mixed)).toBeLessThanOrEqual(errorOf(narrow));
+    });
+  }
+
+  test("are refused where the target has no kernels for them", () => {
+    const source = prepareForIntegers(built([conv("x", "a"), conv("a", "y")]), ORT_X64);
+    expect(() => widenNodes(source, ORT_X64, new Set(["a"]))).toThrow(expect.objectContaining({ code: "TARGET_RULE" }));
+    const swish = prepareForIntegers(built([conv("x", "a"), node("HardSwish", ["a"], "h"), conv("h", "y")]), LITERT);
+    expect(() => widenNodes(swish, LITERT, new Set(["h"]))).toThrow(/HARD_SWISH/);
+  });
 });
