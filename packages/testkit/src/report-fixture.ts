@@ -9,6 +9,7 @@ import type {
   TarAtFar,
   Versus,
 } from "@tessera/core/protocol/report";
+import { exampleFindings, exampleMatrix, withExampleSearch } from "./report-fixture-search.ts";
 
 /** Settings of {@link exampleReport}. */
 export interface ExampleReportOptions {
@@ -87,7 +88,7 @@ export function exampleReport(options: ExampleReportOptions = {}): OptimizeRepor
   const random = randomOf(seed);
   const counts = { genuine, impostor };
   const candidates = MADE.map((made, i) => candidateOf(made, i === 0, counts, random));
-  return {
+  const report: OptimizeReport = {
     kind: "tessera-optimize-report",
     version: 1,
     tool: { name: "tessera", version: "0.1.0" },
@@ -148,18 +149,7 @@ export function exampleReport(options: ExampleReportOptions = {}): OptimizeRepor
       budgets: { far: 1e-3, maxDrop: 0.005 },
       passedOver: MADE.slice(0, -1).map((m) => ({ id: m.id, why: `it is ${(m.ratio / 0.508).toFixed(2)} times slower` })),
     },
-    matrix: {
-      far: 1e-3,
-      models: ["fp32", "int8-minmax", "int8-mse"],
-      cells: [0, 1, 2].map((i) =>
-        [0, 1, 2].map((j) => ({
-          tar: 0.9733 - 0.0012 * (i + j),
-          threshold: 0.3312 + 0.002 * i,
-          fmrAtBaselineThreshold: 1e-3 * (1 + 0.05 * (i + j)),
-        })),
-      ),
-      verdict: "Templates stay: FP32 and INT8 templates can be mixed at the threshold in use",
-    },
+    matrix: exampleMatrix(["fp32", "int8-minmax", "int8-mse"], 1e-3),
     layers: layersOf(random),
     preprocessing: {
       says: "The declared pre-processing separates people best",
@@ -191,6 +181,7 @@ export function exampleReport(options: ExampleReportOptions = {}): OptimizeRepor
       "Do not ship INT8 dynamic, FP16 here: slower than FP32 on this runtime",
     ],
   };
+  return withExampleSearch(report, { plain: "int8-minmax", searched: "int8-mse", far: 1e-3, ids: MADE.map((m) => m.id) });
 }
 
 /** The same report with nothing that is optional, one candidate, no pick, and too little data everywhere. */
@@ -198,7 +189,7 @@ export function emptyExampleReport(): OptimizeReport {
   const full = exampleReport({ genuine: 12, impostor: 30 });
   const [only] = full.candidates;
   if (only === undefined) throw new Error("the example has no candidate");
-  const { matrix: _matrix, layers: _layers, preprocessing: _preprocessing, ...rest } = full;
+  const { matrix: _matrix, layers: _layers, preprocessing: _preprocessing, search: _search, wholeData: _whole, ...rest } = full;
   const { versus: _versus, fusion: _fusion, ...bare } = only;
   const { macs: _macs, peakActivationBytes: _peak, licence: _licence, ...model } = full.model;
   return {
@@ -482,6 +473,7 @@ function layersOf(random: () => number): NonNullable<OptimizeReport["layers"]> {
       op: ops[i % 5] as string,
       sqnrDb,
       cosine: 1 - 0.5 * 10 ** (-sqnrDb / 10),
+      ...(i % 2 === 0 ? { localSqnrDb: sqnrDb + 9, rangeUse: 0.93, clippedLow: 0, clippedHigh: i === 4 ? 0.012 : 3e-6 } : {}),
     };
   });
   const timesOf = (scale: number, prefix: string) =>
@@ -494,6 +486,7 @@ function layersOf(random: () => number): NonNullable<OptimizeReport["layers"]> {
     candidate: "int8-mse",
     samples: 16,
     layers,
+    ...exampleFindings(layers.map((l) => l.tensor)),
     baselineTimes: timesOf(1, ""),
     times: [...timesOf(0.42, "QLinear"), { name: "input_QuantizeLinear", op: "QuantizeLinear", timeUs: 41 }],
   };

@@ -97,7 +97,10 @@ describe("the page", () => {
     const chapters = texts(document, ".chapter > h2");
     expect(chapters).toEqual([
       "Candidates",
+      "How the plan was found",
       "Operating points",
+      "Everybody, searched on or not",
+      "Cohorts",
       "Decisions that flip",
       "Templates across models",
       "Gates",
@@ -116,7 +119,7 @@ describe("the page", () => {
   it("gives every picture a title and a description, every figure a caption, every table a caption and scoped headings", () => {
     const document = parse(page);
     const pictures = Array.from(document.querySelectorAll("svg.plot"));
-    expect(pictures.length).toBe(11);
+    expect(pictures.length).toBe(13);
     for (const svg of pictures) {
       expect(svg.getAttribute("role")).toBe("img");
       expect(svg.querySelector("title")?.textContent).not.toBe("");
@@ -211,6 +214,48 @@ describe("what the page says", () => {
     const coverage = texts(document, "#runtime tbody tr").find((row) => row.startsWith("INT8 static, mse ranges"));
     expect(coverage).toContain("51/51");
     expect(coverage).toContain("12/12");
+  });
+
+  it("tells how the plan was found: on whom, what was taken and left and why, what each part costs", () => {
+    const chapter = parse(page).querySelector("#search") as Node;
+    const [first] = texts(chapter, ".lead");
+    expect(first).toBe(
+      "8 plans tried on 830 people who are on no other figure of this page; each judged by what it loses at FAR 10⁻³, not by how near its numbers are.",
+    );
+    const badges = texts(chapter, ".badge");
+    expect(badges.filter((b) => b === "taken")).toHaveLength(5);
+    expect(badges.filter((b) => b === "left")).toHaveLength(3);
+    const captions = texts(chapter, "caption");
+    expect(captions).toContain("The 10 groups that cost most");
+    const worst = Array.from(chapter.querySelectorAll("table")).find((t) => texts(t, "caption")[0] === captions.at(-3));
+    expect(texts(worst, "tbody tr")[0]).toContain("1/blocks.0/conv");
+    expect(texts(chapter, "tbody tr").at(-40)).toContain("float: flips 9 of 3,000 near-threshold pairs, costs 1 % time");
+  });
+
+  it("keeps figures on everybody in a table that says so", () => {
+    const chapter = parse(page).querySelector("#whole-data") as Node;
+    expect(texts(chapter, ".lead")[0]).toMatch(/^All people, those whom the search saw included\. 2,086 people/);
+    expect(texts(chapter, "tbody tr")).toHaveLength(full.candidates.length);
+  });
+
+  it("marks the cohort that loses most, and gives no rate where too little is known", () => {
+    const rows = Array.from(parse(page).querySelectorAll("#cohorts tbody tr"));
+    expect(rows.map((r) => r.classList.contains("alarm"))).toEqual([true, false, false]);
+    expect(texts(rows[2], "td").join(" ")).toContain("needs 2,988 more impostor comparisons");
+    expect(texts(rows[2], "td").join(" ")).not.toMatch(/\d %/);
+  });
+
+  it("says of each pair of models what it means for templates, and what an adapter reaches", () => {
+    const chapter = parse(page).querySelector("#templates") as Node;
+    const verdicts = texts(chapter, ".badge");
+    for (const word of ["templates stay", "re-fit threshold", "adapter suffices", "re-enrol", "suffices"])
+      expect(verdicts).toContain(word);
+  });
+
+  it("tells which change would help, and what it was measured to bring", () => {
+    const chapter = parse(page).querySelector("#layers") as Node;
+    expect(texts(chapter, "tbody tr").join(" ")).toContain("22.2 to 23.1 dB");
+    expect(texts(chapter, "tbody tr").join(" ")).toContain("not tried");
   });
 });
 

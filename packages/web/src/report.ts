@@ -5,13 +5,16 @@ import { type Html, html, trusted } from "./html.ts";
 import { accuracySection } from "./sections/accuracy.ts";
 import { basisSection } from "./sections/basis.ts";
 import { candidatesSection } from "./sections/candidates.ts";
+import { cohortsSection } from "./sections/cohorts.ts";
 import { artefactsSection, dataSection, machineSection, nextSection, preprocessingSection } from "./sections/evidence.ts";
 import { flipsSection } from "./sections/flips.ts";
 import { graphSection } from "./sections/graph.ts";
 import { layersSection } from "./sections/layers.ts";
 import { runtimeSection } from "./sections/runtime.ts";
 import { gatesSection, matrixSection } from "./sections/safety.ts";
+import { searchSection } from "./sections/search.ts";
 import { renderHead } from "./sections/verdict.ts";
+import { wholeDataSection } from "./sections/whole-data.ts";
 import { STYLES } from "./styles.ts";
 import { type ReportView, viewOf } from "./view.ts";
 
@@ -19,7 +22,10 @@ import { type ReportView, viewOf } from "./view.ts";
 const SECTIONS: readonly ((view: ReportView) => Section | undefined)[] = [
   candidatesSection,
   basisSection,
+  searchSection,
   accuracySection,
+  wholeDataSection,
+  cohortsSection,
   flipsSection,
   matrixSection,
   gatesSection,

@@ -1,8 +1,9 @@
-import { barX, rect, ruleY, text } from "@observablehq/plot";
+import { barX, text } from "@observablehq/plot";
 import type { LayerComparison } from "@tessera/core/protocol/report";
 import { fixed } from "../format.ts";
 import type { Html } from "../html.ts";
 import { drawPlot } from "./plot.ts";
+import { type RankedBar, rankedBarChart } from "./ranked-bars.ts";
 
 /** Above this a layer is the same for all purposes; bars end here. */
 const TOP_DB = 70;
@@ -15,63 +16,24 @@ export function worstLayers(layers: LayerComparison["layers"], many: number): La
 
 /** Signal to quantization noise of every tensor in graph order; short bars are bad, the worst are numbered. */
 export function layerChart(comparison: LayerComparison): Html {
-  const bars = comparison.layers.map((l, i) => ({ i, name: l.tensor, op: l.op, db: Math.min(TOP_DB, l.sqnrDb), real: l.sqnrDb }));
-  const order = (b: { name: string }): number => rank.get(b.name) ?? NUMBERED;
-  const rank = new Map(worstLayers(comparison.layers, NUMBERED).map((l, i) => [l.tensor, i + 1] as const));
-  // A number over each, unless a worse one stands so near that the two would cover each other.
-  const near = bars.length / 60;
-  const named = bars.filter((b) => rank.has(b.name));
-  const numbered = named.filter((b) => !named.some((o) => Math.abs(o.i - b.i) < near && order(o) < order(b)));
-  const low = Math.min(0, ...bars.map((b) => b.db));
-  return drawPlot(
-    {
+  const ranks = new Map(worstLayers(comparison.layers, NUMBERED).map((l, i) => [l.tensor, i + 1] as const));
+  const bars = comparison.layers.map(({ tensor, op, sqnrDb }): RankedBar => {
+    const rank = ranks.get(tensor);
+    const title = `${tensor} (${op}): ${fixed(sqnrDb, 1)} dB`;
+    return { name: tensor, value: Math.min(TOP_DB, sqnrDb), title, ...(rank === undefined ? {} : { rank }) };
+  });
+  const values = bars.map((b) => b.value);
+  const named = comparison.layers.filter((l) => ranks.has(l.tensor));
+  return rankedBarChart(bars, {
+    text: {
       id: "layers",
       title: "Error of each tensor against float",
-      description: `Signal to quantization noise in decibels of ${bars.length} tensors in graph order. Worst: ${named.map((b) => `${b.name} (${b.op}) ${fixed(b.real, 1)} dB`).join(", ")}.`,
+      description: `Signal to quantization noise in decibels of ${bars.length} tensors in graph order. Worst: ${named.map((l) => `${l.tensor} (${l.op}) ${fixed(l.sqnrDb, 1)} dB`).join(", ")}.`,
     },
-    {
-      width: 880,
-      height: 280,
-      marginLeft: 48,
-      marginBottom: 40,
-      marginTop: 26,
-      marginRight: 12,
-      style: { fontSize: "12px" },
-      x: {
-        domain: [0, Math.max(1, bars.length)],
-        label: "Tensors in graph order →",
-        labelAnchor: "center",
-        ticks: 8,
-        tickSize: 4,
-      },
-      y: {
-        domain: [low, Math.min(TOP_DB, Math.max(20, ...bars.map((b) => b.db)) + 6)],
-        label: "↑ SQNR, dB",
-        ticks: 6,
-        grid: true,
-        tickSize: 0,
-      },
-      marks: [
-        rect(bars, {
-          x1: (b: { i: number }) => b.i + 0.12,
-          x2: (b: { i: number }) => b.i + 0.88,
-          y1: 0,
-          y2: "db",
-          fill: (b: { name: string }) => (rank.has(b.name) ? "var(--bad)" : "var(--bar)"),
-          title: (b: { name: string; op: string; real: number }) => `${b.name} (${b.op}): ${fixed(b.real, 1)} dB`,
-        }),
-        text(numbered, {
-          x: (b: { i: number }) => b.i + 0.5,
-          y: "db",
-          text: (b: { name: string }) => String(order(b)),
-          dy: -8,
-          fontWeight: 600,
-          fill: "var(--bad)",
-        }),
-        ruleY([0], { stroke: "var(--ink)" }),
-      ],
-    },
-  );
+    xLabel: "Tensors in graph order →",
+    yLabel: "↑ SQNR, dB",
+    domain: [Math.min(0, ...values), Math.min(TOP_DB, Math.max(20, ...values) + 6)],
+  });
 }
 
 /** Times by kind of operator, summed. */
