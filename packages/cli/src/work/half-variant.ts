@@ -3,6 +3,7 @@ import type { Model } from "@tessera/core/graph/model";
 import type { Feeds, Session } from "@tessera/core/graph/runtime";
 import { inferTypes } from "@tessera/core/ops/infer-types";
 import { computeHalf } from "@tessera/core/quant/half-compute";
+import { floatValues } from "@tessera/core/quant/hints-half";
 import { observeTensors } from "@tessera/core/quant/observe";
 import type { Variant } from "./variants.ts";
 
@@ -44,13 +45,4 @@ export async function computedHalfVariant(
       "for runtimes with float16 kernels; a processor without them casts back and is slower",
     ],
   };
-}
-
-function floatValues({ graph }: Model): readonly string[] {
-  const isFloat = (name: string): boolean => {
-    const type = graph.types.get(name);
-    return type?.kind === "tensor" && type.dtype === "float32";
-  };
-  const fed = graph.inputs.filter((i) => !graph.constants.has(i.name)).map((i) => i.name);
-  return [...fed, ...graph.nodes.flatMap((node) => node.outputs)].filter((name) => name !== "" && isFloat(name));
 }

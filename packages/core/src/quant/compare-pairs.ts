@@ -1,5 +1,5 @@
 import type { Model, Node } from "../graph/model.ts";
-import type { Encoding, QuantDType } from "../graph/plan.ts";
+import type { QuantDType } from "../graph/plan.ts";
 import { LEVELS } from "../graph/quantize.ts";
 import { toNumbers } from "../graph/tensor.ts";
 
@@ -53,10 +53,10 @@ export function valuePairs(reference: Model, changed: Model): readonly ValuePair
   const fed = reference.graph.inputs
     .filter((i) => !reference.graph.constants.has(i.name) && rounded.has(i.name))
     .flatMap((i) => pair(i.name, "input", i.name));
-  const made2 = reference.graph.nodes
+  const computed = reference.graph.nodes
     .filter((n) => n.op !== "QuantizeLinear" && n.op !== "DequantizeLinear")
     .flatMap((node) => node.outputs.flatMap((name) => pair(name, node.op, node.name)));
-  return [...fed, ...made2];
+  return [...fed, ...computed];
 }
 
 /** A value behind its pair. */
@@ -98,11 +98,4 @@ function gridOf(node: Node, constants: Model["graph"]["constants"]): Grid | unde
   if (scales.length !== 1 || !Object.hasOwn(LEVELS, dtype)) return undefined;
   const [low, high] = LEVELS[dtype];
   return { scale: scales[0] as number, zeroPoint: zero === undefined ? 0 : (toNumbers(zero)[0] as number), low, high };
-}
-
-/** The grid of a per-tensor encoding. */
-export function gridOfEncoding(encoding: Encoding): Grid | undefined {
-  if (encoding.scale.length !== 1) return undefined;
-  const [low, high] = encoding.range ?? LEVELS[encoding.dtype];
-  return { scale: encoding.scale[0] as number, zeroPoint: encoding.zeroPoint[0] as number, low, high };
 }

@@ -13,10 +13,10 @@ export interface FirstWrong {
 }
 
 /** How many times the usual noise of a layer counts as going wrong: 3 dB. Of thousands of values in a layer, that is no accident. */
-export const WRONG_TIMES = 2;
+const WRONG_TIMES = 2;
 
 /**
- * Where a sample first goes wrong: the first layer, in the order that they run, whose noise is {@link WRONG_TIMES} times what it is in the median
+ * Where a sample first goes wrong: the first layer, in the order that they run, whose noise is at least double what it is in the median
  * sample, and stays well above it in the layer that follows, so that one tiny layer does not count. Undefined when no layer stands out: then
  * errors that are small everywhere add up.
  */

@@ -33,10 +33,10 @@ export function trialModel(changed: Model, reference: Model, trial: Trial): Mode
     "observed-range": () => rounded?.grid !== undefined && setGrid(draft, rounded, [widened(rounded.grid, trial)]),
     "channel-grids": () => rounded?.grid !== undefined && channelGrids(draft, rounded, rounded.grid, trial),
     "without-shift": () => rounded !== undefined && takeOff(draft, rounded, trial.meanError),
-    "float-weights": () => floatWeights(draft, reference, trial.tensor),
+    "float-weights": () => floatWeights(draft, reference, trial.tensor, rounded),
     "float-value": () => rounded !== undefined && bypass(draft, rounded, trial),
     "float-layer": () => {
-      const weights = floatWeights(draft, reference, trial.tensor);
+      const weights = floatWeights(draft, reference, trial.tensor, rounded);
       return (rounded !== undefined && bypass(draft, rounded, trial)) || weights;
     },
   };
@@ -125,10 +125,12 @@ function bypass(draft: GraphDraft, rounded: Rounded, { min, max }: Trial): boole
 }
 
 /** The reference's weights in place of the rounded ones in the node that makes a value. */
-function floatWeights(draft: GraphDraft, reference: Model, tensor: string): boolean {
+function floatWeights(draft: GraphDraft, reference: Model, tensor: string, rounded: Rounded | undefined): boolean {
   const own = reference.graph.nodes.find((n) => n.outputs.includes(tensor));
-  const theirs = own === undefined ? undefined : draft.nodes().find((n) => n.name === own.name && n.op === own.op);
-  if (own === undefined || theirs === undefined) return false;
+  // Files of other formats name nodes anew: there it is what makes the value, when that is of the same kind.
+  const named = draft.nodes().find((n) => n.name === own?.name);
+  const theirs = named ?? draft.producer(rounded?.quantize.inputs[0] ?? tensor);
+  if (own === undefined || theirs === undefined || theirs.op !== own.op) return false;
   let changed = false;
   const inputs = theirs.inputs.map((name, i) => {
     const exact = reference.graph.constants.get(own.inputs[i] ?? "");
