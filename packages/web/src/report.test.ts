@@ -220,7 +220,7 @@ describe("what the page says", () => {
     const chapter = parse(page).querySelector("#search") as Node;
     const [first] = texts(chapter, ".lead");
     expect(first).toBe(
-      "8 plans tried on 830 people who are on no other figure of this page; each judged by what it loses at FAR 10⁻³, not by how near its numbers are.",
+      "8 plans tried on 830 people who are in no other figure of this page, but for the table on everybody; each judged by what it loses at FAR 10⁻³, not by how near its numbers are.",
     );
     const badges = texts(chapter, ".badge");
     expect(badges.filter((b) => b === "taken")).toHaveLength(5);

@@ -77,7 +77,7 @@ export async function searchVariants(request: SearchRequest, job: OptimizeJob): 
       onStep: steps.tell,
     });
     const { variants, skipped, built } = await buildChain(result, host, job);
-    return { variants, skipped, report: reportOf(result, { request, job, built, started, resumed: journal.resumed }) };
+    return { variants, skipped, report: reportOf(result, { request, job, variants, built, started, resumed: journal.resumed }) };
   } finally {
     journal.close();
   }
@@ -182,12 +182,13 @@ async function buildChain(result: SearchResult, { material }: HostBench, job: Op
 interface Facts {
   readonly request: SearchRequest;
   readonly job: OptimizeJob;
+  readonly variants: readonly Variant[];
   readonly built: ReadonlyMap<string, string>;
   readonly started: number;
   readonly resumed: boolean;
 }
 
-function reportOf(result: SearchResult, { request, job, built, started, resumed }: Facts): SearchReport {
+function reportOf(result: SearchResult, { request, job, variants, built, started, resumed }: Facts): SearchReport {
   const { set, split, depth } = request;
   const pointOf = ({ key, says, judgement, groups, timeRatio, gains }: ChainPoint): ChainReport => {
     const candidate = built.get(key);
@@ -215,6 +216,10 @@ function reportOf(result: SearchResult, { request, job, built, started, resumed 
       figures: { ...judgement, loss },
     })),
     sensitivity: result.sensitivity,
+    reasons: variants.map(({ id, plan }) => ({
+      candidate: id,
+      nodes: [...(plan?.nodes ?? [])].map(([node, { precision, reason }]) => ({ node, precision, reason })),
+    })),
     stopped: result.stopped,
     seconds: (performance.now() - started) / 1000,
     evaluations: result.evaluations,

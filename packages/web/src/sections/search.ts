@@ -14,7 +14,7 @@ export function searchSection(view: ReportView): Section | undefined {
   return {
     id: "search",
     title: "How the plan was found",
-    lead: html`${counted(search.steps.length, "plan")} tried on ${count(search.people.searched)} people who are on no other figure of this page; each judged by what it loses at FAR ${smallRate(search.far)}, not by how near its numbers are.`,
+    lead: html`${counted(search.steps.length, "plan")} tried on ${count(search.people.searched)} people who are in no other figure of this page, but for the table on everybody; each judged by what it loses at FAR ${smallRate(search.far)}, not by how near its numbers are.`,
     body: html`${facts(rowsOf(search))}${path(search)}${chain(view, search)}${sensitivity(search)}${reasons(view, search)}`,
   };
 }
