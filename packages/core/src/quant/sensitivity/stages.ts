@@ -88,11 +88,11 @@ export function plannedPart(
   ends: { readonly from: readonly string[]; readonly to: readonly string[]; readonly apply: ApplyPlan },
 ): Model {
   const part = floatPart(scaled, ends.from, ends.to);
-  const maker = new Map(part.graph.nodes.flatMap((node) => node.outputs.map((name) => [name, node.name] as const)));
   const within = planWithin(plan, part.graph);
   // A float node's value is quantized by whoever reads it, and who reads it next may be in float.
-  const tensors = new Map(
-    [...within.tensors].filter(([name]) => !ends.to.includes(name) || isInteger(plan, maker.get(name) ?? "")),
+  const handed = new Set(
+    part.graph.nodes.flatMap((node) => (isInteger(plan, node.name) ? [] : node.outputs.filter((name) => ends.to.includes(name)))),
   );
+  const tensors = new Map([...within.tensors].filter(([name]) => !handed.has(name)));
   return ends.apply(part, { ...within, tensors });
 }
