@@ -5,7 +5,7 @@ import type { FusionSummary } from "@tessera/core/protocol/report";
 import { planToJson } from "@tessera/core/quant/plan-json";
 import { targetById } from "@tessera/core/targets/table";
 import type { Target } from "@tessera/core/targets/target";
-import { pathsOf, readCaches, writeCache } from "../io/calibration-file.ts";
+import { namesOf, readCaches, writeCache } from "../io/calibration-file.ts";
 import { cardOrNone, findCard } from "../io/card-file.ts";
 import { readText, sha256, writeFile } from "../io/files.ts";
 import { formatOfName, stemOf } from "../io/formats.ts";
@@ -98,6 +98,11 @@ export const quantize = verb(
       type: "string",
       description: "Equalize channels as this calibration cache did, so that the caches of several sites can be merged",
     },
+    "keep-float": { type: "string", description: "Nodes that stay in float (names, with commas between)" },
+    wide: {
+      type: "string",
+      description: "Nodes with 16-bit activations among those with 8 (names, with commas), where the target has kernels for both",
+    },
     "few-samples": { type: "boolean", description: "Calibrate on fewer than 10 samples all the same", default: false },
     ...FACES,
     io: {
@@ -137,15 +142,21 @@ export const quantize = verb(
     const kinds = args.export === undefined ? [] : exportKinds(args.export);
     if (plan !== undefined && scheme !== "static" && scheme !== "int16x8")
       throw fail("USAGE", `Cannot use --plan with --scheme ${scheme}: plans are static`);
-    const cachePaths = args["calibration-cache"] === undefined ? [] : pathsOf(args["calibration-cache"]);
+    const cachePaths = args["calibration-cache"] === undefined ? [] : namesOf(args["calibration-cache"]);
     if (cachePaths.length > 0 && (plan !== undefined || (scheme !== "static" && scheme !== "int16x8")))
       throw fail("USAGE", "Cannot use --calibration-cache here: it serves the static schemes, without a plan");
     const cache = cachePaths.length === 0 ? undefined : readCaches(cachePaths);
-    const equalizeBy = args["equalize-by"] === undefined ? undefined : readCaches(pathsOf(args["equalize-by"]));
+    const equalizeBy = args["equalize-by"] === undefined ? undefined : readCaches(namesOf(args["equalize-by"]));
     if (args["equalize-by"] !== undefined && equalizeBy === undefined)
       throw fail("IO", `Cannot read ${args["equalize-by"]}: there is no such file`);
     if (cache !== undefined && equalizeBy !== undefined)
       throw fail("USAGE", "Cannot use --equalize-by with a calibration cache that is there already: its channels are equalized");
+    for (const name of [...namesOf(args["keep-float"] ?? ""), ...namesOf(args.wide ?? "")])
+      if (plan !== undefined || (scheme !== "static" && scheme !== "int16x8"))
+        throw fail(
+          "USAGE",
+          `Cannot choose a precision for ${name} here: --keep-float and --wide serve static schemes without a plan`,
+        );
     const isSynthetic = args.calib === "synthetic";
     if (isSynthetic && cachePaths.length > 0)
       throw fail("USAGE", "Cannot use --calibration-cache with --calib synthetic: made-up inputs can be made anywhere");
@@ -167,6 +178,8 @@ export const quantize = verb(
       ...(plan === undefined ? {} : { plan }),
       ...(cache === undefined ? {} : { cache }),
       ...(equalizeBy === undefined ? {} : { equalizeBy }),
+      ...(args["keep-float"] === undefined ? {} : { keepFloat: new Map(namesOf(args["keep-float"]).map(keptByUser)) }),
+      ...(args.wide === undefined ? {} : { wide: new Set(namesOf(args.wide)) }),
       fewSamples: args["few-samples"],
       progress,
       signal: tools.signal,
@@ -295,4 +308,8 @@ function quantizeLines(report: QuantizeReport): readonly (string | undefined)[] 
 function evidenceLine({ samples, digest, method, synthetic }: CalibrationEvidence): string {
   if (synthetic !== undefined) return `calibrated on ${samples} synthetic inputs (${method} ranges), no data: ${synthetic}`;
   return `calibrated on ${samples} samples (${method} ranges), sha-256 of the data ${digest.slice(0, 16)}...`;
+}
+
+function keptByUser(name: string): readonly [string, string] {
+  return [name, "kept in float as asked"];
 }

@@ -138,6 +138,24 @@ describe("quantize for LiteRT", () => {
     expect((await json(quantize, at("conv.tflite"), ...integer)).fusion.quantizeNodes).toBe(0);
   });
 
+  test("one node has 16-bit activations or stays in float as asked, and the plan gives the same bytes again", async () => {
+    const made = (name: string, ...more: string[]) =>
+      json(quantize, at("conv.onnx"), "--target", "litert", "-o", at(`${name}.tflite`), ...more);
+    const calibrated = ["--inputs", at("samples")];
+    const plain = JSON.parse(readFileSync((await made("plain", ...calibrated)).plan, "utf8"));
+    const [conv = ""] = Object.keys(plain.nodes);
+    const wide = await made("wide", ...calibrated, "--wide", conv);
+    expect(JSON.parse(readFileSync(wide.plan, "utf8")).nodes[conv].precision).toBe("int16x8");
+    expect((await made("wide-again", "--plan", wide.plan)).output.sha256).toBe(wide.output.sha256);
+    const kept = await made("kept", ...calibrated, "--keep-float", conv);
+    expect(JSON.parse(readFileSync(kept.plan, "utf8")).nodes[conv]).toMatchObject({
+      precision: "float32",
+      reason: "kept in float as asked",
+    });
+    await expect(made("no", ...calibrated, "--wide", "nowhere")).rejects.toThrow(coded("USAGE", "nowhere"));
+    await expect(made("no", "--plan", wide.plan, "--wide", conv)).rejects.toThrow(coded("USAGE"));
+  });
+
   test("int16x8, fp16 and dynamic are schemes of their own", async () => {
     const made = async (scheme: string, ...args: readonly string[]) =>
       json(quantize, at("conv.onnx"), "--target", "litert", "--scheme", scheme, "-o", at(`${scheme}.tflite`), ...args);

@@ -13,8 +13,8 @@ export function networkDigest(model: Model): string {
   return sha256(modelToOnnx(bare));
 }
 
-/** The paths of an option that takes several, with commas between. */
-export function pathsOf(option: string): readonly string[] {
+/** The names or paths of an option that takes several, with commas between. */
+export function namesOf(option: string): readonly string[] {
   return option
     .split(",")
     .map((path) => path.trim())

@@ -10,6 +10,7 @@ import { type Observations, type ObserveOptions, observeTensors } from "@tessera
 import { observeLargest } from "@tessera/core/quant/observe-largest";
 import { type Placement, placeIntegers } from "@tessera/core/quant/placement";
 import { prepareForIntegers } from "@tessera/core/quant/prepare";
+import { type Widened, widenNodes } from "@tessera/core/quant/widen";
 import type { Target } from "@tessera/core/targets/target";
 import { networkDigest } from "../io/calibration-file.ts";
 
@@ -30,6 +31,8 @@ export interface CalibrateOptions {
   /** The samples, from the first each time. Not asked for beside a cache. */
   readonly samples: () => Iterable<Feeds>;
   readonly keepFloat?: ReadonlyMap<string, string>;
+  /** Nodes with 16-bit activations among those with 8, where a target has kernels for both: see widenNodes. */
+  readonly wide?: ReadonlySet<string>;
   /** What was seen before, instead of running samples. */
   readonly cache?: CalibrationCache;
   /** Factors of channels that were chosen elsewhere, instead of by these samples. */
@@ -44,10 +47,20 @@ export interface CalibrateOptions {
 const SESSIONS = 2;
 
 /** The graph that a target's rules would have, and where it is integer. */
-function placed(model: Model, target: Target, about: Pick<CalibrateOptions, "keepFloat"> & Pick<Calibrated, "channelScales">) {
+function placed(
+  { model, wideNodes }: Widened,
+  target: Target,
+  about: Pick<CalibrateOptions, "keepFloat"> & Pick<Calibrated, "channelScales">,
+) {
   const scaled = scaleChannels(model, about.channelScales);
   const { keepFloat } = about;
-  return { scaled, placement: placeIntegers(scaled, target, keepFloat === undefined ? {} : { keepFloat }) };
+  return { scaled, placement: placeIntegers(scaled, target, { wideNodes, ...(keepFloat === undefined ? {} : { keepFloat }) }) };
+}
+
+/** The model as a target's rules want it, with islands of 16 bits where asked. @throws TARGET_RULE */
+export function preparedFor(typed: Model, target: Target, wide: ReadonlySet<string> = new Set()): Widened {
+  const model = prepareForIntegers(typed, target);
+  return wide.size === 0 ? { model, wideNodes: wide } : widenNodes(model, target, wide);
 }
 
 /**
@@ -72,16 +85,16 @@ export async function calibrateAll<const T extends readonly [Target, ...Target[]
     ...(options.onSample === undefined ? {} : { onSample: options.onSample }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   };
-  const ready = targets.map((target) => prepareForIntegers(typed, target));
-  const first = ready[0] as Model;
+  const ready = targets.map((target) => preparedFor(typed, target, options.wide));
+  const { model: first } = ready[0] as Widened;
   const places = equalizablePlaces(first, targets[0]);
   const largest =
     cache?.largest ?? (places.length === 0 ? new Map() : await observeLargest(first, places, options.samples(), observing));
   const channelScales: ReadonlyMap<string, readonly number[]> =
     cache?.channelScales ?? options.equalizeBy ?? (places.length === 0 ? new Map() : equalizingScales(first, largest));
   const rows = targets.map((target, i) => ({
-    model: ready[i] as Model,
-    ...placed(ready[i] as Model, target, { ...options, channelScales }),
+    model: (ready[i] as Widened).model,
+    ...placed(ready[i] as Widened, target, { ...options, channelScales }),
   }));
   if (cache !== undefined) {
     const observations = { samples: cachedSamples(cache), histograms: cache.histograms };

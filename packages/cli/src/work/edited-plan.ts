@@ -23,7 +23,12 @@ function encodedBy(placement: Placement): ReadonlySet<string> {
  * @throws PLAN_INVALID when the plan belongs to another target, makes a node integer without encodings for its tensors, or contradicts
  *   the target's kernels
  */
-export function consistentPlan(model: Model, target: Target, plan: QuantPlan): QuantPlan {
+export function consistentPlan(
+  model: Model,
+  target: Target,
+  plan: QuantPlan,
+  wideNodes: ReadonlySet<string> = new Set(),
+): QuantPlan {
   if (plan.target !== target.id)
     throw fail("PLAN_INVALID", `Cannot apply the plan to ${target.id}: it was made by the rules of ${plan.target}`, {
       hint: `Use --target ${plan.target}, or make a new plan`,
@@ -33,7 +38,7 @@ export function consistentPlan(model: Model, target: Target, plan: QuantPlan): Q
     throw fail("PLAN_INVALID", `Cannot apply the plan: the model has no node ${unknown}`, { at: { node: unknown } });
   const keepFloat = new Map<string, string>();
   for (const [name, choice] of plan.nodes) if (choice.precision === "float32") keepFloat.set(name, choice.reason);
-  const placement = placeIntegers(plannedModel(model, plan), target, { keepFloat });
+  const placement = placeIntegers(plannedModel(model, plan), target, { keepFloat, wideNodes });
   const wanted = encodedBy(placement);
   const missing = [...wanted].find((name) => !plan.tensors.has(name));
   if (missing !== undefined)

@@ -6,9 +6,8 @@ import type { Runtime, Session } from "@tessera/core/graph/runtime";
 import { inferTypes } from "@tessera/core/ops/infer-types";
 import { simplifyModel } from "@tessera/core/passes/simplify";
 import { type CalibrationCache, cachedSamples } from "@tessera/core/quant/calibration-cache";
-import { prepareForIntegers } from "@tessera/core/quant/prepare";
 import type { RangeMethod } from "@tessera/core/quant/range";
-import { assertIntegers, type SchemeName, usesReducedRange, withScheme } from "@tessera/core/targets/scheme";
+import { assertIntegers, type SchemeName, schemeOf, usesReducedRange, withScheme } from "@tessera/core/targets/scheme";
 import type { Target } from "@tessera/core/targets/target";
 import { readHardware } from "@tessera/runtimes/hardware";
 import { sourcesDigest } from "../io/calibration-file.ts";
@@ -16,7 +15,7 @@ import { runtimeExecutor } from "../io/executor.ts";
 import { wantedBy } from "../io/present.ts";
 import type { Progress } from "../ui/progress.ts";
 import { TESSERA_VERSION } from "../version.ts";
-import { type Calibrated, cacheOf, calibrate, checkNetwork } from "./calibrate.ts";
+import { type Calibrated, cacheOf, calibrate, checkNetwork, preparedFor } from "./calibrate.ts";
 import { type ComparedFile, compareOutputs, type OutputDifference } from "./compare.ts";
 import { consistentPlan } from "./edited-plan.ts";
 import type { Inputs } from "./feeds.ts";
@@ -52,6 +51,10 @@ export interface QuantizeRequest {
   readonly cache?: CalibrationCache;
   /** Equalize channels as this cache of the same network did. */
   readonly equalizeBy?: CalibrationCache;
+  /** Nodes that stay in float, and why. */
+  readonly keepFloat?: ReadonlyMap<string, string>;
+  /** Nodes with 16-bit activations among those with 8. */
+  readonly wide?: ReadonlySet<string>;
   /** Go on with fewer samples than the floor. */
   readonly fewSamples: boolean;
   /** Inputs of the comparison with float, given a session on the float model. */
@@ -174,8 +177,8 @@ function schemeTarget({ target, scheme }: QuantizeRequest): Target {
 
 function plannedVariant(model: Model, given: QuantPlan, request: QuantizeRequest): Variant {
   const target = schemeTarget(request);
-  const ready = prepareForIntegers(inferTypes(model), target);
-  const plan = consistentPlan(ready, target, given);
+  const { model: ready, wideNodes } = preparedFor(inferTypes(model), target, wideIn(given, target));
+  const plan = consistentPlan(ready, target, given, wideNodes);
   const integer = [...plan.nodes.values()].filter((c) => c.precision !== "float32").length;
   const written = variantWriter(target.format).planned(ready, plan, request.border);
   return {
@@ -187,6 +190,12 @@ function plannedVariant(model: Model, given: QuantPlan, request: QuantizeRequest
     plan,
     notes: [`${integer} of ${plan.nodes.size} nodes in integers by the plan`, ...written.notes],
   };
+}
+
+/** Nodes that a plan gives 16-bit activations among those with 8. */
+function wideIn(plan: QuantPlan, target: Target): ReadonlySet<string> {
+  if (schemeOf(target) === "int16x8") return new Set();
+  return new Set([...plan.nodes].filter(([, choice]) => choice.precision === "int16x8").map(([name]) => name));
 }
 
 /** The calibration inputs, which may want to look at a session of the float model. */
@@ -214,6 +223,7 @@ async function calibratedVariant(model: Model, request: QuantizeRequest): Promis
   const { method, percentile, border } = request;
   const target = schemeTarget(request);
   const { calibrated, digest, synthetic, cache } = await seenBy(model, target, request);
+  checkNames(calibrated.model, request);
   const { samples } = calibrated.observations;
   const reducedRange = usesReducedRange(target, (await readHardware()).hasVnni);
   const variant = staticVariant(calibrated, target, {
@@ -227,6 +237,16 @@ async function calibratedVariant(model: Model, request: QuantizeRequest): Promis
   const warning = synthetic === undefined ? sampleWarning(samples) : SYNTHETIC_WARNING;
   const said = warning === undefined ? variant : { ...variant, notes: [warning, ...variant.notes] };
   return { variant: said, ...(cache === undefined ? {} : { cache }) };
+}
+
+/** Refuses precisions for nodes that are not there: a misspelt name would change nothing and say nothing. @throws USAGE */
+function checkNames({ graph }: Model, { keepFloat, wide }: QuantizeRequest): void {
+  const names = new Set(graph.nodes.map((node) => node.name));
+  const unknown = [...(keepFloat?.keys() ?? []), ...(wide ?? [])].find((name) => !names.has(name));
+  if (unknown !== undefined)
+    throw fail("USAGE", `Cannot choose a precision for ${unknown}: the simplified model has no node of that name`, {
+      hint: "plan.json lists the nodes, as does tessera inspect after tessera simplify",
+    });
 }
 
 /** Said of every file whose ranges come from made-up inputs. */
@@ -246,9 +266,11 @@ async function seenBy(
 }> {
   const { host, cache, equalizeBy, fewSamples, progress, signal } = request;
   const open = (bytes: Uint8Array): Promise<Session> => host.load(bytes, { threads: 1 });
+  const { keepFloat, wide } = request;
+  const chosen = { ...(keepFloat === undefined ? {} : { keepFloat }), ...(wide === undefined ? {} : { wide }) };
   if (cache !== undefined) {
     checkSampleCount(cachedSamples(cache), { fewSamples });
-    const calibrated = await calibrate(model, target, { open, samples: () => [], cache });
+    const calibrated = await calibrate(model, target, { open, samples: () => [], cache, ...chosen });
     return { calibrated, digest: sourcesDigest(cache) };
   }
   if (request.calibration === undefined)
@@ -264,6 +286,7 @@ async function seenBy(
   const calibrated = await calibrate(model, target, {
     open,
     samples: () => samples.feeds(),
+    ...chosen,
     ...(equalizeBy === undefined ? {} : { equalizeBy: equalizeBy.channelScales }),
     onSample: (done) => progress.at(done),
     signal,
