@@ -54,6 +54,12 @@ describe("lowering", () => {
     expect(record.graph?.output).toEqual([{ name: "y", type: { tensorType: { elemType: 1 } } }]);
   });
 
+  test("names a graph that has no name, since the format wants one", () => {
+    const model = built([relu]);
+    expect(lowerOnnx({ ...model, graph: { ...model.graph, name: "" } }).graph?.name).toBe("graph");
+    expect(lowerOnnx(model).graph?.name).toBe("g");
+  });
+
   test("gives the same bytes for the same model, maps in their order", () => {
     expect(modelToOnnx(built([relu]))).toEqual(modelToOnnx(built([relu])));
     expect(lowerOnnx(built([relu])).metadataProps?.map((e) => e.key)).toEqual(["b", "a"]);

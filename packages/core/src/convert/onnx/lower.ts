@@ -41,7 +41,8 @@ export function lowerOnnx(model: Model, options: LowerOptions = {}): ModelProto 
     ...(carried.domain === undefined ? {} : { domain: carried.domain }),
     ...(carried.modelVersion === undefined ? {} : { modelVersion: carried.modelVersion }),
     ...(model.doc === undefined ? {} : { docString: model.doc }),
-    graph: writeGraph(model.graph),
+    // The format wants a name; TFLite files and some writers of ONNX have none.
+    graph: writeGraph(model.graph.name === "" ? { ...model.graph, name: "graph" } : model.graph),
     metadataProps: writeEntries(model.metadata),
     ...(carried.trainingInfo === undefined ? {} : { trainingInfo: carried.trainingInfo }),
     ...(carried.functions === undefined ? {} : { functions: carried.functions }),
