@@ -64,6 +64,33 @@ describe("observing samples", () => {
     expect(isClosed()).toBe(true);
   });
 
+  test("several sessions run side by side, each one sample at a time, and samples are looked at in their order", async () => {
+    const runtimes = [slowRuntime(), slowRuntime({ failAt: 99 })];
+    let opened = 0;
+    const looked: number[] = [];
+    const seen = await observeTensors(model, ["x", "y"], [1, 2, 3, 4, 5].map(feed), {
+      open: async () => (runtimes[opened++] as (typeof runtimes)[number]).open(),
+      sessions: 2,
+      onSample: (done) => looked.push(done),
+    });
+    expect(runtimes.map(({ log }) => log.filter((line) => line.startsWith("start")))).toEqual([
+      ["start 1", "start 3", "start 5"],
+      ["start 2", "start 4"],
+    ]);
+    expect(looked).toEqual([1, 2, 3, 4, 5]);
+    const alone = await observeTensors(model, ["x", "y"], [1, 2, 3, 4, 5].map(feed), { open: slowRuntime().open });
+    expect(seen).toEqual(alone);
+    expect(runtimes.every(({ isClosed }) => isClosed())).toBe(true);
+  });
+
+  test("with several sessions, the failure of one closes all of them", async () => {
+    const runtimes = [slowRuntime(), slowRuntime({ failAt: 4 })];
+    let opened = 0;
+    const open = async () => (runtimes[opened++] as (typeof runtimes)[number]).open();
+    await expect(observeTensors(model, ["y"], [1, 2, 3, 4, 5].map(feed), { open, sessions: 2 })).rejects.toThrow("broken at 4");
+    expect(runtimes.every(({ isClosed }) => isClosed())).toBe(true);
+  });
+
   test("ends with the runtime's failure, and closes it", async () => {
     for (const failAt of [1, 2, 3]) {
       const { open, isClosed } = slowRuntime({ failAt });
