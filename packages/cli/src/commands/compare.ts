@@ -71,6 +71,12 @@ function planOf(changed: string, named: string | undefined): QuantPlan | undefin
   return beside !== changed && existsSync(beside) ? planFromJson(readText(beside)) : undefined;
 }
 
+/** A name short enough for a table: TensorFlow joins the names of everything that was fused into a value. */
+const short = (name: string): string => {
+  const [first = name] = name.split(";");
+  return first.length <= 60 ? first : `${first.slice(0, 28)}...${first.slice(-29)}`;
+};
+
 const decibels = (db: number): string => (db >= 200 ? "equal" : `${db.toFixed(1)} dB`);
 const share = (value: number | undefined): string =>
   value === undefined ? "" : value === 0 ? "0" : value < 1e-4 ? "<0.01 %" : `${(value * 100).toFixed(2)} %`;
@@ -82,7 +88,7 @@ function cells({ sqnrDb, cosine, maxAbs }: ValueDifference): readonly string[] {
 function layerCells(layer: ComparedLayer): readonly string[] {
   const { localSqnrDb, rangeUse, clippedLow, clippedHigh } = layer;
   return [
-    layer.tensor,
+    short(layer.tensor),
     layer.op,
     ...cells(layer),
     localSqnrDb === undefined ? "" : decibels(localSqnrDb),
@@ -98,7 +104,7 @@ function worstLines(worst: CompareReport["worst"]): readonly string[] {
     w.cosine.toFixed(6),
     w.firstWrong === undefined
       ? "no layer stands out"
-      : `${w.firstWrong.tensor} (${w.firstWrong.op}), ${w.firstWrong.times.toFixed(1)} times the usual error`,
+      : `${short(w.firstWrong.tensor)} (${w.firstWrong.op}), ${w.firstWrong.times.toFixed(1)} times the usual error`,
   ]);
   return [
     "",
@@ -118,7 +124,7 @@ function hintLines(hints: CompareReport["hints"]): readonly string[] {
       const brings = gain(hint) >= 0.05 ? `brings ${gain(hint).toFixed(1)} dB` : "does not help by itself";
       return [
         ...(i === 0 ? [""] : []),
-        `hint: ${at === undefined ? "" : `${at}: `}${says} (${evidence})`,
+        `hint: ${at === undefined ? "" : `${short(at)}: `}${says} (${evidence})`,
         m === undefined
           ? "  not tried"
           : `  tried on ${m.samples} inputs, ${brings}: output ${decibels(m.sqnrDbBefore)} to ${decibels(m.sqnrDb)}, cosine ${m.cosineBefore.toFixed(6)} to ${m.cosine.toFixed(6)}`,
@@ -158,7 +164,7 @@ function compareLines(report: CompareReport, top: number): readonly (string | un
     ...worstLines(report.worst),
     ...hintLines(report.hints),
     "",
-    bad === undefined ? undefined : `worst: ${bad.tensor} (${bad.op}), ${decibels(bad.sqnrDb)}`,
+    bad === undefined ? undefined : `worst: ${short(bad.tensor)} (${bad.op}), ${decibels(bad.sqnrDb)}`,
     `${report.layers.length} values compared, ${report.unmatched} of the reference are not in the other model; ${report.inputs}; ${report.runtime}${report.layersRuntime === undefined ? "" : `; layers: ${report.layersRuntime}`}`,
   ];
 }

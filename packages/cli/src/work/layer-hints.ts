@@ -32,17 +32,16 @@ export async function hintsFor(request: HintsRequest): Promise<readonly Measured
   const hints = findHints({ layers: factsOf(request), islands: islandsOf(changed) });
   const tried = triedOf(hints);
   if (tried.length === 0) return hints.map((hint) => saidOf(hint));
-  const names = valuePairs(reference, changed).filter((p) => reference.graph.outputs.some((o) => o.name === p.name));
-  const outputs = names.length > 0 ? names : [];
+  const outputs = outputsOf(reference, changed);
   if (outputs.length === 0) return hints.map((hint) => saidOf(hint));
   const exact = await runAll(
     request,
     reference,
     (feeds) => feeds,
-    outputs.map((o) => o.name),
+    outputs.map(([own]) => own),
   );
   const rename = request.changedFeeds ?? ((feeds: Feeds) => feeds);
-  const others = outputs.map((o) => o.other);
+  const others = outputs.map(([, other]) => other);
   const before = differenceTo(exact, await runAll(request, changed, rename, others));
   const measured = new Map<Hint, MeasuredHint["measured"]>();
   for (const [done, hint] of tried.entries()) {
@@ -59,6 +58,14 @@ export async function hintsFor(request: HintsRequest): Promise<readonly Measured
     });
   }
   return hints.map((hint) => saidOf(hint, measured.get(hint)));
+}
+
+/** The outputs of both, by name or, where none fits, by position. */
+function outputsOf(reference: Model, changed: Model): readonly (readonly [string, string])[] {
+  const [mine, theirs] = [reference, changed].map((m) => m.graph.outputs.map((o) => o.name)) as [string[], string[]];
+  const same = mine.filter((name) => theirs.includes(name));
+  if (same.length > 0 || mine.length !== theirs.length) return same.map((name) => [name, name]);
+  return mine.map((name, i) => [name, theirs[i] as string]);
 }
 
 /** What is tried: the first of each rule before the second of any. */

@@ -211,6 +211,8 @@ describe("hints", () => {
   test("leave layers alone that hardly add any error, and there is a test for every rule", () => {
     expect(rulesFor({ clippedHigh: 0.01, channelSpread: 20, share: 0.001 })).toEqual([]);
     expect(findHints({ layers: [], islands: [{ node: "p", op: "PRelu" }] })).toMatchObject([{ rule: "float-islands" }]);
+    const { grid: _, ...half } = fact({ shiftShare: 0.6, share: 0.4 });
+    expect(findHints({ layers: [half], islands: [] })).toEqual([]);
     const both = [fact({ tensor: "t", clippedHigh: 0.01 }), fact({ tensor: "u", clippedLow: 0.01 })];
     expect(findHints({ layers: both, islands: [] })[0]).toMatchObject({ rule: "clipped-together", tensors: ["t", "u"] });
     expect(HINT_RULES).toHaveLength(11);

@@ -135,7 +135,7 @@ export const HINT_RULES: readonly Rule[] = [
     id: "shift",
     about: "the error is mostly a constant shift of each channel -> bias correction",
     find: perLayer((l) => {
-      if (l.shiftShare < 0.3 || l.op === "input") return undefined;
+      if (l.grid === undefined || l.shiftShare < 0.3 || l.op === "input") return undefined;
       return {
         says: "Correct the biases, and take it only if pairs of people agree: a higher cosine may come with higher scores of strangers",
         evidence: `${percent(l.shiftShare)} of its error is a constant shift of its channels`,
@@ -189,7 +189,7 @@ export const HINT_RULES: readonly Rule[] = [
     id: "dominant",
     about: "one layer makes a good part of all errors -> more bits, or float, there",
     find: perLayer((l) => {
-      if (l.share < 0.1) return undefined;
+      if (l.grid === undefined || l.share < 0.1) return undefined;
       return {
         says: "Keep this layer in 16 bits or float",
         evidence: `it alone makes ${percent(l.share)} of the error that layers add`,
