@@ -3,8 +3,8 @@
     python aimet_build.py SETTING MODEL.onnx CROPS OUTPUT.onnx LFW
 
 `default` is the simulation as it comes (8 bits, min-max) with the tool's own configuration for scales by channel,
-calibrated and written as Q/DQ. `cle`
-equalises across layers first, `adaround` learns the rounding of the weights, `cle-adaround` does both.
+calibrated and written as Q/DQ. `cle` equalises across layers first, `adaround` learns the rounding of the weights,
+`cle-adaround` does both.
 TESSERA_ADAROUND_ITERATIONS overrides the tool's 10,000 iterations a layer.
 """
 
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import onnx
 from crops import read_crops
+
 
 def build(setting: str, model: Path, crops: Path, output: Path, _lfw: Path) -> None:
     import aimet_onnx

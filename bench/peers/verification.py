@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -111,14 +111,17 @@ class PairScores:
         total = (mass.sum() ** 2 - (mass**2).sum()) / 2
         return float(total - sum(mass[a] * mass[b] for a, b in self.excluded))
 
-    def tar(self, far: float, weights: np.ndarray) -> float:
-        """TAR at the lowest threshold t with weighted share(impostor > t) <= far."""
+    def tar(self, fars: list[float], weights: np.ndarray) -> list[float]:
+        """TAR at the lowest threshold t with weighted share(impostor > t) <= FAR, for each FAR."""
         passed = np.cumsum(weights[self.tail_a] * weights[self.tail_b])
-        allowed = int(np.searchsorted(passed, far * self.impostors(weights) + 1e-9, side="right"))
-        if allowed >= len(self.tail):
-            raise ValueError(f"The tail of {len(self.tail)} impostor scores is too short for FAR {far}")
-        counted = weights[self.person]
-        return float(counted[self.genuine > self.tail[allowed]].sum() / counted.sum())
+        impostors, counted = self.impostors(weights), weights[self.person]
+        found = []
+        for far in fars:
+            allowed = int(np.searchsorted(passed, far * impostors + 1e-9, side="right"))
+            if allowed >= len(self.tail):
+                raise ValueError(f"The tail of {len(self.tail)} impostor scores is too short for FAR {far}")
+            found.append(float(counted[self.genuine > self.tail[allowed]].sum() / counted.sum()))
+        return found
 
 
 def pair_scores(
@@ -128,27 +131,26 @@ def pair_scores(
     names, codes = np.unique(np.array(subjects), return_inverse=True)
     position = {name: index for index, name in enumerate(names)}
     excluded = [tuple(position[n] for n in pair) for pair in aliases if all(n in position for n in pair)]
+    rows_of = [np.flatnonzero(codes == code) for code in range(len(names))]
     scores = unit.astype(np.float32) @ unit.astype(np.float32).T
-    first, second = np.triu_indices(len(codes), 1)
-    mate = codes[first] == codes[second]
-    one_person = np.zeros_like(mate)
+    genuine = [scores[np.ix_(rows, rows)][np.triu_indices(len(rows), 1)] for rows in rows_of]
+    # What is no pair of strangers gets a score below all others: each pair counts once, and none of one person's images.
+    nothing = np.float32(-2)
+    scores[np.tri(len(codes), dtype=bool)] = nothing
+    for rows in rows_of:
+        scores[np.ix_(rows, rows)] = nothing
     for a, b in excluded:
-        one_person |= (codes[first] == a) & (codes[second] == b)
-        one_person |= (codes[first] == b) & (codes[second] == a)
-    values = scores[first, second]
-    strangers = np.flatnonzero(~mate & ~one_person)
-    kept = max(int(len(strangers) * share), 1)
-    top = strangers[np.argpartition(-values[strangers], kept - 1)[:kept]]
-    top = top[np.argsort(-values[top], kind="stable")]
-    return PairScores(
-        genuine=values[mate],
-        person=codes[first][mate],
-        tail=values[top],
-        tail_a=codes[first[top]],
-        tail_b=codes[second[top]],
-        images=np.bincount(codes).astype(np.float64),
-        excluded=excluded,
+        scores[np.ix_(rows_of[a], rows_of[b])] = nothing
+        scores[np.ix_(rows_of[b], rows_of[a])] = nothing
+    flat = scores.ravel()
+    images = np.array([len(rows) for rows in rows_of], dtype=np.float64)
+    found = PairScores(
+        np.concatenate(genuine), np.repeat(np.arange(len(names)), [len(g) for g in genuine]), *[np.empty(0)] * 3, images, excluded
     )
+    kept = max(int(found.impostors(np.ones(len(names))) * share), 1)
+    top = np.argpartition(flat, flat.size - kept)[flat.size - kept :]
+    top = top[np.argsort(-flat[top], kind="stable")]
+    return replace(found, tail=flat[top], tail_a=codes[top // len(codes)], tail_b=codes[top % len(codes)])
 
 
 def resampled_tar(scores: PairScores, fars: Iterable[float], resamples: int, seed: int) -> np.ndarray:
@@ -160,10 +162,10 @@ def resampled_tar(scores: PairScores, fars: Iterable[float], resamples: int, see
     fars = list(fars)
     random = np.random.default_rng(seed)
     people = len(scores.images)
-    rows = [[scores.tar(far, np.ones(people)) for far in fars]]
+    rows = [scores.tar(fars, np.ones(people))]
     for _ in range(resamples):
         weights = np.bincount(random.integers(0, people, people), minlength=people).astype(np.float64)
-        rows.append([scores.tar(far, weights) for far in fars])
+        rows.append(scores.tar(fars, weights))
     return np.array(rows)
 
 
