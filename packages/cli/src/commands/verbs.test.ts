@@ -205,7 +205,7 @@ describe("quantize", () => {
 });
 
 describe("a calibration cache", () => {
-  const from = (name: string) => ["--inputs", join(folder, name)];
+  const inputsOf = (name: string) => ["--inputs", join(folder, name)];
   const at = (name: string) => join(folder, name);
   beforeAll(() => {
     for (let i = 0; i < 10; i++) writeFile(join(folder, "elsewhere", `${i}.f32`), convInput(i + 50).bytes);
@@ -215,7 +215,7 @@ describe("a calibration cache", () => {
   });
 
   test("is written once, and stands for the samples: the same plan without them", async () => {
-    const wrote = await json(quantize, model, "-o", at("a.onnx"), ...from("samples"), "--calibration-cache", at("a.json"));
+    const wrote = await json(quantize, model, "-o", at("a.onnx"), ...inputsOf("samples"), "--calibration-cache", at("a.json"));
     expect(wrote.calibrationCache).toEqual({ file: at("a.json"), did: "wrote" });
     const read = await json(quantize, model, "-o", at("b.onnx"), "--calibration-cache", at("a.json"));
     expect(read.calibrationCache.did).toBe("read");
@@ -226,10 +226,20 @@ describe("a calibration cache", () => {
 
   test("of two sites, equalized alike, gives the file that all samples in one place give", async () => {
     const [one, other] = [at("one.json"), at("other.json")];
-    await json(quantize, model, "-o", at("one.onnx"), ...from("samples"), "--calibration-cache", one);
-    await json(quantize, model, "-o", at("other.onnx"), ...from("elsewhere"), "--calibration-cache", other, "--equalize-by", one);
+    await json(quantize, model, "-o", at("one.onnx"), ...inputsOf("samples"), "--calibration-cache", one);
+    await json(
+      quantize,
+      model,
+      "-o",
+      at("other.onnx"),
+      ...inputsOf("elsewhere"),
+      "--calibration-cache",
+      other,
+      "--equalize-by",
+      one,
+    );
     const merged = await json(quantize, model, "-o", at("merged.onnx"), "--calibration-cache", `${one},${other}`);
-    const whole = await json(quantize, model, "-o", at("whole.onnx"), ...from("both"));
+    const whole = await json(quantize, model, "-o", at("whole.onnx"), ...inputsOf("both"));
     expect(merged.calibration.samples).toBe(22);
     expect(merged.output.sha256).toBe(whole.output.sha256);
     await expect(run(quantize, model, "-o", at("no.onnx"), "--calibration-cache", `${one},${one}`)).rejects.toThrow(
@@ -238,7 +248,7 @@ describe("a calibration cache", () => {
   });
 
   test("of another network, or one that is damaged, is refused with the way on", async () => {
-    await json(quantize, model, "-o", at("c.onnx"), ...from("samples"), "--calibration-cache", at("c.json"));
+    await json(quantize, model, "-o", at("c.onnx"), ...inputsOf("samples"), "--calibration-cache", at("c.json"));
     const read = (...args: string[]) => run(quantize, ...args, "-o", at("no.onnx"), "--calibration-cache", at("c.json"));
     writeFile(at("c.json"), readFileSync(at("c.json"), "utf8").replace(/"network": "[0-9a-f]{4}/, '"network": "0000'));
     await expect(read(model)).rejects.toThrow(
@@ -249,7 +259,7 @@ describe("a calibration cache", () => {
   });
 
   test("a handful of samples is refused, and a warning stays with those who insist", async () => {
-    const few = ["-o", at("few.onnx"), ...from("few")];
+    const few = ["-o", at("few.onnx"), ...inputsOf("few")];
     await expect(run(quantize, model, ...few)).rejects.toThrow(coded("CALIBRATION_FEW", "3 samples"));
     const report = await json(quantize, model, ...few, "--few-samples", "--calibration-cache", at("few.json"));
     expect(report.notes.join()).toContain("only 3 calibration samples");
