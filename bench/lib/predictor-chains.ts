@@ -61,8 +61,17 @@ class Builder {
     return this;
   }
 
-  prelu() {
-    this.op("PRelu", [this.noise([this.channels, 1, 1], 0.2)]);
+  /** @param size of the slopes: those above 1 are written in another way where PRelu is taken apart */
+  prelu(size = 0.2) {
+    this.op("PRelu", [this.noise([this.channels, 1, 1], size)]);
+    return this;
+  }
+
+  line(channels: number, k: number, stride = 1) {
+    const weight = this.noise([channels, this.channels, k], 1 / Math.sqrt(this.channels * k));
+    const pad = (k - 1) >> 1;
+    this.op("Conv", [weight, this.noise([channels], 0.1)], { kernel_shape: [k], pads: [pad, pad], strides: [stride] });
+    this.channels = channels;
     return this;
   }
 
@@ -208,6 +217,25 @@ export function predictorChains(): readonly Chain[] {
     "keyword",
     new Builder([1, 1, 49, 10]).conv(64, { k: 5, stride: 2 }).relu().conv(64, { k: 3, group: 64 }).relu().conv(64).relu(),
   );
+  for (const [c, length] of [
+    [128, 4],
+    [64, 16],
+    [64, 100],
+  ] as const)
+    add(
+      `line ${c} ${length}`,
+      repeat(new Builder([1, c, length]), 4, (b) => b.line(c, 3).relu()),
+    );
+  add("line 1 to 256", new Builder([1, 1, 800]).line(256, 255, 128).line(64, 3).relu());
+  for (const [c, s] of [
+    [64, 28],
+    [128, 14],
+    [32, 48],
+  ] as const)
+    add(
+      `steep prelu ${c}`,
+      repeat(square(c, s), 3, (b) => b.conv(c).prelu(2).conv(c, { k: 3, group: c }).prelu(2)),
+    );
   for (const n of [1, 3]) {
     add(
       `dense 512 x${n}`,

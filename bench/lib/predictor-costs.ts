@@ -26,10 +26,12 @@ export interface CostPoint {
   readonly id: string;
   readonly ms: number;
   readonly kernels: readonly Kernel[];
+  /** How much it counts; 1 unless given. */
+  readonly weight?: number;
 }
 
 /** Parts of the work that a kind is priced by. */
-const PARTS: readonly (keyof Work)[] = ["mac", "element", "window", "gather", "tail"];
+const PARTS: readonly (keyof Work)[] = ["start", "mac", "element", "window", "gather", "tail"];
 
 function rowOf(kernels: readonly Kernel[], structure: Structure): ReadonlyMap<string, number> {
   const row = new Map<string, number>([["run", 1]]);
@@ -37,21 +39,26 @@ function rowOf(kernels: readonly Kernel[], structure: Structure): ReadonlyMap<st
     if (amount > 0) row.set(name, (row.get(name) ?? 0) + amount);
   };
   for (const kernel of kernels) {
-    add(kernel.numbers === "float32" ? "node float32" : "node int8", 1);
-    if (kernel.kind === "view") continue;
     const work = workOf(kernel, structure);
     for (const part of PARTS) add(`${kernel.kind}/${kernel.numbers} ${part}`, work[part] / 1000);
   }
   return row;
 }
 
+/** No kernel takes longer than this to start, nanoseconds (rows are in thousands): larger prices are noise of kinds that few networks have. */
+const LONGEST_START = 12_000;
+
+function ceiling(name: string): number {
+  return name.endsWith(" start") ? LONGEST_START : Number.POSITIVE_INFINITY;
+}
+
 /** Least squares of relative errors with no price below zero, errors beyond 15 % counting less and less; by coordinate descent. */
-function solve(rows: readonly ReadonlyMap<string, number>[], times: readonly number[]) {
+function solve(rows: readonly ReadonlyMap<string, number>[], times: readonly number[], counts: readonly number[]) {
   const names = [...new Set(rows.flatMap((row) => [...row.keys()]))].sort();
   const matrix = rows.map((row) => names.map((name) => row.get(name) ?? 0));
   const prices = new Float64Array(names.length);
   const expected = (i: number): number => (matrix[i] as number[]).reduce((sum, v, j) => sum + v * (prices[j] as number), 0);
-  let weights = times.map((t) => 1 / t);
+  let weights = times.map((t, i) => (counts[i] as number) / t);
   for (let pass = 0; pass < 12; pass++) {
     const gram = names.map(() => new Float64Array(names.length));
     const right = new Float64Array(names.length);
@@ -73,7 +80,7 @@ function solve(rows: readonly ReadonlyMap<string, number>[], times: readonly num
         if (!(scale > 0)) continue;
         let rest = right[a] as number;
         for (let b = 0; b < names.length; b++) rest -= (line[b] as number) * (prices[b] as number);
-        const next = Math.max(0, (prices[a] as number) + rest / scale);
+        const next = Math.min(ceiling(names[a] as string), Math.max(0, (prices[a] as number) + rest / scale));
         moved = Math.max(moved, Math.abs(next - (prices[a] as number)) * Math.sqrt(scale));
         prices[a] = next;
       }
@@ -82,14 +89,14 @@ function solve(rows: readonly ReadonlyMap<string, number>[], times: readonly num
     // Other work on the machine makes times longer and never shorter.
     weights = times.map((t, i) => {
       const error = (t - expected(i)) / t;
-      return 1 / t / Math.sqrt(1 + (error / (error > 0 ? 0.1 : 0.25)) ** 2);
+      return (counts[i] as number) / t / Math.sqrt(1 + (error / (error > 0 ? 0.2 : 0.3)) ** 2);
     });
   }
   return { prices: new Map(names.map((name, j) => [name, prices[j] as number])), expected };
 }
 
 /** A table's figures, without its words. */
-export type FittedTable = Pick<CostTable, "run" | "node" | "rates" | "blocks" | "vector">;
+export type FittedTable = Pick<CostTable, "run" | "rates" | "blocks" | "vector">;
 
 /** How a point came out. */
 export interface FitError {
@@ -112,6 +119,7 @@ export function fitCosts(
   const { prices, expected } = solve(
     points.map((p) => rowOf(p.kernels, structure)),
     times,
+    points.map((p) => p.weight ?? 1),
   );
   const rates: Partial<Record<CostKey, CostRate>> = {};
   for (const [name, price] of prices) {
@@ -122,7 +130,6 @@ export function fitCosts(
   return {
     table: {
       run: short(prices.get("run") ?? 0),
-      node: { float32: short(prices.get("node float32") ?? 0), int8: short(prices.get("node int8") ?? 0) },
       rates,
       ...structure,
     },

@@ -5,6 +5,8 @@ export type CostKey = `${KernelKind}/${KernelNumbers}`;
 
 /** What a kind of kernel costs, nanoseconds. What is absent costs nothing that could be measured. */
 export interface CostRate {
+  /** The kernel by itself, however little it does. */
+  readonly start?: number;
   /** A multiply-accumulate, with channels counted up to whole blocks. */
   readonly mac?: number;
   /** An element read or written. */
@@ -26,9 +28,8 @@ export interface CostTable {
   /** The class of machine that it was measured on. Of other machines it says which kernels are dear, and no time. */
   readonly machine: string;
   readonly software: string;
-  /** Microseconds: a run by itself, and a kernel by itself. */
+  /** Microseconds of a run by itself. */
   readonly run: number;
-  readonly node: { readonly float32: number; readonly int8: number };
   readonly rates: Readonly<Partial<Record<CostKey, CostRate>>>;
   /** Input and output channels that kernels take at a time; 1 unless given. */
   readonly blocks: Readonly<Partial<Record<CostKey, readonly [number, number]>>>;
@@ -40,6 +41,7 @@ export interface CostTable {
 
 /** Amounts of a kernel that a {@link CostRate} has prices for. */
 export interface Work {
+  readonly start: 1;
   readonly mac: number;
   readonly element: number;
   readonly window: number;
@@ -54,11 +56,19 @@ export function workOf(kernel: Kernel, table: Pick<CostTable, "blocks" | "vector
   const [inner, outer] = channels;
   const element = kind === "view" ? 0 : kernel.reads + kernel.writes;
   if (inner === 0 || outer === 0 || macs === 0)
-    return { mac: macs, element, window: outer === 0 || kind === "view" ? 0 : kernel.writes / outer, gather: 0, tail: 0 };
+    return {
+      start: 1,
+      mac: macs,
+      element,
+      window: outer === 0 || kind === "view" ? 0 : kernel.writes / outer,
+      gather: 0,
+      tail: 0,
+    };
   const [innerBlock, outerBlock] = table.blocks[key] ?? [1, 1];
-  const slides = kind === "conv" || kind === "grouped" || kind === "depthwise";
+  const slides = kind === "conv" || kind === "conv1d" || kind === "grouped" || kind === "depthwise";
   const vector = table.vector[key];
   return {
+    start: 1,
     mac: macs * (blocked(inner, innerBlock) / inner) * (blocked(outer, outerBlock) / outer),
     element,
     window: slides ? macs / (inner * outer) : 0,
@@ -74,12 +84,10 @@ function blocked(channels: number, block: number): number {
 /** Microseconds that a kernel is expected to take; `undefined` when the table has no price for its kind. */
 export function kernelTime(kernel: Kernel, table: CostTable): number | undefined {
   const rate = table.rates[`${kernel.kind}/${kernel.numbers}`];
-  const start = table.node[kernel.numbers === "float32" ? "float32" : "int8"];
-  if (kernel.kind === "view") return start;
   if (rate === undefined) return undefined;
   const work = workOf(kernel, table);
   const nanoseconds = (Object.keys(work) as (keyof Work)[]).reduce((sum, part) => sum + work[part] * (rate[part] ?? 0), 0);
-  return start + nanoseconds / 1000;
+  return nanoseconds / 1000;
 }
 
 /** What a list of kernels takes, milliseconds, and the kinds that the table has no price for, which are not in it. */

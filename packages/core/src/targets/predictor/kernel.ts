@@ -3,6 +3,7 @@ import type { TensorType } from "../../graph/model.ts";
 /** Kinds of kernels that cost differently: a multiplication in a 3x3 window is not one in a 1x1 window. */
 export const KERNEL_KINDS = [
   "conv1x1",
+  "conv1d",
   "conv",
   "depthwise",
   "grouped",
@@ -117,6 +118,7 @@ export function kindOf(op: string, weight: TensorType | undefined, group: number
 
 function convolutionKind(weight: TensorType | undefined, group: number): KernelKind {
   const [, perGroup, ...window] = weight?.shape ?? [];
+  if (window.length === 1) return "conv1d";
   if (group > 1) return perGroup === 1 ? "depthwise" : "grouped";
   return window.every((size) => size === 1) ? "conv1x1" : "conv";
 }

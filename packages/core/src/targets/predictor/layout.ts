@@ -6,7 +6,7 @@ import type { Target } from "../target.ts";
 import type { Kernel, KernelKind } from "./kernel.ts";
 
 /** Kernels that work with channels last, and so begin and end a block of that layout. */
-const CHANNELS_LAST: ReadonlySet<KernelKind> = new Set(["conv1x1", "conv", "depthwise", "grouped", "transposed"]);
+const CHANNELS_LAST: ReadonlySet<KernelKind> = new Set(["conv1x1", "conv1d", "conv", "depthwise", "grouped", "transposed"]);
 /** Kernels that a runtime moves a change of layout past, because they treat all axes alike or can be told of another order. */
 const INDIFFERENT: ReadonlySet<KernelKind> = new Set(["elementwise", "prelu", "pool", "quantize", "dequantize"]);
 const INDIFFERENT_OPS: ReadonlySet<string> = new Set(["Sigmoid", "Tanh", "Concat", "Resize", "Split", "Slice", "Pad"]);

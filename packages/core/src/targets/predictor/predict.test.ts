@@ -70,16 +70,13 @@ const COSTS: CostTable = {
   machine: "a test",
   software: "nothing",
   run: 10,
-  node: { float32: 1, int8: 2 },
   rates: {
-    "conv1x1/float32": { mac: 1 },
-    "conv1x1/int8": { mac: 0.25, element: 1 },
-    "prelu/float32": { element: 4 },
-    "prelu/slow": { element: 8 },
-    "elementwise/float32": { element: 1 },
-    "quantize/int8": { element: 1 },
-    "dequantize/int8": { element: 1 },
-    "transpose/int8": { element: 1 },
+    "conv1x1/float32": { start: 1000, mac: 1 },
+    "conv1x1/int8": { start: 2000, mac: 0.25, element: 1 },
+    "prelu/float32": { start: 1000, element: 4 },
+    "quantize/int8": { start: 2000, element: 1 },
+    "dequantize/int8": { start: 2000, element: 1 },
+    "transpose/int8": { start: 2000, element: 1 },
   },
   blocks: { "conv1x1/float32": [1, 16] },
   vector: {},
@@ -171,8 +168,8 @@ describe("kernels", () => {
       outputs: [],
     };
     const work = workOf(kernel, { blocks: { "depthwise/int8": [1, 16] }, vector: { "depthwise/int8": 16 } });
-    expect(work).toEqual({ mac: 9 * 32 * 100, element: 4000, window: 900, gather: 0, tail: 9 * 4 * 100 });
-    const table = { ...COSTS, rates: { "depthwise/int8": { mac: 1, window: 2, tail: 3 } } };
+    expect(work).toEqual({ start: 1, mac: 9 * 32 * 100, element: 4000, window: 900, gather: 0, tail: 9 * 4 * 100 });
+    const table = { ...COSTS, rates: { "depthwise/int8": { start: 2000, mac: 1, window: 2, tail: 3 } } };
     expect(kernelTime(kernel, table)).toBeCloseTo(2 + (18_000 + 1800 + 0) / 1000, 9);
     expect(expectedTime([kernel], { ...table, rates: {} })).toEqual({ ms: 0.01, unpriced: ["depthwise/int8"] });
   });
