@@ -60,6 +60,10 @@ export async function hintsFor(request: HintsRequest): Promise<readonly Measured
   return hints.map((hint) => saidOf(hint, measured.get(hint)));
 }
 
+function inputsOf({ graph }: Model): readonly string[] {
+  return graph.inputs.filter((i) => !graph.constants.has(i.name)).map((i) => i.name);
+}
+
 /** The outputs of both, by name or, where none fits, by position. */
 function outputsOf(reference: Model, changed: Model): readonly (readonly [string, string])[] {
   const [mine, theirs] = [reference, changed].map((m) => m.graph.outputs.map((o) => o.name)) as [string[], string[]];
@@ -92,7 +96,9 @@ function triedModel({ reference, changed, layers }: HintsRequest, hint: Hint): M
     const layer = layers.find((l) => l.tensor === tensor);
     if (layer === undefined) continue;
     const { min, max, channelLargest: largest, channelError: meanError } = layer;
-    model = trialModel(model ?? changed, reference, { kind, tensor, min, max, largest, meanError }) ?? model;
+    const named = layer.op === "input" ? inputsOf(changed)[inputsOf(reference).indexOf(tensor)] : undefined;
+    const known = named === undefined || inputsOf(changed).includes(tensor) ? {} : { named };
+    model = trialModel(model ?? changed, reference, { kind, tensor, ...known, min, max, largest, meanError }) ?? model;
   }
   return model;
 }

@@ -96,6 +96,13 @@ describe("values of two models", () => {
     ]);
     expect(pairs.every((p) => p.grid?.low === 0 && p.grid.high === 255)).toBe(true);
     expect([...roundedValues(quantized()).keys()]).toContain("y");
+    // An input of another name is told by its place.
+    const { graph } = quantized();
+    const called = (name: string): string => (name === "x" ? "image" : name);
+    const nodes = graph.nodes.map((n) => ({ ...n, inputs: n.inputs.map(called) }));
+    const inputs = graph.inputs.map((i) => ({ ...i, name: called(i.name) }));
+    const renamed = inferTypes({ ...quantized(), graph: { ...graph, nodes, inputs, types: new Map() } });
+    expect(valuePairs(model, renamed).map((p) => [p.name, p.other])).toEqual(pairs.map((p) => [p.name, p.other]));
   });
 
   test("of a network in float16 are paired with their halves", () => {

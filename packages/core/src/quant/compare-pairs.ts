@@ -50,9 +50,16 @@ export function valuePairs(reference: Model, changed: Model): readonly ValuePair
     const grid = [...rounded.values()].find((r) => r.name === other)?.grid;
     return [{ name: own, op, node, other, ...(grid === undefined ? {} : { grid }) }];
   };
-  const fed = reference.graph.inputs
-    .filter((i) => !reference.graph.constants.has(i.name) && rounded.has(i.name))
-    .flatMap((i) => pair(i.name, "input", i.name));
+  // Inputs may be called otherwise in a file of another format: then their order tells.
+  const [mineFed, theirsFed] = [reference, changed].map(({ graph }) =>
+    graph.inputs.filter((i) => !graph.constants.has(i.name)).map((i) => i.name),
+  ) as [string[], string[]];
+  const byName = mineFed.length !== theirsFed.length || mineFed.every((name) => theirsFed.includes(name));
+  const fed = mineFed.flatMap((name, i): readonly ValuePair[] => {
+    const found = rounded.get(byName ? name : (theirsFed[i] as string));
+    const grid = found?.grid === undefined ? {} : { grid: found.grid };
+    return found === undefined ? [] : [{ name, op: "input", node: name, other: found.name, ...grid }];
+  });
   const computed = reference.graph.nodes
     .filter((n) => n.op !== "QuantizeLinear" && n.op !== "DequantizeLinear")
     .flatMap((node) => node.outputs.flatMap((name) => pair(name, node.op, node.name)));

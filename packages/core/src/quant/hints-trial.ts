@@ -11,6 +11,8 @@ export interface Trial {
   readonly kind: TrialKind;
   /** Name of the value in the reference. */
   readonly tensor: string;
+  /** Its name in the changed model, where that is another and not that of its rounded form. */
+  readonly named?: string;
   /** Least and greatest of the reference's values there. */
   readonly min: number;
   readonly max: number;
@@ -27,7 +29,7 @@ export interface Trial {
  * @returns undefined where the model has no such thing there
  */
 export function trialModel(changed: Model, reference: Model, trial: Trial): Model | undefined {
-  const rounded = roundedValues(changed).get(trial.tensor);
+  const rounded = roundedValues(changed).get(trial.named ?? trial.tensor);
   const draft = new GraphDraft(changed.graph);
   const edit: Readonly<Record<TrialKind, () => boolean>> = {
     "observed-range": () => rounded?.grid !== undefined && setGrid(draft, rounded, [widened(rounded.grid, trial)]),

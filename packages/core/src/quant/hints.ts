@@ -189,7 +189,7 @@ export const HINT_RULES: readonly Rule[] = [
     id: "dominant",
     about: "one layer makes a good part of all errors -> more bits, or float, there",
     find: perLayer((l) => {
-      if (l.grid === undefined || l.share < 0.1) return undefined;
+      if (l.grid === undefined || l.op === "input" || l.share < 0.1) return undefined;
       return {
         says: "Keep this layer in 16 bits or float",
         evidence: `it alone makes ${percent(l.share)} of the error that layers add`,
