@@ -94,7 +94,7 @@ function weightAxis(node: Node, rank: number): number {
 }
 
 /** The same grid in another type of the same width; as it is where there is none. */
-export function retyped(encoding: Encoding, dtype: QuantDType | undefined): Encoding {
+function retyped(encoding: Encoding, dtype: QuantDType | undefined): Encoding {
   if (dtype === undefined || dtype === encoding.dtype) return encoding;
   const [low, high] = LEVELS[encoding.dtype];
   const [otherLow, otherHigh] = LEVELS[dtype];
