@@ -46,7 +46,7 @@ function rowOf(kernels: readonly Kernel[], structure: Structure): ReadonlyMap<st
 }
 
 /** No kernel takes longer than this to start, nanoseconds (rows are in thousands): larger prices are noise of kinds that few networks have. */
-const LONGEST_START = 12_000;
+const LONGEST_START = 25_000;
 
 function ceiling(name: string): number {
   return name.endsWith(" start") ? LONGEST_START : Number.POSITIVE_INFINITY;
