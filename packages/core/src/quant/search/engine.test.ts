@@ -129,6 +129,12 @@ describe("the search", () => {
     const loose = await searchPlan(benchOf(WORLD), { maxLoss: value * 1.1 });
     expect(loose.chain).toHaveLength(1);
     expect(loose.stopped).toContain("all in integers the interval");
+    // What costs no time is taken even so.
+    const bench = benchOf(WORLD);
+    const sensitivity: SearchBench["sensitivity"] = async (...asked) =>
+      (await bench.sensitivity(...asked)).map((g) => (g.name === "g2" ? { ...g, timeShare: 0.001 } : g));
+    const free = await searchPlan({ ...bench, sensitivity }, { maxLoss: value * 1.1 });
+    expect(free.chain.map((c) => c.groups)).toEqual([[], ["g2"]]);
     const tight = await searchPlan(benchOf(WORLD), { maxLoss: value * 1.001 });
     expect(tight.chain.length).toBeGreaterThan(1);
   });

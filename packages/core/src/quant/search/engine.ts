@@ -286,8 +286,12 @@ async function layChain(
   const chain = [chainPoint(start, { says: "all in integers", groups: [], timeRatio: 1, gains: true })];
   const enough = (judgement: Judgement): boolean => maxLoss !== undefined && lossInterval(judgement).high <= maxLoss;
   const within = `the interval of the loss lies within ${((maxLoss ?? 0) * 100).toFixed(2)} points`;
-  if (enough(start.judgement)) return { chain, stopped: `all in integers ${within}` };
-  const ranked = sensitivity.filter((g) => worthOf(g) > 0).sort((a, b) => worthOf(b) - worthOf(a) || (a.name < b.name ? -1 : 1));
+  // Within the budget, time is not spent on more; what costs next to none is taken all the same.
+  const isEnough = enough(start.judgement);
+  const ranked = sensitivity
+    .filter((g) => worthOf(g) > 0 && (!isEnough || g.timeShare <= LEAST_SHARE))
+    .sort((a, b) => worthOf(b) - worthOf(a) || (a.name < b.name ? -1 : 1));
+  if (isEnough && ranked.length === 0) return { chain, stopped: `all in integers ${within}` };
   // What sensitivity promises on few samples is judged for the best of them before they are put together.
   const tried: { readonly group: GroupSensitivity; readonly worth: number }[] = [];
   for (const group of ranked.slice(0, depth.tries)) {
@@ -298,6 +302,7 @@ async function layChain(
     note(walk, { stage: "mixed precision", says, accepted, why, versus: difference, point: pointKey(point) }, judgement);
     if (accepted) tried.push({ group, worth: (start.judgement.loss - judgement.loss) / Math.max(LEAST_SHARE, group.timeShare) });
   }
+  if (tried.length === 0 && isEnough) return { chain, stopped: `all in integers ${within}` };
   if (tried.length === 0) return { chain, stopped: "no node in float gains anything that the people of the search can show" };
   tried.sort((a, b) => b.worth - a.worth || (a.group.name < b.group.name ? -1 : 1));
   const sure = tried.map((t) => t.group);
@@ -321,9 +326,12 @@ async function layChain(
     chain.push(chainPoint({ point, judgement }, { says, groups: groups.map((g) => g.name), timeRatio, gains: accepted }));
     if (!accepted) return { chain, stopped: "more nodes in float gain nothing" };
     best = { point, judgement };
-    if (enough(judgement)) return { chain, stopped: `with ${says} ${within}` };
+    if (!isEnough && enough(judgement)) return { chain, stopped: `with ${says} ${within}` };
   }
-  return { chain, stopped: `${groups.length} groups in float are as many as were allowed` };
+  const stopped = isEnough
+    ? `all in integers ${within}; groups that cost next to no time in float gained still`
+    : `${groups.length} groups in float are as many as were allowed`;
+  return { chain, stopped };
 }
 
 function sizes(most: number): readonly number[] {
