@@ -217,7 +217,10 @@ export function histogramLimits(): { readonly least: number; readonly most: numb
 }
 
 /** The bins that hold the least and the greatest value: first and last index. */
-export function usedBins(h: Pick<Histogram, "limit" | "counts" | "min" | "max">): { readonly first: number; readonly last: number } {
+export function usedBins(h: Pick<Histogram, "limit" | "counts" | "min" | "max">): {
+  readonly first: number;
+  readonly last: number;
+} {
   const half = h.counts.length / 2;
   const perUnit = half / h.limit;
   const binOf = (v: number): number => (v < 0 ? half - 1 - Math.floor(-v * perUnit) : half + Math.floor(v * perUnit));

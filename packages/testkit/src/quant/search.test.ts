@@ -7,7 +7,10 @@ import { nodeReasons } from "@tessera/core/quant/search/reasons";
 import { beforeAll, describe, expect, test } from "vitest";
 import { smallSearch } from "./small-search.ts";
 
-const OPTIONS = { depth: { tensors: 2, groups: 2, tries: 2, reverted: true }, without: { secondOrder: true, correctBias: true } } as const;
+const OPTIONS = {
+  depth: { tensors: 2, groups: 2, tries: 2, reverted: true },
+  without: { secondOrder: true, correctBias: true },
+} as const;
 
 describe("a search on a small network, run by the interpreter", () => {
   let search: Awaited<ReturnType<typeof smallSearch>>;
