@@ -111,7 +111,7 @@ export function pickCandidate(candidates: readonly Candidate[], budgets: Budgets
   const objections = new Map(candidates.map((c) => [c.id, objection(c, budgets)] as const));
   const allowed = candidates.filter((c) => objections.get(c.id) === undefined);
   const first = bestOf(allowed, budgets.far);
-  const unsure = first.best !== undefined && !isSure(first.best, budgets) ? first.best : undefined;
+  const unsure = first.best?.scheme === "static-int8" && !isSure(first.best, budgets) ? first.best : undefined;
   const surer =
     unsure === undefined
       ? undefined
