@@ -33,7 +33,7 @@ export function shareAbove(x: number): number {
 }
 
 /** Density of the kernel, per bandwidth; `x` in bandwidths. */
-export function kernelDensity(x: number): number {
+function kernelDensity(x: number): number {
   return Math.abs(x) >= KERNEL_REACH ? 0 : Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI);
 }
 
