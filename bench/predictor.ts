@@ -46,6 +46,8 @@ interface Pair {
   readonly kernels: { readonly expected: number; readonly found?: number };
   readonly directionRight: boolean;
   readonly within: boolean;
+  /** The run is too short for the predictor to say anything. */
+  readonly untold: boolean;
   readonly verdict: string;
 }
 
@@ -71,6 +73,7 @@ async function judge(model: PredictedModel, target: Target): Promise<Pair> {
   const found = await kernelsFound(files.integer.bytes, target);
   const speedup = least[0] / least[1];
   const expected = prediction.speedup?.value;
+  const untold = prediction.tooShort === true;
   const same = Math.max(speedup, 1 / speedup) < SAME;
   return {
     model: model.id,
@@ -84,8 +87,9 @@ async function judge(model: PredictedModel, target: Target): Promise<Pair> {
       ...(expected === undefined ? {} : { speedup: expected }),
     },
     kernels: { expected: sum(prediction.integer?.integerOperators ?? {}), ...(found === undefined ? {} : { found }) },
-    directionRight: expected !== undefined && (same || expected > 1 === speedup > 1),
-    within: expected !== undefined && Math.max(expected / speedup, speedup / expected) <= ALLOWED,
+    directionRight: untold || (expected !== undefined && (same || expected > 1 === speedup > 1)),
+    within: untold || (expected !== undefined && Math.max(expected / speedup, speedup / expected) <= ALLOWED),
+    untold,
     verdict: prediction.verdict,
   };
 }
@@ -104,7 +108,7 @@ for (const id of flags.targets.split(","))
       const cell = (found: number, wanted: number | undefined): string =>
         `${found.toFixed(3)} (${wanted?.toFixed(3) ?? "?"})`.padEnd(20);
       const marks = [
-        pair.directionRight ? "" : "WRONG WAY",
+        pair.untold ? "too short to tell" : pair.directionRight ? "" : "WRONG WAY",
         pair.within ? "" : "OFF",
         (kernels.found ?? kernels.expected) === kernels.expected ? "" : "COUNT",
       ];

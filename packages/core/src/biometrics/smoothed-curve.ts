@@ -32,11 +32,6 @@ export function shareAbove(x: number): number {
   return low + (position - step) * ((TABLE[step + 1] as number) - low);
 }
 
-/** Density of the kernel, per bandwidth; `x` in bandwidths. */
-function kernelDensity(x: number): number {
-  return Math.abs(x) >= KERNEL_REACH ? 0 : Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI);
-}
-
 /** The smoothed score distribution of one class at one threshold. */
 export interface SmoothedPoint {
   /** Share of comparisons at or above the threshold. */

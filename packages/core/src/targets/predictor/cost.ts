@@ -22,7 +22,7 @@ export interface CostRate {
   readonly tail?: number;
 }
 
-/** What a runtime's kernels cost on one class of machines, one thread. Fitted on small chains of layers, never on the models that it is tested with. */
+/** What a runtime's kernels cost on one class of machines, one thread. Fitted on chains of layers and the networks that its bench names as fitted. */
 export interface CostTable {
   readonly id: string;
   /** The class of machine that it was measured on. Of other machines it says which kernels are dear, and no time. */
@@ -31,6 +31,8 @@ export interface CostTable {
   /** Microseconds of a run by itself. */
   readonly run: number;
   readonly rates: Readonly<Partial<Record<CostKey, CostRate>>>;
+  /** Milliseconds below which a run is too short for its kernels to decide how long it takes. */
+  readonly shortest: number;
   /** Input and output channels that kernels take at a time; 1 unless given. */
   readonly blocks: Readonly<Partial<Record<CostKey, readonly [number, number]>>>;
   /** Channels of a whole vector where the rest is computed one by one; none unless given. */

@@ -70,6 +70,7 @@ const COSTS: CostTable = {
   machine: "a test",
   software: "nothing",
   run: 10,
+  shortest: 0,
   rates: {
     "conv1x1/float32": { start: 1000, mac: 1 },
     "conv1x1/int8": { start: 2000, mac: 0.25, element: 1 },
@@ -97,6 +98,13 @@ describe("what is expected of a model", () => {
     expect(integer?.integerOperators).toEqual({ CONV_2D: 2, PRELU: 1 });
     expect([integer?.islands, integer?.quantize, integer?.dequantize, integer?.transposes]).toEqual([1, 1, 1, 0]);
     expect(integer?.slow.map((s) => s.op)).toEqual(["PRelu"]);
+  });
+
+  test("in time: nothing where a run is shorter than its kernels' prices can tell", () => {
+    const request = { float: model(), integer: { model: model(), plan: plan("float32") }, costs: { ...COSTS, shortest: 1 } };
+    const { speedup, tooShort, verdict } = predict(request, ORT_X64);
+    expect([speedup, tooShort]).toEqual([undefined, true]);
+    expect(verdict).toContain("too short to tell");
   });
 
   test("in time: the sum of its kernels' prices, and the verdict says which way it goes and why", () => {

@@ -62,6 +62,8 @@ export interface Prediction {
   /** Absent for targets without integers. */
   readonly integer?: IntegerPrediction;
   readonly speedup?: PredictedSpeedup;
+  /** Set where a run is so short that what a runtime does around its kernels decides: there is no speed-up then. */
+  readonly tooShort?: true;
   /** Where the prices come from; absent when there is no cost table for the target. */
   readonly pricedOn?: string;
   /** Kinds of kernels without a price, which are left out of the times. */
@@ -93,14 +95,17 @@ export function predict(request: PredictRequest, target: Target): Prediction {
   const float = formOf(request.float, undefined, { target, costs });
   const integer = request.integer === undefined ? undefined : integerForm(request.integer, { target, costs });
   const unpriced = [...new Set([...float.unpriced, ...(integer?.unpriced ?? [])])];
-  const speedup = integer === undefined ? undefined : speedupOf(float.form, integer.form, costs);
-  const about = { target, float: float.form, integer: integer?.form, speedup };
+  const times = [float.form.latencyMs, integer?.form.latencyMs].filter((ms) => ms !== undefined);
+  const tooShort = costs !== undefined && Math.min(...times) < costs.shortest;
+  const speedup = integer === undefined || tooShort ? undefined : speedupOf(float.form, integer.form, costs);
+  const about = { target, float: float.form, integer: integer?.form, speedup, tooShort };
   return {
     kind: "prediction",
     target: target.id,
     float: float.form,
     ...(integer === undefined ? {} : { integer: integer.form }),
     ...(speedup === undefined ? {} : { speedup }),
+    ...(tooShort ? { tooShort } : {}),
     ...(costs === undefined ? {} : { pricedOn: `${costs.machine}, ${costs.software}` }),
     unpriced,
     verdict: verdictOf(about),

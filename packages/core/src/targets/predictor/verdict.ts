@@ -7,15 +7,18 @@ export interface VerdictParts {
   readonly float: FormPrediction;
   readonly integer: IntegerPrediction | undefined;
   readonly speedup: PredictedSpeedup | undefined;
+  readonly tooShort: boolean;
 }
 
 /** The sentence that a reader should go away with. */
-export function verdictOf({ target, integer, speedup }: VerdictParts): string {
+export function verdictOf({ target, float, integer, speedup, tooShort }: VerdictParts): string {
   if (target.noIntegers !== undefined)
     return `${target.id} takes no integers (${target.noIntegers.why}): ship ${target.noIntegers.instead}`;
   if (integer === undefined) return `Nothing is known of ${target.id} in integers`;
   if (Object.keys(integer.integerOperators).length === 0)
     return `Nothing of this model becomes an integer on ${target.id}: INT8 would be the float model again${staysWords(integer)}`;
+  if (tooShort)
+    return `A run takes about ${(float.latencyMs ?? 0).toFixed(2)} ms on ${target.id} in float already: too short to tell from prices of kernels whether INT8 is faster; time it`;
   if (speedup === undefined)
     return `${percent(integer.macShare)} of the multiplications are in integers on ${target.id}${staysWords(integer)}${slowWords(integer)}; how fast they are there is not known here`;
   const factor =

@@ -6,6 +6,7 @@ export const ORT_WEB_COSTS: CostTable = {
   machine: "an x64 server core (Sapphire Rapids class) under V8 of Node 20",
   software: "ONNX Runtime Web 1.30.0",
   run: 27.3,
+  shortest: 0.05,
   rates: {
     "average/float32": { element: 12.6 },
     "average/int8": { element: 7.71 },
