@@ -104,7 +104,10 @@ export async function calibrateAll<const T extends readonly [Target, ...Target[]
   }
   const main = (rows[0] as (typeof rows)[number]).scaled;
   const there = new Set([...main.graph.inputs.map((i) => i.name), ...main.graph.nodes.flatMap((n) => n.outputs)]);
-  const wanted = new Set(rows.flatMap((row) => row.placement.activations.filter((name) => there.has(name))));
+  // Values that integers only pass through are looked at too: with a node in float behind or before them they need a grid of their own.
+  const wanted = new Set(
+    rows.flatMap(({ placement }) => [...placement.activations, ...placement.shared.keys()].filter((name) => there.has(name))),
+  );
   const seen = await observeTensors(main, [...wanted], options.samples(), observing);
   const all: Calibrated[] = [];
   for (const { model: own, scaled, placement } of rows) {

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { fail } from "../../base/error.ts";
 import { type GroupSensitivity, SEARCH_DEPTHS, type SearchBench, searchPlan } from "./engine.ts";
 import type { SearchJournal } from "./journal.ts";
 import { memoryJournal } from "./journal.ts";
@@ -120,6 +121,19 @@ describe("the search", () => {
     expect(steps.find((s) => s.says.startsWith("biases"))?.why).toContain("strangers come closer");
     const harmless = await searchPlan(benchOf({ ...WORLD, biasShift: 0 }));
     expect(harmless.chain[0]?.point.correctBias).toBe(true);
+  });
+
+  test("passes over a group that the target's rules do not let into float", async () => {
+    const bench = benchOf(WORLD);
+    const judge = async (point: SearchPoint) => {
+      if (Object.hasOwn(point.keep, "g0")) throw fail("PLAN_INVALID", "Cannot build this point: g0 has no kernel in float");
+      return bench.judge(point);
+    };
+    const { chain } = await searchPlan({ ...bench, judge });
+    expect(chain.slice(1).flatMap((c) => c.groups)).not.toContain("g0");
+    expect(chain[1]?.groups).toEqual(["g2"]);
+    const broken = { ...bench, judge: () => Promise.reject(fail("RUNTIME_FAILED", "Cannot run: the runtime is gone")) };
+    await expect(searchPlan(broken)).rejects.toMatchObject({ code: "RUNTIME_FAILED" });
   });
 
   test("stops laying nodes into float when the interval of the loss lies within what may be lost, not when its value does", async () => {

@@ -1,3 +1,4 @@
+import { isTesseraError } from "../../base/error.ts";
 import { memoryJournal, type Recall, type RecallCount, recallFrom, type SearchJournal } from "./journal.ts";
 import { type Difference, type Judgement, lossInterval, prefer } from "./judgement.ts";
 import { type Move, rangeMoves, shrinkMoves, startMoves, weightMoves } from "./moves.ts";
@@ -174,6 +175,16 @@ async function judge(walk: Walk, point: SearchPoint): Promise<Judgement> {
   return walk.recall(`judgement ${pointKey(point)}`, () => walk.bench.judge(point));
 }
 
+/** Judges a point with nodes in float; `undefined` where the target's rules allow no such plan. */
+async function judgeMixed(walk: Walk, point: SearchPoint): Promise<Judgement | undefined> {
+  try {
+    return await judge(walk, point);
+  } catch (error) {
+    if (isTesseraError(error) && (error.code === "PLAN_INVALID" || error.code === "TARGET_RULE")) return undefined;
+    throw error;
+  }
+}
+
 async function sensitivityOf(walk: Walk, point: SearchPoint): Promise<readonly GroupSensitivity[]> {
   walk.options.signal?.throwIfAborted();
   const { reverted } = walk.options.depth;
@@ -296,7 +307,8 @@ async function layChain(
   const tried: { readonly group: GroupSensitivity; readonly worth: number }[] = [];
   for (const group of ranked.slice(0, depth.tries)) {
     const point = keepingFloat(start.point, group.nodes);
-    const judgement = await judge(walk, point);
+    const judgement = await judgeMixed(walk, point);
+    if (judgement === undefined) continue;
     const { accepted, why, difference } = prefer(start.judgement, judgement);
     const says = `${group.name} (${group.op}) in float`;
     note(walk, { stage: "mixed precision", says, accepted, why, versus: difference, point: pointKey(point) }, judgement);
@@ -319,7 +331,9 @@ async function layChain(
       start.point,
       groups.flatMap((g) => g.nodes),
     );
-    const judgement = await judge(walk, point);
+    const judgement = await judgeMixed(walk, point);
+    if (judgement === undefined)
+      return { chain, stopped: `the target's rules allow no plan with ${groups.length} groups in float` };
     const { accepted, why, difference } = prefer(best.judgement, judgement);
     const says = `${size} ${size === 1 ? "group" : "groups"} in float: ${groups.map((g) => g.name).join(", ")}`;
     note(walk, { stage: "mixed precision", says, accepted, why, versus: difference, point: pointKey(point) }, judgement);
