@@ -95,3 +95,8 @@ export function dateTime(iso: string): string {
   const found = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(?::\d\d(?:\.\d+)?)?Z$/.exec(iso);
   return found === null ? iso : `${found[1]} ${found[2]} UTC`;
 }
+
+/** Words that begin with a capital: "templates stay" as "Templates stay". */
+export function sentence(words: string): string {
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}

@@ -1,6 +1,6 @@
 import type { CompatibilityMatrix, TemplateVerdict } from "@tessera/core/protocol/report";
 import { badge, candidateName, type Section, small, table } from "../blocks.ts";
-import { bytes, count, fixed, NOTHING, percent, points, smallRate } from "../format.ts";
+import { bytes, count, fixed, NOTHING, percent, points, sentence, smallRate } from "../format.ts";
 import { type HtmlPart, html } from "../html.ts";
 import type { ReportView } from "../view.ts";
 
@@ -23,7 +23,7 @@ export function matrixSection(view: ReportView): Section | undefined {
     id: "templates",
     title: "Templates across models",
     lead: html`TAR at FAR ${smallRate(matrix.far)} when people are enrolled with one model (row) and recognised with another (column).`,
-    body: html`<p class="answer">${matrix.verdict}</p>${table(
+    body: html`<p class="answer">${sentence(matrix.verdict)}</p>${table(
       `Enrol × probe at FAR ${smallRate(matrix.far)}`,
       [
         { title: html`<span class="line">Enrol ↓ probe →</span>` },
@@ -32,7 +32,7 @@ export function matrixSection(view: ReportView): Section | undefined {
       matrix.models.map((id, row) => ({
         cells: [candidateName(view, id), ...matrix.models.map((_, column) => cell(row, column))],
       })),
-    )}${adapters(view, matrix)}${matrix.convention === undefined ? undefined : html`<p class="quiet">${matrix.convention}</p>`}`,
+    )}${adapters(view, matrix)}${matrix.convention === undefined ? undefined : html`<p class="quiet">${sentence(matrix.convention)}.</p>`}`,
   };
 }
 

@@ -31,7 +31,7 @@ function rowsOf(search: SearchReport): readonly (readonly [HtmlPart, HtmlPart])[
     ["It ended because", search.stopped],
     [
       "Work",
-      `${fixed(search.seconds, 0)} s, ${counted(search.evaluations, "answer")} computed${search.recalled > 0 ? `, ${count(search.recalled)} taken from an interrupted run` : ""}`,
+      `${fixed(search.seconds, 0)} s, ${counted(search.evaluations, "answer")} computed${search.resumed ? `, ${count(search.recalled)} taken from an interrupted run` : ""}`,
     ],
   ];
 }
