@@ -227,7 +227,9 @@ describe("the pick after a search", () => {
     const fusion = { integer: [], transposes: 0, quantizeNodes: 0, islands: [...islands, { node: "t", op: "Tanh", why: "" }] };
     const slow = candidate({ id: "slow", ms: 24, size: 1e6, tar: 0.98, scheme: "static-int8", fusion });
     const pick = pickCandidate([fp32, slow], { far: FAR });
-    expect(pick.why).toContain("INT8 would be 2.4x slower here because PRelu (3 of them) has no integer kernel; picked FP32");
+    expect(pick.why).toContain(
+      "Computing in INT8 would be 2.4x slower here because PRelu (3 of them) has no integer kernel; picked FP32",
+    );
     const delegation = {
       delegated: 1,
       total: 4,

@@ -4,17 +4,18 @@ import type { Candidate } from "@tessera/core/protocol/report";
 const SLOWER = 1.05;
 
 /**
- * In words, that statically quantized integers are slower here than the float variant that was picked, and what makes them so; `undefined` when they are not.
+ * In words, that computing in statically quantized integers is slower here than the variant computed in float that was picked, and what makes them so; `undefined` when they are not.
  * What the runtime really computes in float, or in a slow kernel, is the reason.
  */
 export function slowIntegers(candidates: readonly Candidate[], picked: Candidate): string | undefined {
-  if (picked.scheme !== "float32" && picked.scheme !== "float16") return undefined;
+  // Weights stored as integers are computed in float.
+  if (!["float32", "float16", "weight-only-int8"].includes(picked.scheme)) return undefined;
   const integers = candidates.filter((c) => c.scheme === "static-int8");
   const [fastest] = [...integers].sort((a, b) => ratio(a) - ratio(b));
   if (fastest === undefined || ratio(fastest) < ratio(picked) * SLOWER) return undefined;
   const times = (ratio(fastest) / ratio(picked)).toFixed(1);
   const why = reasonOf(fastest);
-  return `INT8 would be ${times}x slower here${why === undefined ? "" : ` because ${why}`}; picked ${picked.says}`;
+  return `Computing in INT8 would be ${times}x slower here${why === undefined ? "" : ` because ${why}`}; picked ${picked.says}`;
 }
 
 function ratio({ latency }: Candidate): number {
