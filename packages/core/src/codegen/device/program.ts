@@ -1,0 +1,273 @@
+import type { Multiplier, Rounding } from "../../interp/integer/multiplier.ts";
+import type { ProfileName } from "../../interp/integer/profile.ts";
+import type { Clamp, LstmStep } from "../../interp/integer/program.ts";
+
+/** Integer types that lie in a device's memory. */
+export type DeviceDType = "int8" | "uint8" | "int16" | "int32";
+
+/** A value in the device's memory: an activation. Elements lie densely, the last axis fastest; pictures are [height, width, channels]. */
+export interface DeviceValue {
+  readonly name: string;
+  readonly dtype: DeviceDType;
+  /** Sizes in storage order, without the batch, which is 1. */
+  readonly shape: readonly number[];
+  readonly bytes: number;
+  /** float32; real = (q - zeroPoint) * scale. */
+  readonly scale: number;
+  readonly zeroPoint: number;
+}
+
+/** A constant that steps read by name, such as slopes or the operand of an Add; lies in flash. */
+export interface DeviceConstant {
+  readonly name: string;
+  readonly dtype: DeviceDType;
+  readonly shape: readonly number[];
+  readonly data: Int8Array | Uint8Array | Int16Array | Int32Array;
+}
+
+/** How int32 sums come to the output: one multiplier for all channels, or one for each. See Rescale of the integer program. */
+export interface DeviceRescale {
+  readonly rule: Rounding;
+  /** Q31, [1] or [channels]. */
+  readonly multipliers: Int32Array;
+  /** Binary exponents, as long; positive shifts left before the multiplication. */
+  readonly shifts: Int32Array;
+}
+
+interface StepBase {
+  /** Name of the model's node. */
+  readonly node: string;
+  readonly inputs: readonly string[];
+  readonly output: string;
+}
+
+/** A window that slides over [height, width, channels]. */
+export interface DeviceWindow {
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+  readonly outHeight: number;
+  readonly outWidth: number;
+  readonly outChannels: number;
+  readonly kernel: readonly [number, number];
+  readonly strides: readonly [number, number];
+  readonly dilations: readonly [number, number];
+  /** Rows above, columns to the left; what is missing behind follows from the sizes. Padding stands for the input's zero point. */
+  readonly pads: readonly [number, number];
+}
+
+interface Summing {
+  /** Sums start with it; one for each output channel. Not yet folded with the input's zero point. */
+  readonly bias: Int32Array;
+  readonly inputZero: number;
+  readonly outputZero: number;
+  readonly rescale: DeviceRescale;
+  readonly clamp: Clamp;
+}
+
+/** Convolution. A pointwise one has a kernel of [1, 1], strides of 1 and no padding. */
+export interface DeviceConv extends StepBase, DeviceWindow, Summing {
+  readonly kind: "conv";
+  readonly group: number;
+  /** [outChannels, kernel height, kernel width, channels / group]. */
+  readonly weights: Int8Array;
+}
+
+/** Convolution of each channel by itself; outChannels is a multiple m of channels, output channel o reads channel floor(o / m). */
+export interface DeviceDepthwise extends StepBase, DeviceWindow, Summing {
+  readonly kind: "depthwise";
+  /** [kernel height, kernel width, outChannels]. */
+  readonly weights: Int8Array;
+}
+
+/** [rows, depth] x [outputs, depth]^T. */
+export interface DeviceFullyConnected extends StepBase, Summing {
+  readonly kind: "fullyConnected";
+  readonly rows: number;
+  readonly depth: number;
+  readonly outputs: number;
+  readonly weights: Int8Array;
+  readonly weightsZero: number;
+}
+
+/** Sizes of an output, and the steps in elements by which each operand moves along each of its axes: 0 where it is broadcast. Axes that move together are joined. */
+export interface DeviceBroadcast {
+  readonly sizes: readonly number[];
+  readonly strides: readonly [readonly number[], readonly number[]];
+}
+
+/** a + b or a - b: each operand shifted left, multiplied; their sum multiplied. */
+export interface DeviceAdd extends StepBase, DeviceBroadcast {
+  readonly kind: "add";
+  readonly subtract: boolean;
+  readonly leftShift: number;
+  readonly zeros: readonly [number, number];
+  readonly multipliers: readonly [Multiplier, Multiplier];
+  readonly outputMultiplier: Multiplier;
+  readonly rounding: Rounding;
+  readonly outputZero: number;
+  readonly clamp: Clamp;
+}
+
+/** (a - za) * (b - zb), rescaled. */
+export interface DeviceMul extends StepBase, DeviceBroadcast {
+  readonly kind: "mul";
+  readonly zeros: readonly [number, number];
+  readonly rescale: DeviceRescale;
+  readonly outputZero: number;
+  readonly clamp: Clamp;
+}
+
+/** x where x >= 0, slope * x elsewhere. */
+export interface DevicePrelu extends StepBase, DeviceBroadcast {
+  readonly kind: "prelu";
+  readonly zeros: readonly [number, number];
+  readonly positive: Multiplier;
+  readonly negative: Multiplier;
+  readonly rounding: Rounding;
+  readonly outputZero: number;
+  readonly clamp: Clamp;
+}
+
+/** The larger or smaller of two operands of one encoding. */
+export interface DeviceExtremum extends StepBase, DeviceBroadcast {
+  readonly kind: "maximum" | "minimum";
+}
+
+/** Largest value of each window; padding never wins. */
+export interface DeviceMaxPool extends StepBase, DeviceWindow {
+  readonly kind: "maxPool";
+  readonly clamp: Clamp;
+}
+
+/** Sum of the window's values inside the picture divided by their number (`countPadding`: by the whole window), half away from zero. */
+export interface DeviceAveragePool extends StepBase, DeviceWindow {
+  readonly kind: "averagePool";
+  readonly countPadding: boolean;
+  readonly inputZero: number;
+  readonly clamp: Clamp;
+}
+
+/** Sums over some axes, less the zero points, rescaled with the division inside. */
+export interface DeviceMean extends StepBase {
+  readonly kind: "mean";
+  /** Sizes in storage order, axes that go together joined; `reduced[i]` tells whether axis i is summed. */
+  readonly sizes: readonly number[];
+  readonly reduced: readonly boolean[];
+  readonly count: number;
+  readonly inputZero: number;
+  readonly outputZero: number;
+  readonly rescale: DeviceRescale;
+  readonly clamp: Clamp;
+}
+
+/** A function of each 8-bit integer by itself: table[q - lowest integer of the input type]. */
+export interface DeviceTable extends StepBase {
+  readonly kind: "table";
+  readonly count: number;
+  /** 256 outputs. Steps with equal tables share the object. */
+  readonly table: Int8Array;
+  /** What it stands for, such as "logistic" or "leakyRelu". */
+  readonly of: string;
+}
+
+/** Softmax over the middle of [outer, depth, inner]; see SoftmaxStep of the integer program. */
+export interface DeviceSoftmax extends StepBase {
+  readonly kind: "softmax";
+  readonly sizes: readonly [number, number, number];
+  readonly multiplier: Multiplier;
+  readonly least: number;
+}
+
+/** x / |x| over the middle of [outer, depth, inner], in 1/128. */
+export interface DeviceL2Normalization extends StepBase {
+  readonly kind: "l2Normalization";
+  readonly sizes: readonly [number, number, number];
+  readonly inputZero: number;
+  readonly rounding: Rounding;
+}
+
+/** Bilinear resizing of [height, width, channels]; positions with 10 fraction bits, see ResizeStep of the integer program. */
+export interface DeviceResize extends StepBase {
+  readonly kind: "resizeBilinear";
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+  readonly outHeight: number;
+  readonly outWidth: number;
+  readonly alignCorners: boolean;
+  readonly halfPixel: boolean;
+}
+
+/** Elements moved: for each index of `sizes`, output[outputOffset + index . outputStrides] = input[inputOffset + index . inputStrides]. Input may be a constant. */
+export interface DeviceCopy extends StepBase {
+  readonly kind: "copy";
+  readonly sizes: readonly number[];
+  readonly elementBytes: 1 | 2 | 4;
+  readonly inputOffset: number;
+  readonly inputStrides: readonly number[];
+  readonly outputOffset: number;
+  readonly outputStrides: readonly number[];
+}
+
+/** Writes one integer everywhere: what a Pad that no convolution took in begins with. */
+export interface DeviceFill extends StepBase {
+  readonly kind: "fill";
+  readonly count: number;
+  readonly value: number;
+}
+
+/** output[i * inner + j] = input[indices[i] * inner + j], repeated for each of `outer` blocks: Gather by constants, nearest resizing of one axis. */
+export interface DeviceGather extends StepBase {
+  readonly kind: "gather";
+  readonly outer: number;
+  /** Entries of the gathered axis in the input. */
+  readonly depth: number;
+  readonly inner: number;
+  readonly elementBytes: 1 | 2 | 4;
+  readonly indices: Int32Array;
+}
+
+/** LSTM over [time, input]; the batch is 1. Gates as in the integer program. `states`: names of the last hidden and cell state, "" where nobody asks. */
+export interface DeviceLstm extends StepBase {
+  readonly kind: "lstm";
+  readonly lstm: LstmStep;
+  readonly states: readonly [string, string];
+}
+
+/** One call of a kernel. Several steps may write parts of one output (the copies of a Concat, a fill and the copy of a Pad). */
+export type DeviceStep =
+  | DeviceConv
+  | DeviceDepthwise
+  | DeviceFullyConnected
+  | DeviceAdd
+  | DeviceMul
+  | DevicePrelu
+  | DeviceExtremum
+  | DeviceMaxPool
+  | DeviceAveragePool
+  | DeviceMean
+  | DeviceTable
+  | DeviceSoftmax
+  | DeviceL2Normalization
+  | DeviceResize
+  | DeviceCopy
+  | DeviceFill
+  | DeviceGather
+  | DeviceLstm;
+
+/**
+ * A network as a device computes it: integers only, storage order and literal sizes, all numbers worked out. Reshapes and transposes that move nothing
+ * are gone: a value may stand for another one (`views`).
+ */
+export interface DeviceProgram {
+  readonly kind: "device-program";
+  readonly profile: ProfileName;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly values: ReadonlyMap<string, DeviceValue>;
+  /** A value that is the same memory as another one in another shape: name -> whose. Never a chain. */
+  readonly views: ReadonlyMap<string, string>;
+  readonly constants: ReadonlyMap<string, DeviceConstant>;
+  readonly steps: readonly DeviceStep[];
+}
