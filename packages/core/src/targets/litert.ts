@@ -1,13 +1,21 @@
+import {
+  ABSORBED,
+  EQUAL,
+  EQUAL_ALL,
+  INTEGER,
+  inFloat,
+  MOVERS,
+  NORM_IN_FLOAT,
+  REPEATERS,
+  recurrentInFloat,
+  SPACE_MOVERS,
+  THROUGH,
+  WEIGHTED,
+} from "./operator-rules.ts";
 import type { IntegerScheme, OperatorRule, Target } from "./target.ts";
 
-const INTEGER: OperatorRule = { kind: "integer" };
-const THROUGH: OperatorRule = { kind: "through" };
-const EQUAL: OperatorRule = { kind: "equal", over: "first" };
-const EQUAL_ALL: OperatorRule = { kind: "equal", over: "all" };
-const ABSORBED: OperatorRule = { kind: "absorbed", alone: true };
-
-const NORM_IN_FLOAT =
-  "a unit-length vector in 8 bits loses cosine: the embedding keeps its own scale and the norm is taken in float";
+/** Vanishes where it can, and has a kernel of its own where not. */
+const ABSORBED_OR_ALONE: OperatorRule = { kind: "absorbed", alone: true };
 
 /**
  * TFLite's int8 kernels by the ONNX operators that are lowered to them: per-tensor activations with any zero point. Which kernels want one scale and
@@ -15,10 +23,7 @@ const NORM_IN_FLOAT =
  * which it leaves out, are in the kernels. GlobalAveragePool and ReduceMean are MEAN, whose output has a scale of its own.
  */
 export const INT8_OPERATORS: Readonly<Record<string, OperatorRule>> = {
-  Conv: { kind: "integer", weight: 1, bias: 2 },
-  ConvTranspose: { kind: "integer", weight: 1, bias: 2 },
-  Gemm: { kind: "integer", weight: 1, bias: 2 },
-  MatMul: { kind: "integer", weight: 1 },
+  ...WEIGHTED,
   // The slopes have one scale, as a tensor; kernels take them with 8 bits in either scheme.
   PRelu: { kind: "integer", weight: 1 },
   LeakyRelu: INTEGER,
@@ -40,27 +45,18 @@ export const INT8_OPERATORS: Readonly<Record<string, OperatorRule>> = {
   AveragePool: EQUAL,
   Pad: EQUAL,
   Resize: EQUAL,
-  Reshape: THROUGH,
-  Flatten: THROUGH,
-  Transpose: THROUGH,
-  Squeeze: THROUGH,
-  Unsqueeze: THROUGH,
-  Slice: THROUGH,
-  Gather: THROUGH,
-  Split: THROUGH,
-  Expand: THROUGH,
-  Tile: THROUGH,
-  SpaceToDepth: THROUGH,
-  DepthToSpace: THROUGH,
+  ...MOVERS,
+  ...REPEATERS,
+  ...SPACE_MOVERS,
   Dropout: THROUGH,
   // One that prepareForIntegers put in is QUANTIZE between two grids instead.
   Identity: THROUGH,
-  Relu: ABSORBED,
-  Clip: ABSORBED,
+  Relu: ABSORBED_OR_ALONE,
+  Clip: ABSORBED_OR_ALONE,
   HardSigmoid: { kind: "float", why: "TFLite has no HARD_SIGMOID operator" },
   Div: { kind: "float", why: "TFLite's DIV has no int8 kernel" },
   ReduceL2: { kind: "float", why: NORM_IN_FLOAT },
-  LSTM: { kind: "float", why: "an integer LSTM needs scales of its inner states, which calibration does not see" },
+  LSTM: recurrentInFloat("LSTM"),
   GRU: { kind: "float", why: "TFLite has no GRU operator with integer kernels" },
 };
 
@@ -141,21 +137,11 @@ const NOTES: readonly string[] = [
   "A final normalisation to unit length stays in float: 8 bits at a step of 1/128 lose cosine.",
 ];
 
-/** LiteRT (TensorFlow Lite) with the XNNPACK delegate, on this machine. */
-export const LITERT: Target = {
-  id: "litert",
-  says: "LiteRT (TensorFlow Lite) with XNNPACK: int8 activations, int8 weights per channel",
+/** What holds wherever int8 files of TFLite are run: by LiteRT, by a vendor's delegate, or by TensorFlow Lite for Microcontrollers. */
+export const INT8_FILES = {
   runtime: "litert",
-  here: "device",
   format: "tflite",
   activations: { dtype: "int8", symmetric: false },
-  weights: {
-    dtype: "int8",
-    perChannelAxis: { Conv: 0, ConvTranspose: 1, Gemm: "columns", MatMul: "columns" },
-    reducedRange: "never",
-  },
-  operators: INT8_OPERATORS,
-  wide: WIDE,
   absorbs: {
     operators: ["Conv", "ConvTranspose", "Gemm", "MatMul", "Add", "Sub", "Mul"],
     bounds: [
@@ -169,7 +155,6 @@ export const LITERT: Target = {
   normAsConv: true,
   requantize: "Identity",
   integerKernels: INTEGER_KERNELS,
-  slowKernels: SLOW_KERNELS,
   fusions: [
     { from: ["Conv", "Relu"], says: "the operator's own activation, in float and in integers" },
     {
@@ -178,6 +163,23 @@ export const LITERT: Target = {
     },
     { from: ["Add", "Relu"], says: "the operator's own activation; so for Sub, Mul and fully connected layers" },
   ],
+  floatRewrites: [],
+} as const satisfies Partial<Target>;
+
+/** LiteRT (TensorFlow Lite) with the XNNPACK delegate, on this machine. */
+export const LITERT: Target = {
+  ...INT8_FILES,
+  id: "litert",
+  says: "LiteRT (TensorFlow Lite) with XNNPACK: int8 activations, int8 weights per channel",
+  here: "device",
+  weights: {
+    dtype: "int8",
+    perChannelAxis: { Conv: 0, ConvTranspose: 1, Gemm: "columns", MatMul: "columns" },
+    reducedRange: "never",
+  },
+  operators: INT8_OPERATORS,
+  wide: WIDE,
+  slowKernels: SLOW_KERNELS,
   fallback: { dtype: "float32", says: "the same processor, between DEQUANTIZE and QUANTIZE" },
   facts: [
     {
@@ -186,22 +188,17 @@ export const LITERT: Target = {
       source: "LiteRT quantization specification; every row run on LiteRT and tfjs-tflite in packages/testkit",
     },
   ],
-  floatRewrites: [],
   notes: NOTES,
 };
 
 const NO_XNNPACK_KERNEL = "XNNPACK has a float kernel for it and no int8 one";
 
-function inFloat(...operators: readonly string[]): Readonly<Record<string, OperatorRule>> {
-  return Object.fromEntries(operators.map((op) => [op, { kind: "float", why: NO_XNNPACK_KERNEL }]));
-}
-
 /** Operators that XNNPACK computes in float and not in int8: where only accelerated kernels are wanted, they stay in float. */
 const XNNPACK_OPERATORS: Readonly<Record<string, OperatorRule>> = {
   ...INT8_OPERATORS,
-  ...inFloat("PRelu", "HardSwish", "Softmax", "Tanh", "AveragePool", "Max", "Min"),
-  Relu: { kind: "absorbed" },
-  Clip: { kind: "absorbed" },
+  ...inFloat(NO_XNNPACK_KERNEL, "PRelu", "HardSwish", "Softmax", "Tanh", "AveragePool", "Max", "Min"),
+  Relu: ABSORBED,
+  Clip: ABSORBED,
 };
 
 /** LiteRT held to kernels that XNNPACK accelerates: what it lacks in int8 stays in float between a DEQUANTIZE and a QUANTIZE. */

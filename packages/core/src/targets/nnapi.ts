@@ -1,4 +1,4 @@
-import { INT8_OPERATORS, LITERT } from "./litert.ts";
+import { INT8_FILES, INT8_OPERATORS } from "./litert.ts";
 import type { OperatorRule, Target } from "./target.ts";
 
 /** What NNAPI has no quantized form of: it would come back to the processor, with a copy each way. */
@@ -7,33 +7,24 @@ const NOT_IN_NNAPI: OperatorRule = { kind: "float", why: "NNAPI has no quantized
 const OPERATORS: Readonly<Record<string, OperatorRule>> = {
   ...INT8_OPERATORS,
   LeakyRelu: NOT_IN_NNAPI,
-  SpaceToDepth: { kind: "through" },
 };
 
 const BACK_TO_PROCESSOR = "drivers of this lineage are known to send its int8 form back to the processor";
 
 /** MediaTek's NeuroPilot by TFLite files, with the rules that it has from NNAPI. */
 export const MEDIATEK_NEUROPILOT: Target = {
+  ...INT8_FILES,
   id: "mediatek-neuropilot",
   says: "MediaTek NeuroPilot by TFLite int8, rules of the NNAPI lineage: per channel for convolutions only",
-  runtime: "litert",
   here: "simulated",
-  format: "tflite",
-  activations: { dtype: "int8", symmetric: false },
   weights: { dtype: "int8", perChannelAxis: { Conv: 0, ConvTranspose: 1 }, reducedRange: "never" },
   operators: OPERATORS,
-  ...(LITERT.absorbs === undefined ? {} : { absorbs: LITERT.absorbs }),
-  quantizesInputs: true,
-  normAsConv: true,
-  requantize: "Identity",
-  integerKernels: LITERT.integerKernels,
   slowKernels: {
     PRelu: BACK_TO_PROCESSOR,
     HardSwish: `${BACK_TO_PROCESSOR} before Android 11`,
     LpNormalization: BACK_TO_PROCESSOR,
     Where: BACK_TO_PROCESSOR,
   },
-  fusions: LITERT.fusions ?? [],
   fallback: { dtype: "float32", says: "the Arm cores, by LiteRT's own kernels, with a copy each way" },
   facts: [
     {
@@ -57,7 +48,6 @@ export const MEDIATEK_NEUROPILOT: Target = {
       source: "differs by driver and version: ask the device",
     },
   ],
-  floatRewrites: [],
   notes: [
     "Nothing of NeuroPilot runs here: accuracy is LiteRT's on this machine, and times are not those of the device.",
     "Some drivers of this lineage compute depthwise convolutions wrongly (tensorflow#57475, #60653): hold outputs of the device against the golden set before shipping.",

@@ -1,16 +1,14 @@
+import { ABSORBED, INTEGER, MOVERS, NORMS_IN_FLOAT, noIntegerKernel, REPEATERS, THROUGH, WEIGHTED } from "./operator-rules.ts";
 import type { OperatorRule, Target } from "./target.ts";
 
-const INTEGER: OperatorRule = { kind: "integer" };
-const THROUGH: OperatorRule = { kind: "through" };
+const CPU = "ONNX Runtime's CPU provider";
 
 /**
  * ONNX Runtime's CPU provider: which operators of a QDQ graph become integer kernels. Read from its QDQ selectors and checked against its own
  * optimised graph in the tests of packages/runtimes.
  */
 const ORT_OPERATORS: Readonly<Record<string, OperatorRule>> = {
-  Conv: { kind: "integer", weight: 1, bias: 2 },
-  Gemm: { kind: "integer", weight: 1, bias: 2 },
-  MatMul: { kind: "integer", weight: 1 },
+  ...WEIGHTED,
   Add: INTEGER,
   Mul: INTEGER,
   AveragePool: INTEGER,
@@ -21,15 +19,8 @@ const ORT_OPERATORS: Readonly<Record<string, OperatorRule>> = {
   Where: INTEGER,
   Softmax: { kind: "integer", fixedOutput: { scale: 1 / 256, zeroPoint: 0 } },
   MaxPool: THROUGH,
-  Reshape: THROUGH,
-  Flatten: THROUGH,
-  Transpose: THROUGH,
-  Squeeze: THROUGH,
-  Unsqueeze: THROUGH,
-  Slice: THROUGH,
-  Gather: THROUGH,
-  Expand: THROUGH,
-  Tile: THROUGH,
+  ...MOVERS,
+  ...REPEATERS,
   Resize: {
     kind: "through",
     when: {
@@ -39,20 +30,13 @@ const ORT_OPERATORS: Readonly<Record<string, OperatorRule>> = {
       otherwise: "ONNX Runtime's CPU provider carries integers through Resize only when it takes the nearest value",
     },
   },
-  Split: THROUGH,
-  Relu: { kind: "absorbed" },
-  Clip: { kind: "absorbed" },
-  PRelu: { kind: "float", why: "ONNX Runtime's CPU provider has no integer PRelu kernel" },
-  HardSwish: { kind: "float", why: "ONNX Runtime's CPU provider has no integer HardSwish kernel" },
-  HardSigmoid: { kind: "float", why: "ONNX Runtime's CPU provider has no integer HardSigmoid kernel" },
+  Relu: ABSORBED,
+  Clip: ABSORBED,
   Sub: { kind: "float", why: "ONNX Runtime's CPU provider does not fuse Sub with its Q/DQ pairs" },
   Div: { kind: "float", why: "ONNX Runtime's CPU provider does not fuse Div with its Q/DQ pairs" },
-  Tanh: { kind: "float", why: "ONNX Runtime's CPU provider has no integer Tanh kernel" },
-  ReduceMean: { kind: "float", why: "ONNX Runtime's CPU provider has no integer ReduceMean kernel" },
-  ConvTranspose: { kind: "float", why: "ONNX Runtime's CPU provider has no integer ConvTranspose kernel" },
+  ...noIntegerKernel(CPU, "PRelu", "HardSwish", "HardSigmoid", "Tanh", "ReduceMean", "ConvTranspose"),
   Pad: { kind: "float", why: "ONNX Runtime's CPU provider does not carry integers through Pad" },
-  LpNormalization: { kind: "float", why: "a unit-length vector in 8 bits loses cosine: the norm is taken in float" },
-  ReduceL2: { kind: "float", why: "a unit-length vector in 8 bits loses cosine: the norm is taken in float" },
+  ...NORMS_IN_FLOAT,
 };
 
 const ORT_INTEGER_KERNELS: Readonly<Record<string, readonly string[]>> = {

@@ -1,18 +1,20 @@
+import {
+  ABSORBED,
+  EQUAL,
+  EQUAL_ALL,
+  INTEGER,
+  MOVERS,
+  NORM_IN_FLOAT,
+  REPEATERS,
+  recurrentInFloat,
+  SPACE_MOVERS,
+  WEIGHTED,
+} from "./operator-rules.ts";
 import type { IntegerScheme, OperatorRule, Target } from "./target.ts";
-
-const INTEGER: OperatorRule = { kind: "integer" };
-const THROUGH: OperatorRule = { kind: "through" };
-const EQUAL: OperatorRule = { kind: "equal", over: "first" };
-
-const NORM_IN_FLOAT =
-  "a unit-length vector in 8 bits loses cosine: the embedding keeps its own scale and the norm is taken in float";
 
 /** Operators that ONNX Runtime's QNN provider gives to the HTP in integers, when Q/DQ pairs stand around them. */
 const OPERATORS: Readonly<Record<string, OperatorRule>> = {
-  Conv: { kind: "integer", weight: 1, bias: 2 },
-  ConvTranspose: { kind: "integer", weight: 1, bias: 2 },
-  Gemm: { kind: "integer", weight: 1, bias: 2 },
-  MatMul: { kind: "integer", weight: 1 },
+  ...WEIGHTED,
   Add: INTEGER,
   Sub: INTEGER,
   Mul: INTEGER,
@@ -27,30 +29,21 @@ const OPERATORS: Readonly<Record<string, OperatorRule>> = {
   Softmax: { kind: "integer", fixedOutput: { scale: 1 / 256, zeroPoint: 0 } },
   Tanh: { kind: "integer", fixedOutput: { scale: 1 / 128, zeroPoint: 128 } },
   LpNormalization: { kind: "integer", floatAtOutput: NORM_IN_FLOAT },
-  Concat: { kind: "equal", over: "all" },
-  Max: { kind: "equal", over: "all" },
-  Min: { kind: "equal", over: "all" },
+  Concat: EQUAL_ALL,
+  Max: EQUAL_ALL,
+  Min: EQUAL_ALL,
   MaxPool: EQUAL,
   Pad: EQUAL,
   Resize: EQUAL,
-  Reshape: THROUGH,
-  Flatten: THROUGH,
-  Transpose: THROUGH,
-  Squeeze: THROUGH,
-  Unsqueeze: THROUGH,
-  Slice: THROUGH,
-  Gather: THROUGH,
-  Split: THROUGH,
-  Expand: THROUGH,
-  Tile: THROUGH,
-  SpaceToDepth: THROUGH,
-  DepthToSpace: THROUGH,
-  Relu: { kind: "absorbed" },
-  Clip: { kind: "absorbed" },
+  ...MOVERS,
+  ...REPEATERS,
+  ...SPACE_MOVERS,
+  Relu: ABSORBED,
+  Clip: ABSORBED,
   ReduceL2: { kind: "float", why: "the HTP has no ReduceL2: with the Div behind it, it is one LpNormalization (p = 2)" },
   HardSigmoid: { kind: "float", why: "alone it has no integer form in the provider's documents" },
-  LSTM: { kind: "float", why: "an integer LSTM needs scales of its inner states, which calibration does not see" },
-  GRU: { kind: "float", why: "an integer GRU needs scales of its inner states, which calibration does not see" },
+  LSTM: recurrentInFloat("LSTM"),
+  GRU: recurrentInFloat("GRU"),
 };
 
 const WIDE: IntegerScheme = {
@@ -108,7 +101,7 @@ export const SNAPDRAGON_HTP: Target = {
   ],
   floatRewrites: [],
   notes: [
-    "Nothing of QNN runs here: accuracy is that of the same integers computed by ONNX Runtime, and times are not those of the device.",
+    "No HTP is here: accuracy is that of the same integers computed by ONNX Runtime, and times are not those of the device. Qualcomm's own HTP library for x64 (in onnxruntime-qnn 2.7) takes and runs the files in bench/peers.",
     "All shapes must be static before the model is handed over.",
     "16-bit activations (--scheme int16x8) cost the HTP about twice the time of 8-bit ones by its maker's figures, and keep nearly all accuracy; not measured here.",
   ],

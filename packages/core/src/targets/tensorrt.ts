@@ -1,50 +1,31 @@
+import { ABSORBED, EQUAL_ALL, INTEGER, inFloat, MOVERS, NORMS_IN_FLOAT, THROUGH, WEIGHTED } from "./operator-rules.ts";
 import type { OperatorRule, Target } from "./target.ts";
-
-const INTEGER: OperatorRule = { kind: "integer" };
-const THROUGH: OperatorRule = { kind: "through" };
 
 const POINTWISE = "TensorRT fuses it into the layer before it in float; a Q/DQ pair on either side would break that fusion";
 
 /** Layers that TensorRT computes in int8 when Q/DQ pairs stand before them, and those past which it moves a pair. */
 const OPERATORS: Readonly<Record<string, OperatorRule>> = {
-  Conv: { kind: "integer", weight: 1, bias: 2 },
-  ConvTranspose: { kind: "integer", weight: 1, bias: 2 },
-  Gemm: { kind: "integer", weight: 1, bias: 2 },
-  MatMul: { kind: "integer", weight: 1 },
+  ...WEIGHTED,
   // Both sides of a residual sum: only then the convolution before it takes the sum in.
   Add: INTEGER,
   Mul: INTEGER,
   AveragePool: INTEGER,
   GlobalAveragePool: INTEGER,
-  Concat: { kind: "equal", over: "all" },
+  Concat: EQUAL_ALL,
   MaxPool: THROUGH,
   Resize: THROUGH,
-  Reshape: THROUGH,
-  Flatten: THROUGH,
-  Transpose: THROUGH,
-  Squeeze: THROUGH,
-  Unsqueeze: THROUGH,
-  Slice: THROUGH,
-  Gather: THROUGH,
-  Split: THROUGH,
-  Relu: { kind: "absorbed" },
-  Clip: { kind: "absorbed" },
+  ...MOVERS,
+  Relu: ABSORBED,
+  Clip: ABSORBED,
   PRelu: {
     kind: "float",
     why: "TensorRT takes no PRelu into the convolution before it: the int8 chain breaks here (reported as NVIDIA/TensorRT#2162)",
   },
-  LeakyRelu: { kind: "float", why: POINTWISE },
-  Sigmoid: { kind: "float", why: POINTWISE },
-  HardSigmoid: { kind: "float", why: POINTWISE },
-  HardSwish: { kind: "float", why: POINTWISE },
-  Tanh: { kind: "float", why: POINTWISE },
-  Sub: { kind: "float", why: POINTWISE },
-  Div: { kind: "float", why: POINTWISE },
+  ...inFloat(POINTWISE, "LeakyRelu", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Sub", "Div"),
   Softmax: { kind: "float", why: "TensorRT's Softmax has no int8 form" },
   ReduceMean: { kind: "float", why: "TensorRT's Reduce has no int8 form" },
   Pad: { kind: "float", why: "that TensorRT moves Q/DQ past Pad is not documented" },
-  LpNormalization: { kind: "float", why: "a unit-length vector in 8 bits loses cosine: the norm is taken in float" },
-  ReduceL2: { kind: "float", why: "a unit-length vector in 8 bits loses cosine: the norm is taken in float" },
+  ...NORMS_IN_FLOAT,
   LSTM: { kind: "float", why: "TensorRT's recurrent layers have no explicit int8 form" },
 };
 
