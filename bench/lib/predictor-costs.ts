@@ -1,4 +1,5 @@
 import { type CostKey, type CostRate, type CostTable, type Work, workOf } from "@tessera/core/targets/predictor/cost";
+import { ORT_NODE_COSTS } from "@tessera/core/targets/predictor/costs/ort-node";
 import type { Kernel } from "@tessera/core/targets/predictor/kernel";
 import type { Target } from "@tessera/core/targets/target";
 
@@ -7,16 +8,7 @@ export type Structure = Pick<CostTable, "blocks" | "vector">;
 
 /** Blocks by runtime: those of ONNX Runtime's NCHWc layout and packed matrices, and of XNNPACK's and MLAS's WebAssembly kernels. */
 export const STRUCTURE: Readonly<Record<Target["runtime"], Structure>> = {
-  "ort-node": {
-    blocks: {
-      "conv1x1/float32": [1, 16],
-      "conv/float32": [1, 16],
-      "depthwise/float32": [1, 16],
-      "conv1x1/int8": [4, 16],
-      "conv/int8": [1, 16],
-    },
-    vector: { "depthwise/int8": 16, "conv1x1/float32": 16, "depthwise/float32": 16, "conv/float32": 16 },
-  },
+  "ort-node": { blocks: ORT_NODE_COSTS.blocks, vector: ORT_NODE_COSTS.vector },
   "ort-web": { blocks: {}, vector: {} },
   litert: { blocks: {}, vector: {} },
 };

@@ -242,3 +242,14 @@ export function namesOf(graph: Graph): Set<string> {
   });
   return taken;
 }
+
+/** Gives out names that a graph does not use, like a hint, and not twice. */
+export function freshNames(graph: Graph): (hint: string) => string {
+  const taken = namesOf(graph);
+  return (hint) => {
+    let name = hint;
+    for (let i = 1; taken.has(name); i++) name = `${hint}_${i}`;
+    taken.add(name);
+    return name;
+  };
+}

@@ -1,12 +1,11 @@
 import { fail } from "../base/error.ts";
-import { namesOf } from "../graph/draft.ts";
 import { withGraph } from "../graph/edit.ts";
 import { type Model, type Node, tensorType, type ValueInfo, type ValueType } from "../graph/model.ts";
-import { makeNode } from "../graph/node.ts";
 import type { Feeds } from "../graph/runtime.ts";
-import { i64, type Tensor, view } from "../graph/tensor.ts";
+import { type Tensor, view } from "../graph/tensor.ts";
 import { usedNames } from "../graph/walk.ts";
 import { eachSample, nonFinite, type ObserveOptions, type Samples } from "./observe.ts";
+import { reduceChannels } from "./reduce-channels.ts";
 
 /** A value of shape [N, C, ...] by its name, and its rank. */
 export interface MeanPlace {
@@ -39,7 +38,7 @@ export async function channelMeans(
   const { model: reducing, meanings } = withMeans(model, places, { given: given ?? [], also: also?.names ?? [] });
   const sums = new Map<string, Float64Array>();
   const visit = (output: string, value: Tensor, feeds: Feeds): void => {
-    const tensor = meanings.get(output);
+    const tensor = meanings.get(output)?.tensor;
     if (tensor === undefined) {
       also?.take(output, value, feeds);
       return;
@@ -64,27 +63,9 @@ function withMeans(
   model: Model,
   places: readonly MeanPlace[],
   { given, also }: { readonly given: readonly ValueInfo[]; readonly also: readonly string[] },
-): { readonly model: Model; readonly meanings: ReadonlyMap<string, string> } {
+): { readonly model: Model; readonly meanings: ReadonlyMap<string, { readonly tensor: string }> } {
   const { graph } = model;
-  const taken = namesOf(graph);
-  const fresh = (hint: string): string => {
-    let name = hint;
-    for (let i = 1; taken.has(name); i++) name = `${hint}_${i}`;
-    taken.add(name);
-    return name;
-  };
-  const constants = new Map(graph.constants);
-  const added: Node[] = [];
-  const meanings = new Map<string, string>();
-  for (const { tensor, rank } of places) {
-    const axes = Array.from({ length: rank }, (_, i) => i).filter((i) => i !== 1);
-    const axesName = fresh(`${tensor}_axes`);
-    constants.set(axesName, i64([axes.length], axes));
-    const output = fresh(`${tensor}_mean`);
-    const attributes = { keepdims: 0 };
-    added.push(makeNode("ReduceMean", { inputs: [tensor, axesName], outputs: [output] }, { name: output, attributes }));
-    meanings.set(output, tensor);
-  }
+  const { constants, nodes: added, meanings } = reduceChannels(graph, places, { mean: "ReduceMean" });
   const inputs = given.length > 0 ? given : graph.inputs;
   const known = new Set(given.map((g) => g.name));
   // What comes in does not have to come out again: whoever looks at a sample finds it there.

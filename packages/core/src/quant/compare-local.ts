@@ -1,3 +1,4 @@
+import { freshNames } from "../graph/draft.ts";
 import { DTYPES } from "../graph/dtype.ts";
 import { withGraph } from "../graph/edit.ts";
 import { type Model, type Node, tensorType } from "../graph/model.ts";
@@ -24,17 +25,7 @@ export function localModel(reference: Model, changed: Model, pairs: readonly Val
   const [mine, theirs] = [inputsOf(reference), inputsOf(changed)];
   if (mine.length !== theirs.length || changed.graph.nodes.some((n) => subgraphs(n).length > 0)) return undefined;
   const byName = theirs.every((name) => mine.includes(name));
-  const taken = new Set([
-    ...mine,
-    ...reference.graph.constants.keys(),
-    ...reference.graph.nodes.flatMap((n) => [...n.outputs, ...n.inputs]),
-  ]);
-  const fresh = (hint: string): string => {
-    let name = hint;
-    for (let i = 1; taken.has(name); i++) name = `${hint}_${i}`;
-    taken.add(name);
-    return name;
-  };
+  const fresh = freshNames(reference.graph);
   const names = new Map<string, string>(theirs.map((name, i) => [name, byName ? name : (mine[i] as string)] as const));
   const constants = new Map(reference.graph.constants);
   for (const [name, tensor] of changed.graph.constants) {

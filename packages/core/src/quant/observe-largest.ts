@@ -1,11 +1,10 @@
 import { fail } from "../base/error.ts";
-import { namesOf } from "../graph/draft.ts";
 import { withGraph } from "../graph/edit.ts";
-import { type Model, type Node, tensorType } from "../graph/model.ts";
-import { makeNode } from "../graph/node.ts";
+import { type Model, tensorType } from "../graph/model.ts";
 import type { Feeds, Session } from "../graph/runtime.ts";
-import { i64, type Tensor, view } from "../graph/tensor.ts";
+import { type Tensor, view } from "../graph/tensor.ts";
 import { eachSample, exposeValues, nonFinite, type ObserveOptions, type Samples } from "./observe.ts";
+import { reduceChannels } from "./reduce-channels.ts";
 
 /** A value, and the one before its activation where that counts too. */
 export interface LargestPlace {
@@ -63,43 +62,13 @@ function rankOf(model: Model, name: string): number | undefined {
 }
 
 /** What an added output tells: the sums come first, because they tell whether the extremes mean anything. */
-type End = "sum" | "greatest" | "least";
-
-const REDUCTIONS = { sum: "ReduceSum", greatest: "ReduceMax", least: "ReduceMin" } as const satisfies Record<End, string>;
-
-interface Meaning {
-  readonly tensor: string;
-  readonly end: End;
-}
+const REDUCTIONS = { sum: "ReduceSum", greatest: "ReduceMax", least: "ReduceMin" } as const;
 
 /** The model with sums and extremes by channel of some values as further outputs, and what each of those means. */
-function withReductions(
-  model: Model,
-  names: readonly string[],
-): { readonly model: Model; readonly meanings: ReadonlyMap<string, Meaning> } {
+function withReductions(model: Model, names: readonly string[]) {
   const { graph } = model;
-  const taken = namesOf(graph);
-  const fresh = (hint: string): string => {
-    let name = hint;
-    for (let i = 1; taken.has(name); i++) name = `${hint}_${i}`;
-    taken.add(name);
-    return name;
-  };
-  const constants = new Map(graph.constants);
-  const nodes: Node[] = [];
-  const meanings = new Map<string, Meaning>();
-  for (const tensor of names) {
-    const rank = rankOf(model, tensor) as number;
-    const axes = Array.from({ length: rank }, (_, i) => i).filter((i) => i !== 1);
-    const axesName = fresh(`${tensor}_axes`);
-    constants.set(axesName, i64([axes.length], axes));
-    for (const end of ["sum", "greatest", "least"] as const) {
-      const output = fresh(`${tensor}_${end}`);
-      const attributes = { keepdims: 0, noop_with_empty_axes: 1 };
-      nodes.push(makeNode(REDUCTIONS[end], { inputs: [tensor, axesName], outputs: [output] }, { name: output, attributes }));
-      meanings.set(output, { tensor, end });
-    }
-  }
+  const places = names.map((tensor) => ({ tensor, rank: rankOf(model, tensor) as number }));
+  const { constants, nodes, meanings } = reduceChannels(graph, places, REDUCTIONS);
   const outputs = [...meanings.keys()].map((name) => ({ name, type: tensorType("float32", undefined) }));
   const added = { ...graph, constants, nodes: [...graph.nodes, ...nodes], outputs: [...graph.outputs, ...outputs] };
   return { model: withGraph(model, added), meanings };

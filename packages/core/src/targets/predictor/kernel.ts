@@ -56,6 +56,14 @@ export interface Kernel {
   readonly why?: string;
 }
 
+/** A kernel that moves integers, or turns them into floats or back, value by value. */
+export function movingKernel(
+  what: Pick<Kernel, "node" | "op" | "name" | "kind" | "inputs" | "outputs">,
+  elements: number,
+): Kernel {
+  return { ...what, numbers: "int8", macs: 0, reads: elements, writes: elements, channels: [0, 0], weightBytes: 0 };
+}
+
 const KINDS: Readonly<Record<string, KernelKind>> = {
   ConvTranspose: "transposed",
   Gemm: "dense",

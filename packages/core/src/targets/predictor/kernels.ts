@@ -11,7 +11,7 @@ import { opRow } from "../../ops/table.ts";
 import { ruleOf } from "../rules.ts";
 import type { OperatorRule, Target } from "../target.ts";
 import { fusedInput } from "./float-fusion.ts";
-import { type Kernel, type KernelNumbers, kindOf } from "./kernel.ts";
+import { type Kernel, type KernelNumbers, kindOf, movingKernel } from "./kernel.ts";
 import { isIntegerNode, type Scene } from "./scene.ts";
 
 /**
@@ -69,23 +69,11 @@ function readBorders(node: Node, integer: boolean, scene: Scene): readonly Kerne
 }
 
 function border(op: "QuantizeLinear" | "DequantizeLinear", name: string, scene: Scene): Kernel {
-  const type = typeOf(name, scene);
-  const elements = elementsOf(type);
   const tflite = scene.target.format === "tflite";
-  return {
-    node: name,
-    op,
-    name: tflite ? (op === "QuantizeLinear" ? "QUANTIZE" : "DEQUANTIZE") : op,
-    kind: op === "QuantizeLinear" ? "quantize" : "dequantize",
-    numbers: "int8",
-    macs: 0,
-    reads: elements,
-    writes: elements,
-    channels: [0, 0],
-    weightBytes: 0,
-    inputs: [name],
-    outputs: [name],
-  };
+  const called = op === "QuantizeLinear" ? "QUANTIZE" : "DEQUANTIZE";
+  const kind = op === "QuantizeLinear" ? "quantize" : "dequantize";
+  const what = { node: name, op, name: tflite ? called : op, kind, inputs: [name], outputs: [name] } as const;
+  return movingKernel(what, elementsOf(typeOf(name, scene)));
 }
 
 /** The value that a Relu or Clip in integers vanishes into: it has no encoding of its own, and what is made of it has one. */

@@ -5,7 +5,7 @@ import type { Target } from "../target.ts";
 import { type CostKey, type CostTable, expectedTime } from "./cost.ts";
 import { costTableOf } from "./costs.ts";
 import { islandsOf } from "./islands.ts";
-import type { Kernel } from "./kernel.ts";
+import { type Kernel, movingKernel } from "./kernel.ts";
 import { kernelsOf } from "./kernels.ts";
 import { layoutChanges } from "./layout.ts";
 import { peakActivations } from "./memory.ts";
@@ -124,6 +124,8 @@ interface Form {
   readonly form: FormPrediction;
 }
 
+const LAYOUT_CHANGE = { node: "", op: "Transpose", name: "Transpose", kind: "transpose", inputs: [], outputs: [] } as const;
+
 /** The kernels that a target's runtime will run, changes of layout around integers among them. @see kernelsOf */
 export function expectedKernels(model: Model, plan: QuantPlan | undefined, target: Target): readonly Kernel[] {
   const kernels = kernelsOf(model, plan, target);
@@ -131,7 +133,7 @@ export function expectedKernels(model: Model, plan: QuantPlan | undefined, targe
   const { added, kept } = layoutChanges(inferTypes(model), kernels, target);
   return [
     ...kernels.filter((k) => k.op !== "Transpose" || kept.includes(k.outputs[0] ?? "")),
-    ...added.map((elements) => layoutKernel(elements)),
+    ...added.map((elements) => movingKernel(LAYOUT_CHANGE, elements)),
   ];
 }
 
@@ -188,23 +190,6 @@ function isIntegerOperator(kernel: Kernel, target: Target): boolean {
   if (kernel.numbers === "float32" || isBorder(kernel)) return false;
   const rule = Object.hasOwn(target.operators, kernel.op) ? target.operators[kernel.op] : undefined;
   return rule?.kind === "integer" || (rule?.kind === "equal" && Object.hasOwn(target.integerKernels, kernel.op));
-}
-
-function layoutKernel(elements: number): Kernel {
-  return {
-    node: "",
-    op: "Transpose",
-    name: "Transpose",
-    kind: "transpose",
-    numbers: "int8",
-    macs: 0,
-    reads: elements,
-    writes: elements,
-    channels: [0, 0],
-    weightBytes: 0,
-    inputs: [],
-    outputs: [],
-  };
 }
 
 function countBy(names: readonly string[]): Readonly<Record<string, number>> {
