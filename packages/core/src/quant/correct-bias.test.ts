@@ -1,14 +1,14 @@
+import { smallModel } from "@tessera/testkit/small-model";
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "../base/random.ts";
 import { applyPlan } from "../convert/onnx/apply-plan.ts";
-import { type Model, tensorType } from "../graph/model.ts";
+import type { Model } from "../graph/model.ts";
 import { makeNode } from "../graph/node.ts";
 import type { Encoding, QuantPlan } from "../graph/plan.ts";
 import { dequantizeTensor, quantizeTensor } from "../graph/quantize.ts";
 import type { Feeds } from "../graph/runtime.ts";
 import { f32, sameTensor, type Tensor, toNumbers } from "../graph/tensor.ts";
 import { interpret } from "../interp/run.ts";
-import { inferTypes } from "../ops/infer-types.ts";
 import { ORT_X64 } from "../targets/ort.ts";
 import { channelMeans } from "./channel-means.ts";
 import { correctBiases } from "./correct-bias.ts";
@@ -36,14 +36,11 @@ const nodes = [
   makeNode("Flatten", { inputs: ["t"], outputs: ["f"] }, { name: "flatten" }),
   makeNode("Gemm", { inputs: ["f", "w5", "b5"], outputs: ["y"] }, { name: "last", attributes: { transB: 1 } }),
 ];
-const model: Model = inferTypes({
-  kind: "model",
-  graph: {
-    name: "g",
-    inputs: [{ name: "x", type: tensorType("float32", [1, 3, 5, 5]) }],
-    outputs: [{ name: "y", type: tensorType("float32", undefined) }],
-    nodes,
-    constants: new Map(
+const model: Model = smallModel({
+  x: [1, 3, 5, 5],
+  nodes,
+  constants: Object.fromEntries(
+    new Map(
       Object.entries({
         w1: noise([6, 3, 1, 1]),
         b1: noise([6], 0.2),
@@ -58,11 +55,7 @@ const model: Model = inferTypes({
         b5: noise([4]),
       }),
     ),
-    types: new Map(),
-  },
-  domains: new Map(),
-  metadata: new Map(),
-  producer: { name: "", version: "" },
+  ),
 });
 const samples: readonly Feeds[] = Array.from({ length: 24 }, () => new Map([["x", noise([1, 3, 5, 5], 1, 0.7)]]));
 let opened = 0;

@@ -1,10 +1,11 @@
+import { openInterpreted } from "@tessera/testkit/interpreted";
+import { smallModel } from "@tessera/testkit/small-model";
 import { describe, expect, test } from "vitest";
-import { type Model, tensorType } from "../graph/model.ts";
+import type { Model } from "../graph/model.ts";
 import { makeNode } from "../graph/node.ts";
 import type { Feeds } from "../graph/runtime.ts";
 import { f32, type Tensor, toNumbers } from "../graph/tensor.ts";
 import { interpret } from "../interp/run.ts";
-import { inferTypes } from "../ops/infer-types.ts";
 import { equalizingScales } from "./equalize.ts";
 import { boundedPlaces, observeSaturation, relaxClips } from "./equalize-relax.ts";
 import { observeLargest } from "./observe-largest.ts";
@@ -13,20 +14,17 @@ const conv = (name: string, inputs: readonly string[], output: string, group = 1
   makeNode("Conv", { inputs: [...inputs], outputs: [output] }, { name, attributes: { group } });
 
 /** Two values behind ReLU6: the first passes x on as it is, the second a tenth of it. */
-const model: Model = inferTypes({
-  kind: "model",
-  graph: {
-    name: "g",
-    inputs: [{ name: "x", type: tensorType("float32", [1, 2, 1, 2]) }],
-    outputs: [{ name: "y", type: tensorType("float32", undefined) }],
-    nodes: [
-      conv("one", ["x", "w1"], "a"),
-      makeNode("Clip", { inputs: ["a", "zero", "six"], outputs: ["h"] }, { name: "clip1" }),
-      conv("two", ["h", "w2"], "b", 2),
-      makeNode("Clip", { inputs: ["b", "zero", "six"], outputs: ["k"] }, { name: "clip2" }),
-      conv("three", ["k", "w3"], "y", 2),
-    ],
-    constants: new Map(
+const model: Model = smallModel({
+  x: [1, 2, 1, 2],
+  nodes: [
+    conv("one", ["x", "w1"], "a"),
+    makeNode("Clip", { inputs: ["a", "zero", "six"], outputs: ["h"] }, { name: "clip1" }),
+    conv("two", ["h", "w2"], "b", 2),
+    makeNode("Clip", { inputs: ["b", "zero", "six"], outputs: ["k"] }, { name: "clip2" }),
+    conv("three", ["k", "w3"], "y", 2),
+  ],
+  constants: Object.fromEntries(
+    new Map(
       Object.entries({
         w1: f32([2, 2, 1, 1], [1, 0, 0, 1]),
         w2: f32([2, 1, 1, 1], [0.1, 0.1]),
@@ -35,18 +33,7 @@ const model: Model = inferTypes({
         six: f32([], [6]),
       }),
     ),
-    types: new Map(),
-  },
-  domains: new Map(),
-  metadata: new Map(),
-  producer: { name: "", version: "" },
-});
-const open = async (of: Model) => ({
-  inputs: [],
-  outputs: [],
-  run: async (feeds: Feeds) => interpret(of.graph, feeds),
-  time: async () => ({ wallMs: [], cpuMs: 0 }),
-  close: async () => {},
+  ),
 });
 const samples: readonly Feeds[] = [
   new Map([["x", f32([1, 2, 1, 2], [7, 2, 6, -1])]]),
@@ -59,14 +46,14 @@ describe("a ReLU6 that is relaxed", () => {
       { tensor: "h", bound: 6 },
       { tensor: "k", bound: 6 },
     ]);
-    expect([...(await observeSaturation(model, samples, { open }))]).toEqual([
+    expect([...(await observeSaturation(model, samples, { open: openInterpreted }))]).toEqual([
       ["h", 2 / 8],
       ["k", 0],
     ]);
   });
 
   test("becomes a Relu where it saturated no more than allowed, and nowhere else", async () => {
-    const saturation = await observeSaturation(model, samples, { open });
+    const saturation = await observeSaturation(model, samples, { open: openInterpreted });
     const never = relaxClips(model, saturation);
     expect([...never.relaxed]).toEqual([["k", 0]]);
     expect(never.model.graph.nodes.map((n) => n.op)).toEqual(["Conv", "Clip", "Conv", "Relu", "Conv"]);
@@ -89,7 +76,8 @@ describe("a ReLU6 that is relaxed", () => {
   });
 
   test("lets channels be brought to one range that had to stay below the bound before", async () => {
-    const largest = async (of: Model) => observeLargest(of, [{ tensor: "h", channels: 2 }], samples.slice(1), { open });
+    const largest = async (of: Model) =>
+      observeLargest(of, [{ tensor: "h", channels: 2 }], samples.slice(1), { open: openInterpreted });
     const before = equalizingScales(model, await largest(model));
     const { model: changed } = relaxClips(model, new Map([["h", 0]]));
     const after = equalizingScales(changed, await largest(changed));

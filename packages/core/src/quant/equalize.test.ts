@@ -1,3 +1,5 @@
+import { openInterpreted } from "@tessera/testkit/interpreted";
+import { smallModel } from "@tessera/testkit/small-model";
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "../base/random.ts";
 import { type Model, type Node, tensorType } from "../graph/model.ts";
@@ -6,7 +8,6 @@ import { channelPlaces, scaleChannels } from "../graph/quantize-channels.ts";
 import type { Feeds } from "../graph/runtime.ts";
 import { f32, type Tensor, toNumbers, view } from "../graph/tensor.ts";
 import { interpret } from "../interp/run.ts";
-import { inferTypes } from "../ops/infer-types.ts";
 import { LITERT } from "../targets/litert.ts";
 import { ORT_X64 } from "../targets/ort.ts";
 import { equalizablePlaces, equalizingScales } from "./equalize.ts";
@@ -35,14 +36,11 @@ function network(activation: readonly Node[], constants: Readonly<Record<string,
     makeNode("Relu", { inputs: ["d"], outputs: ["e"] }, { name: "relu" }),
     makeNode("Conv", { inputs: ["e", "w3"], outputs: ["y"] }, { name: "grouped", attributes: { group: 2 } }),
   ];
-  return inferTypes({
-    kind: "model",
-    graph: {
-      name: "g",
-      inputs: [{ name: "x", type: tensorType("float32", [2, 2, 5, 5]) }],
-      outputs: [{ name: "y", type: tensorType("float32", undefined) }],
-      nodes,
-      constants: new Map(
+  return smallModel({
+    x: [2, 2, 5, 5],
+    nodes,
+    constants: Object.fromEntries(
+      new Map(
         Object.entries({
           w1: f32([6, 2, 1, 1], Array.from(weight)),
           b1: noise([6], 0.01),
@@ -51,11 +49,7 @@ function network(activation: readonly Node[], constants: Readonly<Record<string,
           ...constants,
         }),
       ),
-      types: new Map(),
-    },
-    domains: new Map(),
-    metadata: new Map(),
-    producer: { name: "", version: "" },
+    ),
   });
 }
 
@@ -69,17 +63,10 @@ const prelu = network([makeNode("PRelu", { inputs: ["a", "s"], outputs: ["h"] },
   s: f32([6, 1, 1], [0.25, -0.5, 0, 1.5, -2, 1]),
 });
 const samples: readonly Feeds[] = Array.from({ length: 5 }, () => new Map([["x", noise([2, 2, 5, 5])]]));
-const open = async (model: Model) => ({
-  inputs: [],
-  outputs: [],
-  run: async (feeds: Feeds) => interpret(model.graph, feeds),
-  time: async () => ({ wallMs: [], cpuMs: 0 }),
-  close: async () => {},
-});
 
 async function scalesOf(model: Model, options = {}): Promise<ReadonlyMap<string, readonly number[]>> {
   const places = channelPlaces(model, { slopes: true });
-  return equalizingScales(model, await observeLargest(model, places, samples, { open }), options);
+  return equalizingScales(model, await observeLargest(model, places, samples, { open: openInterpreted }), options);
 }
 
 async function values(model: Model, name: string): Promise<number[]> {
@@ -107,7 +94,7 @@ describe("equalizing channels", () => {
   });
 
   test("sees the largest magnitude of each channel over all samples and pictures of a batch", async () => {
-    const largest = await observeLargest(relu, [{ tensor: "h", channels: 6 }], samples, { open });
+    const largest = await observeLargest(relu, [{ tensor: "h", channels: 6 }], samples, { open: openInterpreted });
     const seen = new Array<number>(6).fill(0);
     (await values(relu, "h")).forEach((v, i) => {
       const c = Math.floor((i % 300) / 25) % 6;
@@ -126,7 +113,7 @@ describe("equalizing channels", () => {
       before.forEach((v, i) => {
         expect(Math.abs(v - (after[i] as number))).toBeLessThan(2e-6 * size);
       });
-      const largest = await observeLargest(scaled, channelPlaces(scaled, { slopes: true }), samples, { open });
+      const largest = await observeLargest(scaled, channelPlaces(scaled, { slopes: true }), samples, { open: openInterpreted });
       // Of the two values around a slope, each channel fills the range of one, and overruns that of neither.
       const filled = ["h", ...(largest.has("a") ? ["a"] : [])].map((name) => {
         const seen = [...(largest.get(name) as Float64Array)];
@@ -157,7 +144,7 @@ describe("equalizing channels", () => {
 
   test("keeps its headroom under a Clip", async () => {
     const scales = await scalesOf(clip, { headroom: 2 });
-    const largest = await observeLargest(clip, channelPlaces(clip), samples, { open });
+    const largest = await observeLargest(clip, channelPlaces(clip), samples, { open: openInterpreted });
     scales.get("h")?.forEach((f, c) => {
       const seen = largest.get("h")?.[c] as number;
       if (f > 1) expect(f * seen).toBeLessThanOrEqual(1.0001);

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { openInterpreted } from "@tessera/testkit/interpreted";
 import { sharedDir } from "@tessera/testkit/shared";
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "../base/random.ts";
@@ -22,13 +23,6 @@ import { covariancePlaces, roundWeights } from "./round-weights.ts";
 import { staticPlan } from "./static-plan.ts";
 
 const shared = sharedDir();
-const open = async (model: Model) => ({
-  inputs: [],
-  outputs: [],
-  run: async (feeds: Feeds) => interpret(model.graph, feeds),
-  time: async () => ({ wallMs: [], cpuMs: 0 }),
-  close: async () => {},
-});
 
 /** Sums that rise and fall slowly over time, as cepstra do. */
 function cepstra(
@@ -70,13 +64,17 @@ describe.skipIf(shared === undefined)("a keyword spotter with weights of four bi
       return off / all;
     };
     const placement = placeIntegers(model, ORT_X64);
-    const observations = await observeTensors(model, placement.activations, samples, { open });
+    const observations = await observeTensors(model, placement.activations, samples, { open: openInterpreted });
     const plan = staticPlan(model, ORT_X64, placement, observations, { weightBits: 4 });
-    const covariances = await observeCovariances(model, covariancePlaces(model, plan, model), samples, { open });
+    const covariances = await observeCovariances(model, covariancePlaces(model, plan, model), samples, { open: openInterpreted });
     const rounded = roundWeights(model, plan, covariances);
     expect(new Set(rounded.nodes.map((n) => n.how))).toEqual(new Set(["enumerated", "second-order"]));
     for (const node of rounded.nodes) expect(node.after).toBeLessThan(node.before);
-    const corrected = await correctBiases(model, rounded.plan, { open, apply: applyPlan, samples: () => samples });
+    const corrected = await correctBiases(model, rounded.plan, {
+      open: openInterpreted,
+      apply: applyPlan,
+      samples: () => samples,
+    });
     const errors = [plan, rounded.plan, corrected.plan].map(error) as [number, number, number];
     expect(errors[1]).toBeLessThan(0.6 * errors[0]);
     expect(errors[2]).toBeLessThan(errors[1]);

@@ -1,7 +1,9 @@
+import { openInterpreted } from "@tessera/testkit/interpreted";
+import { smallModel } from "@tessera/testkit/small-model";
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "../base/random.ts";
 import { applyPlan } from "../convert/onnx/apply-plan.ts";
-import { type Model, tensorType } from "../graph/model.ts";
+import type { Model } from "../graph/model.ts";
 import { makeNode } from "../graph/node.ts";
 import type { Encoding, QuantPlan } from "../graph/plan.ts";
 import { plannedModel } from "../graph/planned.ts";
@@ -9,7 +11,6 @@ import { dequantizeTensor, quantizeTensor } from "../graph/quantize.ts";
 import type { Feeds } from "../graph/runtime.ts";
 import { f32, sameTensor, type Tensor, toNumbers } from "../graph/tensor.ts";
 import { interpret } from "../interp/run.ts";
-import { inferTypes } from "../ops/infer-types.ts";
 import { ORT_X64 } from "../targets/ort.ts";
 import { observeCovariances } from "./covariance.ts";
 import { observeTensors } from "./observe.ts";
@@ -31,29 +32,8 @@ function smooth(shape: readonly number[]): Tensor {
 }
 
 function modelOf(nodes: Model["graph"]["nodes"], constants: Readonly<Record<string, Tensor>>, input: readonly number[]): Model {
-  return inferTypes({
-    kind: "model",
-    graph: {
-      name: "g",
-      inputs: [{ name: "x", type: tensorType("float32", input) }],
-      outputs: [{ name: "y", type: tensorType("float32", undefined) }],
-      nodes,
-      constants: new Map(Object.entries(constants)),
-      types: new Map(),
-    },
-    domains: new Map(),
-    metadata: new Map(),
-    producer: { name: "", version: "" },
-  });
+  return smallModel({ x: input, nodes, constants });
 }
-
-const open = async (model: Model) => ({
-  inputs: [],
-  outputs: [],
-  run: async (feeds: Feeds) => interpret(model.graph, feeds),
-  time: async () => ({ wallMs: [], cpuMs: 0 }),
-  close: async () => {},
-});
 
 const conv = (
   name: string,
@@ -140,7 +120,7 @@ describe("second-order rounding of a layer", () => {
       const plan = gridFor(weight, 7, axis);
       const samples: Feeds[] = Array.from({ length: 12 }, () => new Map([["x", smooth(input)]]));
       const places = covariancePlaces(model, plan, model);
-      const covariances = await observeCovariances(model, places, samples, { open, positions: 1000 });
+      const covariances = await observeCovariances(model, places, samples, { open: openInterpreted, positions: 1000 });
       const { plan: rounded, nodes, skipped } = roundWeights(model, plan, covariances, { damping: 1e-6 });
       expect(skipped.size).toBe(0);
       const [report] = nodes;
@@ -164,7 +144,9 @@ describe("second-order rounding of a layer", () => {
     const plan = gridFor(model.graph.constants.get("w") as Tensor, 7, 0);
     const samples: Feeds[] = Array.from({ length: 300 }, () => new Map([["x", noise(input)]]));
     const look = async (positions: number) =>
-      (await observeCovariances(model, covariancePlaces(model, plan, model), samples, { open, positions })).get("layer");
+      (await observeCovariances(model, covariancePlaces(model, plan, model), samples, { open: openInterpreted, positions })).get(
+        "layer",
+      );
     const [all, some] = [await look(1000), await look(4)];
     const perSample = 3 * 4;
     expect(all?.count).toBe(300 * perSample);
@@ -209,7 +191,9 @@ describe("second-order rounding of a layer", () => {
     const values = Float32Array.from(toNumbers(noise(input)));
     values[3] = Number.NaN;
     const samples: Feeds[] = [new Map([["x", f32(input, values)]])];
-    await expect(observeCovariances(model, covariancePlaces(model, plan, model), samples, { open })).rejects.toMatchObject({
+    await expect(
+      observeCovariances(model, covariancePlaces(model, plan, model), samples, { open: openInterpreted }),
+    ).rejects.toMatchObject({
       code: "CALIBRATION_NONFINITE",
     });
   });
@@ -227,7 +211,9 @@ describe("second-order rounding of a layer", () => {
           Float32Array.from(toNumbers(smooth(input)), (v) => v + 3),
         );
       const samples: Feeds[] = Array.from({ length: 20 }, () => new Map([["x", shifted()]]));
-      const covariances = await observeCovariances(model, covariancePlaces(model, plan, model), samples, { open });
+      const covariances = await observeCovariances(model, covariancePlaces(model, plan, model), samples, {
+        open: openInterpreted,
+      });
       const rounded = (isCentred: boolean): Model =>
         plannedModel(model, roundWeights(model, plan, covariances, { centred: isCentred, damping: 1e-6 }).plan);
       centred += changingError(model, rounded(true), samples);
@@ -269,10 +255,10 @@ describe("a network with rounded weights", () => {
     const model = modelOf(nodes, constants, [1, 3, 8, 8]);
     const samples: Feeds[] = Array.from({ length: 20 }, () => new Map([["x", smooth([1, 3, 8, 8])]]));
     const placement = placeIntegers(model, ORT_X64);
-    const observations = await observeTensors(model, placement.activations, samples, { open });
+    const observations = await observeTensors(model, placement.activations, samples, { open: openInterpreted });
     const plan = staticPlan(model, ORT_X64, placement, observations, { weightBits: 4 });
     for (const runs of [model, applyPlan(model, plan)]) {
-      const covariances = await observeCovariances(runs, covariancePlaces(model, plan, runs), samples, { open });
+      const covariances = await observeCovariances(runs, covariancePlaces(model, plan, runs), samples, { open: openInterpreted });
       const rounded = roundWeights(model, plan, covariances);
       expect(rounded.nodes.map((n) => [n.node, n.how])).toEqual([
         ["expand", "enumerated"],

@@ -1,11 +1,11 @@
+import { smallModel } from "@tessera/testkit/small-model";
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "../base/random.ts";
-import { type Model, tensorType } from "../graph/model.ts";
+import type { Model } from "../graph/model.ts";
 import { float, makeNode } from "../graph/node.ts";
 import { f32, type Tensor, toNumbers } from "../graph/tensor.ts";
 import { verifyModel } from "../graph/verify.ts";
 import { interpret } from "../interp/run.ts";
-import { inferTypes } from "../ops/infer-types.ts";
 import { LITERT } from "../targets/litert.ts";
 import { ORT_X64 } from "../targets/ort.ts";
 import { placeIntegers } from "./placement.ts";
@@ -22,14 +22,11 @@ const noise = (shape: readonly number[], offset = 0): Tensor =>
 function normalised(shape: readonly number[], attributes = {}): Model {
   const inputs = ["x", "g", "b", "m", "v"];
   const channels = shape[1] as number;
-  return inferTypes({
-    kind: "model",
-    graph: {
-      name: "g",
-      inputs: [{ name: "x", type: tensorType("float32", shape) }],
-      outputs: [{ name: "y", type: tensorType("float32", undefined) }],
-      nodes: [makeNode("BatchNormalization", { inputs, outputs: ["y"] }, { name: "bn", attributes })],
-      constants: new Map([
+  return smallModel({
+    x: shape,
+    nodes: [makeNode("BatchNormalization", { inputs, outputs: ["y"] }, { name: "bn", attributes })],
+    constants: Object.fromEntries(
+      new Map([
         ["g", noise([channels])],
         ["b", noise([channels])],
         ["m", noise([channels])],
@@ -41,11 +38,7 @@ function normalised(shape: readonly number[], attributes = {}): Model {
           ),
         ],
       ]),
-      types: new Map(),
-    },
-    domains: new Map(),
-    metadata: new Map(),
-    producer: { name: "", version: "" },
+    ),
   });
 }
 

@@ -1,13 +1,13 @@
+import { openInterpreted } from "@tessera/testkit/interpreted";
+import { smallModel } from "@tessera/testkit/small-model";
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "../base/random.ts";
-import { type Model, tensorType } from "../graph/model.ts";
+import type { Model } from "../graph/model.ts";
 import { makeNode } from "../graph/node.ts";
 import type { Encoding } from "../graph/plan.ts";
 import { encodedRange, quantizeTensor } from "../graph/quantize.ts";
 import type { Feeds } from "../graph/runtime.ts";
 import { f32, type Tensor, toNumbers } from "../graph/tensor.ts";
-import { interpret } from "../interp/run.ts";
-import { inferTypes } from "../ops/infer-types.ts";
 import { LITERT } from "../targets/litert.ts";
 import { ORT_X64 } from "../targets/ort.ts";
 import { observeTensors } from "./observe.ts";
@@ -21,36 +21,26 @@ const noise = (shape: readonly number[]): Tensor =>
     shape,
     Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => random.normal()),
   );
-const model: Model = inferTypes({
-  kind: "model",
-  graph: {
-    name: "g",
-    inputs: [{ name: "x", type: tensorType("float32", [1, 2, 4, 4]) }],
-    outputs: [{ name: "y", type: tensorType("float32", undefined) }],
-    nodes: [
-      makeNode("Conv", { inputs: ["x", "w1", "b1"], outputs: ["a"] }, { name: "one" }),
-      makeNode("Conv", { inputs: ["x", "w2"], outputs: ["b"] }, { name: "two" }),
-      makeNode("Concat", { inputs: ["a", "b"], outputs: ["y"] }, { name: "join", attributes: { axis: 1 } }),
-    ],
-    constants: new Map(Object.entries({ w1: noise([3, 2, 1, 1]), b1: noise([3]), w2: noise([4, 2, 1, 1]) })),
-    types: new Map(),
-  },
-  domains: new Map(),
-  metadata: new Map(),
-  producer: { name: "", version: "" },
-});
-const open = async (of: Model) => ({
-  inputs: [],
-  outputs: [],
-  run: async (feeds: Feeds) => interpret(of.graph, feeds),
-  time: async () => ({ wallMs: [], cpuMs: 0 }),
-  close: async () => {},
+const model: Model = smallModel({
+  x: [1, 2, 4, 4],
+  nodes: [
+    makeNode("Conv", { inputs: ["x", "w1", "b1"], outputs: ["a"] }, { name: "one" }),
+    makeNode("Conv", { inputs: ["x", "w2"], outputs: ["b"] }, { name: "two" }),
+    makeNode("Concat", { inputs: ["a", "b"], outputs: ["y"] }, { name: "join", attributes: { axis: 1 } }),
+  ],
+  constants: { w1: noise([3, 2, 1, 1]), b1: noise([3]), w2: noise([4, 2, 1, 1]) },
 });
 const samples: readonly Feeds[] = Array.from({ length: 8 }, () => new Map([["x", noise([1, 2, 4, 4])]]));
 
 async function planFor(target: typeof ORT_X64, options: Parameters<typeof staticPlan>[4]) {
   const placement = placeIntegers(model, target);
-  return staticPlan(model, target, placement, await observeTensors(model, placement.activations, samples, { open }), options);
+  return staticPlan(
+    model,
+    target,
+    placement,
+    await observeTensors(model, placement.activations, samples, { open: openInterpreted }),
+    options,
+  );
 }
 
 describe("a static plan", () => {

@@ -1,3 +1,4 @@
+import { openInterpreted } from "@tessera/testkit/interpreted";
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "../base/random.ts";
 import { type Model, tensorType } from "../graph/model.ts";
@@ -69,13 +70,6 @@ describe("statistics that training left", () => {
     metadata: new Map(),
     producer: { name: "", version: "" },
   });
-  const open = async (model: Model) => ({
-    inputs: [],
-    outputs: [],
-    run: async (feeds: Feeds): Promise<Feeds> => interpret(model.graph, feeds),
-    time: async () => ({ wallMs: [], cpuMs: 0 }),
-    close: async () => undefined,
-  });
   function* samples(noise: (typeof PICTURE_NOISES)[number], seed: number): Generator<Feeds> {
     const random = seededRandom(seed);
     for (let i = 0; i < 4; i++) yield new Map([["x", f32([1, 3, 32, 32], noisePicture(random, size, noise))]]);
@@ -104,9 +98,10 @@ describe("statistics that training left", () => {
       const variance = seen.squares.map((s, c) => s / seen.count - (mean[c] as number) ** 2);
       const places = [{ tensor: "d", mean, variance }];
       const distances: number[] = [];
-      for (const noise of PICTURE_NOISES) distances.push(await normDistance(bare, places, samples(noise, 5), { open }));
+      for (const noise of PICTURE_NOISES)
+        distances.push(await normDistance(bare, places, samples(noise, 5), { open: openInterpreted }));
       expect(PICTURE_NOISES[distances.indexOf(Math.min(...distances))]).toEqual(made);
-      expect(await normDistance(bare, places, samples(made, 77), { open })).toBeCloseTo(0, 5);
+      expect(await normDistance(bare, places, samples(made, 77), { open: openInterpreted })).toBeCloseTo(0, 5);
     }
   });
 });

@@ -1,9 +1,9 @@
+import { smallModel } from "@tessera/testkit/small-model";
 import { describe, expect, test } from "vitest";
-import { type Model, type Node, tensorType } from "../graph/model.ts";
+import type { Model, Node } from "../graph/model.ts";
 import { makeNode } from "../graph/node.ts";
 import type { Encoding, NodeChoice, QuantPlan } from "../graph/plan.ts";
 import { f32, type Tensor } from "../graph/tensor.ts";
-import { inferTypes } from "../ops/infer-types.ts";
 import { assertPlan, checkPlan } from "./check-plan.ts";
 import { LITERT, RPI4 } from "./litert.ts";
 import { ORT_X64 } from "./ort.ts";
@@ -15,14 +15,11 @@ const node = (op: string, inputs: string, output: string, attributes = {}): Node
 const ones = (...shape: number[]): Tensor => f32(shape, Array(shape.reduce((a, b) => a * b, 1)).fill(1));
 
 function model(nodes: readonly Node[], shape: readonly number[] = [1, 2, 4, 4]): Model {
-  return inferTypes({
-    kind: "model",
-    graph: {
-      name: "g",
-      inputs: [{ name: "x", type: tensorType("float32", shape) }],
-      outputs: [{ name: "y", type: tensorType("float32", undefined) }],
-      nodes,
-      constants: new Map([
+  return smallModel({
+    x: shape,
+    nodes,
+    constants: Object.fromEntries(
+      new Map([
         ["w", ones(2, 2, 1, 1)],
         ["b", ones(2)],
         ["m", ones(2, 2)],
@@ -31,11 +28,7 @@ function model(nodes: readonly Node[], shape: readonly number[] = [1, 2, 4, 4]):
         ["six", f32([], [6])],
         ["two", f32([], [2])],
       ]),
-      types: new Map(),
-    },
-    domains: new Map(),
-    metadata: new Map(),
-    producer: { name: "", version: "" },
+    ),
   });
 }
 

@@ -2,32 +2,20 @@ import { seededRandom } from "@tessera/core/base/random";
 import { applyPlan } from "@tessera/core/convert/onnx/apply-plan";
 import { modelToOnnx } from "@tessera/core/convert/onnx/bytes";
 import { liftQuantized } from "@tessera/core/convert/onnx/raise-quantized";
-import { type Model, type Node, tensorType } from "@tessera/core/graph/model";
+import type { Model, Node } from "@tessera/core/graph/model";
 import { makeNode } from "@tessera/core/graph/node";
 import type { Encoding, QuantPlan } from "@tessera/core/graph/plan";
 import { f32, fromNumbers, type Tensor } from "@tessera/core/graph/tensor";
 import { verifyModel } from "@tessera/core/graph/verify";
 import { describe, expect, test } from "vitest";
+import { smallModel } from "../small-model.ts";
 import { randomFloats } from "./old-file.ts";
 import { largestDifference, runPlain } from "./run-plain.ts";
 
 const random = seededRandom(11);
 
 function built(nodes: readonly Node[], constants: Readonly<Record<string, Tensor>>, outputs: readonly string[] = ["y"]): Model {
-  return {
-    kind: "model",
-    graph: {
-      name: "g",
-      inputs: [{ name: "x", type: tensorType("float32", [1, 3, 8, 8]) }],
-      outputs: outputs.map((name) => ({ name, type: tensorType("float32", undefined) })),
-      nodes,
-      constants: new Map(Object.entries(constants)),
-      types: new Map(),
-    },
-    domains: new Map(),
-    metadata: new Map(),
-    producer: { name: "", version: "" },
-  };
+  return smallModel({ x: [1, 3, 8, 8], nodes, constants, outputs });
 }
 
 const float = built(

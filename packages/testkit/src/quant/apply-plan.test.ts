@@ -9,10 +9,10 @@ import type { Feeds } from "@tessera/core/graph/runtime";
 import { countOf, f32, sameTensor, type Tensor, toNumbers } from "@tessera/core/graph/tensor";
 import { verifyModel } from "@tessera/core/graph/verify";
 import { interpret } from "@tessera/core/interp/run";
-import { inferTypes } from "@tessera/core/ops/infer-types";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { largestDifference, runPlain } from "../conversion/run-plain.ts";
+import { smallModel } from "../small-model.ts";
 
 const random = seededRandom(21);
 const noise = (...shape: number[]): Tensor =>
@@ -22,20 +22,7 @@ const noise = (...shape: number[]): Tensor =>
   );
 
 function built(nodes: readonly Node[], constants: Readonly<Record<string, Tensor>>, outputs: readonly string[] = ["y"]): Model {
-  return inferTypes({
-    kind: "model",
-    graph: {
-      name: "g",
-      inputs: [{ name: "x", type: tensorType("float32", [1, 3, 6, 6]) }],
-      outputs: outputs.map((name) => ({ name, type: tensorType("float32", undefined) })),
-      nodes,
-      constants: new Map(Object.entries(constants)),
-      types: new Map(),
-    },
-    domains: new Map(),
-    metadata: new Map(),
-    producer: { name: "", version: "" },
-  });
+  return smallModel({ x: [1, 3, 6, 6], nodes, constants, outputs });
 }
 
 const node = (op: string, inputs: readonly string[], output: string, attributes = {}): Node =>

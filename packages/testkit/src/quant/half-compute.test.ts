@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { seededRandom } from "@tessera/core/base/random";
 import { modelFromOnnx, modelToOnnx } from "@tessera/core/convert/onnx/bytes";
-import { type Model, type Node, type TensorType, tensorType } from "@tessera/core/graph/model";
+import type { Model, Node, TensorType } from "@tessera/core/graph/model";
 import { makeNode } from "@tessera/core/graph/node";
 import { countOf, f32, type Tensor, toNumbers } from "@tessera/core/graph/tensor";
 import { verifyModel } from "@tessera/core/graph/verify";
@@ -13,6 +13,7 @@ import { observeTensors } from "@tessera/core/quant/observe";
 import { ortNodeRuntime } from "@tessera/runtimes/ort-node";
 import { describe, expect, test } from "vitest";
 import { sharedDir } from "../shared.ts";
+import { smallModel } from "../small-model.ts";
 
 const runtime = await ortNodeRuntime({ worker: false });
 const random = seededRandom(4);
@@ -20,20 +21,7 @@ const node = (op: string, inputs: readonly string[], output: string, attributes 
   makeNode(op, { inputs, outputs: [output] }, { name: `n:${output}`, attributes });
 
 function built(nodes: readonly Node[], constants: Readonly<Record<string, Tensor>>, outputs: readonly string[] = ["y"]): Model {
-  return inferTypes({
-    kind: "model",
-    graph: {
-      name: "g",
-      inputs: [{ name: "x", type: tensorType("float32", [1, 2, 4, 4]) }],
-      outputs: outputs.map((name) => ({ name, type: tensorType("float32", undefined) })),
-      nodes,
-      constants: new Map(Object.entries(constants)),
-      types: new Map(),
-    },
-    domains: new Map(),
-    metadata: new Map(),
-    producer: { name: "", version: "" },
-  });
+  return smallModel({ x: [1, 2, 4, 4], nodes, constants, outputs });
 }
 
 /** Casts stand between a float32 and a float16 value only, and no value is cast twice. */

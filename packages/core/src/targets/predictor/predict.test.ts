@@ -1,9 +1,9 @@
+import { smallModel } from "@tessera/testkit/small-model";
 import { describe, expect, test } from "vitest";
-import { type Model, tensorType } from "../../graph/model.ts";
+import type { Model } from "../../graph/model.ts";
 import { makeNode } from "../../graph/node.ts";
 import type { Encoding, NodePrecision, QuantPlan } from "../../graph/plan.ts";
 import { f32, type Tensor } from "../../graph/tensor.ts";
-import { inferTypes } from "../../ops/infer-types.ts";
 import { APPLE_ANE } from "../coreml.ts";
 import { LITERT } from "../litert.ts";
 import { ORT_X64 } from "../ort.ts";
@@ -19,23 +19,16 @@ const ones = (...shape: number[]): Tensor => f32(shape, Array(shape.reduce((a, b
 function model(size = 8): Model {
   const node = (op: string, inputs: string, output: string) =>
     makeNode(op, { inputs: inputs.split(" "), outputs: [output] }, { name: output });
-  return inferTypes({
-    kind: "model",
-    graph: {
-      name: "g",
-      inputs: [{ name: "x", type: tensorType("float32", [1, 4, size, size]) }],
-      outputs: [{ name: "y", type: tensorType("float32", undefined) }],
-      nodes: [node("Conv", "x w", "a"), node("PRelu", "a s", "b"), node("Conv", "b v", "c"), node("Relu", "c", "y")],
-      constants: new Map([
+  return smallModel({
+    x: [1, 4, size, size],
+    nodes: [node("Conv", "x w", "a"), node("PRelu", "a s", "b"), node("Conv", "b v", "c"), node("Relu", "c", "y")],
+    constants: Object.fromEntries(
+      new Map([
         ["w", ones(4, 4, 1, 1)],
         ["v", ones(4, 4, 1, 1)],
         ["s", ones(4, 1, 1)],
       ]),
-      types: new Map(),
-    },
-    domains: new Map(),
-    metadata: new Map(),
-    producer: { name: "", version: "" },
+    ),
   });
 }
 
