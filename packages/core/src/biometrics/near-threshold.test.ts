@@ -1,40 +1,17 @@
+import { movedBy, noisyFaces, subjectsOf } from "@tessera/testkit/noisy-faces";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { seededRandom } from "../base/random.ts";
 import { type ComparisonScores, compareAll, rankScores } from "./compare.ts";
 import { allPairs } from "./design.ts";
 import { judgeNear, nearThreshold } from "./near-threshold.ts";
 import { thresholdAtFar } from "./rates.ts";
-import { type Embeddings, embeddings, normaliseRows } from "./similarity.ts";
+import { normaliseRows } from "./similarity.ts";
 
-const PEOPLE = 40;
-const EACH = 4;
 const DIM = 8;
-const SUBJECTS = Int32Array.from({ length: PEOPLE * EACH }, (_, i) => Math.floor(i / EACH));
+const SUBJECTS = subjectsOf(40, 4);
 const DESIGN = allPairs(SUBJECTS);
 
-/** Faces that look like their person, and the same moved by noise. */
-function faces(seed: number): Embeddings {
-  const random = seededRandom(seed);
-  const people = Array.from({ length: PEOPLE }, () => Array.from({ length: DIM }, () => random.normal()));
-  return embeddings(
-    Float32Array.from({ length: SUBJECTS.length * DIM }, (_, k) => {
-      const person = people[SUBJECTS[Math.floor(k / DIM)] as number] as number[];
-      return (person[k % DIM] as number) + 0.7 * random.normal();
-    }),
-    DIM,
-  );
-}
-
-function moved({ data }: Embeddings, by: number, seed: number): Embeddings {
-  const random = seededRandom(seed);
-  return embeddings(
-    data.map((v) => v + by * random.normal()),
-    DIM,
-  );
-}
-
-const float = faces(1);
+const float = noisyFaces(SUBJECTS, { dim: DIM, within: 0.7, seed: 1 });
 const reference = compareAll(normaliseRows(float), DESIGN);
 const FAR = 1e-2;
 
@@ -94,7 +71,7 @@ describe("another model's decisions near the threshold", () => {
       [3, 0.05],
       [4, 0.1],
     ] as const) {
-      const unit = normaliseRows(moved(float, by, seed));
+      const unit = normaliseRows(movedBy(float, by, seed));
       const other = compareAll(unit, DESIGN);
       const near = nearThreshold(reference, { far: FAR, count: 6000 });
       const verdict = judgeNear(near, unit);
@@ -124,7 +101,7 @@ describe("another model's decisions near the threshold", () => {
   });
 
   test("move by what the scores moved", () => {
-    const unit = normaliseRows(moved(float, 0.1, 9));
+    const unit = normaliseRows(movedBy(float, 0.1, 9));
     const near = nearThreshold(reference, { far: FAR, count: 1000 });
     const { genuine, impostor, largest } = judgeNear(near, unit);
     const dot = (a: number, b: number): number => {

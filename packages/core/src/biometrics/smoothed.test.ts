@@ -1,3 +1,4 @@
+import { movedBy, noisyFaces, subjectsOf } from "@tessera/testkit/noisy-faces";
 import { describe, expect, test } from "vitest";
 import { at } from "../base/assert.ts";
 import { seededRandom } from "../base/random.ts";
@@ -6,37 +7,19 @@ import { allPairs, type CrossDesign, countComparisons, locateImpostors } from ".
 import { upperTail } from "./normal.ts";
 import { type OperatingPoint, operatingPoint } from "./rates.ts";
 import { eachResample } from "./resample.ts";
-import { type Embeddings, embeddings, normaliseRows, selectEmbeddings } from "./similarity.ts";
+import { type Embeddings, normaliseRows, selectEmbeddings } from "./similarity.ts";
 import { operatingLoss, smoothedReference } from "./smoothed.ts";
 import { KERNEL_REACH, shareAbove, smoothedAt, smoothedThreshold } from "./smoothed-curve.ts";
 import { addTarInfluence, fitPoints, peopleOfDesign } from "./smoothed-people.ts";
 
 const DIM = 32;
 
-function subjectsOf(people: number, each: number): Int32Array {
-  return Int32Array.from({ length: people * each }, (_, i) => Math.floor(i / each));
-}
-
 function faces(subjects: Int32Array, seed: number): Embeddings {
-  const random = seededRandom(seed);
-  const people = Array.from({ length: Math.max(...subjects) + 1 }, () => Array.from({ length: DIM }, () => random.normal()));
-  return embeddings(
-    Float32Array.from({ length: subjects.length * DIM }, (_, k) => {
-      const person = people[subjects[Math.floor(k / DIM)] as number] as number[];
-      return (person[k % DIM] as number) + 0.75 * random.normal();
-    }),
-    DIM,
-  );
+  return noisyFaces(subjects, { dim: DIM, within: 0.75, seed });
 }
 
-function moved({ data }: Embeddings, by: number, seed: number): Embeddings {
-  const random = seededRandom(seed);
-  return normaliseRows(
-    embeddings(
-      data.map((v) => v + by * random.normal()),
-      DIM,
-    ),
-  );
+function moved(from: Embeddings, by: number, seed: number): Embeddings {
+  return normaliseRows(movedBy(from, by, seed));
 }
 
 /** The scores of a design with each one changed. */

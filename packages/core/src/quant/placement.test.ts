@@ -1,3 +1,4 @@
+import { smallNode } from "@tessera/testkit/small-model";
 import { describe, expect, test } from "vitest";
 import type { DType } from "../graph/dtype.ts";
 import { type Model, type Node, tensorType } from "../graph/model.ts";
@@ -39,11 +40,7 @@ function built(
 }
 
 const node = (op: string, inputs: string, outputs: string, attributes = {}): Node =>
-  makeNode(
-    op,
-    { inputs: inputs.split(" ").map((n) => (n === "-" ? "" : n)), outputs: outputs.split(" ") },
-    { name: `${op}:${outputs}`, attributes },
-  );
+  smallNode(op, inputs, outputs, attributes, `${op}:${outputs}`);
 const conv = (x: string, y: string, w = "w"): Node => node("Conv", `${x} ${w}`, y);
 const W = { w: ones(4, 4, 1, 1) };
 
