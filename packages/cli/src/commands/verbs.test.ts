@@ -71,6 +71,9 @@ const TARGETS = [
   "mediatek-neuropilot",
   "intel-openvino",
   "cortex-m",
+  "cortex-m4",
+  "cortex-m7",
+  "cortex-m55",
 ];
 
 describe("inspect", () => {

@@ -1,5 +1,6 @@
 import { fail } from "../base/error.ts";
 import { APPLE_ANE } from "./coreml.ts";
+import { CORTEX_M4, CORTEX_M7, CORTEX_M55 } from "./cortex.ts";
 import { LITERT, LITERT_XNNPACK, RPI4 } from "./litert.ts";
 import { MEDIATEK_NEUROPILOT } from "./nnapi.ts";
 import { INTEL_OPENVINO } from "./openvino.ts";
@@ -24,6 +25,9 @@ export const TARGETS: readonly Target[] = [
   MEDIATEK_NEUROPILOT,
   INTEL_OPENVINO,
   CORTEX_M,
+  CORTEX_M4,
+  CORTEX_M7,
+  CORTEX_M55,
 ];
 
 /** The target of that id. @throws UNKNOWN_TARGET with the list of ids */

@@ -122,6 +122,8 @@ export interface Target {
   readonly slowKernels?: Readonly<Record<string, string>>;
   /** Operators that are computed as one with the one before them. */
   readonly fusions?: readonly Fusion[];
+  /** C is generated for it, with kernels for these instructions: see codegen. Such a target computes in integers alone. */
+  readonly generates?: { readonly isa: "portable" | "dsp" | "mve" };
   /** Where nodes run that stay in float. */
   readonly fallback?: { readonly dtype: "float32" | "float16"; readonly says: string };
   readonly budget?: TargetBudget;

@@ -1,0 +1,120 @@
+import { describe, expect, test } from "vitest";
+import type { Model } from "../graph/model.ts";
+import type { Encoding, QuantPlan } from "../graph/plan.ts";
+import { parseGraph } from "../graph/text-parse.ts";
+import { targetById } from "../targets/table.ts";
+import { mcuFaults } from "./legality.ts";
+
+const M4 = targetById("cortex-m4");
+
+function modelOf(text: string): Model {
+  return {
+    kind: "model",
+    graph: parseGraph(text),
+    domains: new Map(),
+    metadata: new Map(),
+    producer: { name: "test", version: "0" },
+  };
+}
+
+const int8 = (scale: number, zeroPoint = 0): Encoding => ({ dtype: "int8", scale: [scale], zeroPoint: [zeroPoint], reason: "" });
+
+function planOf(tensors: Readonly<Record<string, Encoding>>, floats: Readonly<Record<string, string>> = {}): QuantPlan {
+  return {
+    kind: "quant-plan",
+    version: 1,
+    target: "litert",
+    tensors: new Map(Object.entries(tensors)),
+    nodes: new Map(Object.entries(floats).map(([name, reason]) => [name, { precision: "float32", reason }])),
+  };
+}
+
+const RELU = `x : f32[1, 4]
+y = Relu(x)
+return y`;
+
+describe("faults of a model for generated C", () => {
+  test("are none for integers of known sizes, and then there is a program", () => {
+    const { faults, program } = mcuFaults(modelOf(RELU), planOf({ x: int8(0.5), y: int8(0.5) }), M4);
+    expect(faults).toEqual([]);
+    expect(program?.steps.map((s) => s.kind)).toEqual(["unary"]);
+  });
+
+  test("name the command that quantizes a model in floats", () => {
+    for (const plan of [undefined, planOf({})])
+      expect(mcuFaults(modelOf(RELU), plan, M4).faults).toEqual([
+        expect.objectContaining({
+          severity: "error",
+          suggestion: "tessera quantize MODEL --target cortex-m4 --io int8 --calib DATA",
+        }),
+      ]);
+  });
+
+  test("name open sizes with the option that closes them, which then does", () => {
+    const model = modelOf(RELU.replace("[1, 4]", "[1, T]"));
+    const plan = planOf({ x: int8(0.5), y: int8(0.5) });
+    const { faults, program } = mcuFaults(model, plan, M4);
+    expect(faults.map((f) => [f.severity, f.says, f.suggestion])).toEqual([
+      ["error", "input x leaves sizes open (T), and the C has literal sizes", "Give them: --dims T=1"],
+    ]);
+    expect(program).toBeUndefined();
+    expect(mcuFaults(model, plan, M4, { dims: new Map([["T", 6]]) }).program?.values.get("y")?.shape).toEqual([1, 6]);
+  });
+
+  test("name a batch, and take a first size that outputs do not share for something else", () => {
+    const plan = planOf({ x: int8(0.5), y: int8(0.5) });
+    const batched = mcuFaults(modelOf(RELU.replace("[1, 4]", "[3, 4]")), plan, M4);
+    expect(batched.faults).toEqual([
+      expect.objectContaining({ severity: "error", suggestion: expect.stringContaining("--batch 1") }),
+    ]);
+    const summed = modelOf(`x : f32[3, 4]
+y = ReduceMean(x, axes: i64[1] = [0])
+return y`);
+    expect(mcuFaults(summed, plan, M4).faults).toEqual([]);
+  });
+
+  test("tell floats between integers from those at either end, with the plan's reason and a way out", () => {
+    const text = `x : f32[1, 4]
+a = Exp(x)
+b = Add(a, a)
+c = Sqrt(b)
+d = Add(c, c)
+y = Div(d, k: f32[1] = [3])
+return y`;
+    const grids = Object.fromEntries(["a", "b", "c", "d"].map((name) => [name, int8(0.25)]));
+    const { faults } = mcuFaults(modelOf(text), planOf(grids, { a: "kept by the user", c: "", y: "" }), M4);
+    expect(faults.map((f) => [f.op, f.says])).toEqual([
+      ["Exp", "Exp computes in float at the start (a): kept by the user"],
+      ["Sqrt", expect.stringContaining("between integers (c)")],
+      ["Div", "Div computes in float at the end (y): TFLite's DIV has no int8 kernel"],
+    ]);
+    expect(faults.every((f) => f.severity === "error" && f.suggestion !== "")).toBe(true);
+  });
+
+  test("count values of 16 bits once, not each", () => {
+    const wide: Encoding = { ...int8(0.001), dtype: "int16" };
+    const { faults } = mcuFaults(modelOf(RELU), planOf({ x: wide, y: wide }), M4);
+    expect(faults).toEqual([
+      expect.objectContaining({ severity: "error", nodes: 2, says: expect.stringContaining("2 values are int16 (x, y)") }),
+    ]);
+  });
+
+  test("call a PRelu dear and not impossible", () => {
+    const text = `x : f32[1, 4]
+y = PRelu(x, s: f32[4] = [0.1, 0.2, 0.3, 0.4])
+return y`;
+    const { faults, program } = mcuFaults(modelOf(text), planOf({ x: int8(0.5), y: int8(0.5), s: int8(0.01) }), M4);
+    expect(faults).toEqual([
+      expect.objectContaining({ severity: "cost", op: "PRelu", nodes: 1, suggestion: expect.stringContaining("Relu6") }),
+    ]);
+    expect(program).toBeDefined();
+  });
+
+  test("keep what the compiler itself refuses, with its next step", () => {
+    const text = `x : f32[1, 4]
+y = Add(x, x)
+return y`;
+    const { faults } = mcuFaults(modelOf(text), planOf({ x: int8(0.5), y: { ...int8(0.5), scale: [Number.NaN] } }), M4);
+    expect(faults).toEqual([expect.objectContaining({ severity: "error", suggestion: expect.stringMatching(/./) })]);
+  });
+});
