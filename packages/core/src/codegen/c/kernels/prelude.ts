@@ -1,0 +1,33 @@
+/**
+ * What every kernel stands on: types, memcpy and memset, the macros of the kernels. `TS_ROUNDING` is 2 (two roundings, as TensorFlow Lite for
+ * Microcontrollers is built by default) unless the compiler is told 1.
+ */
+export const KERNEL_PRELUDE = `#include <stddef.h>
+#include <stdint.h>
+#if defined(__STDC_HOSTED__) && __STDC_HOSTED__
+#include <string.h>
+#else
+/* Compilers may call these even without a library, so every program has them. */
+void *memcpy(void *to, const void *from, size_t bytes);
+void *memset(void *to, int value, size_t bytes);
+#endif
+
+#ifndef TS_ROUNDING
+#define TS_ROUNDING 2
+#endif
+#if defined(__GNUC__) || defined(__clang__)
+#define TS_INL static inline __attribute__((always_inline))
+#define TS_FAR static __attribute__((noinline, unused))
+#else
+#define TS_INL static inline
+#define TS_FAR static
+#endif
+
+/* Flags of kernels that sum: every sum with its bias is below 2^30 and no shift is negative; lo equals zero. */
+#define TS_SUM_30BIT 1
+#define TS_RELU 2
+
+/* Shifts of negative numbers to the right are arithmetic, numbers are two's complement, int has 32 bits. */
+typedef char ts_assert_shift[((-1 >> 1) == -1 && (-3 >> 1) == -2) ? 1 : -1];
+typedef char ts_assert_int[(sizeof(int) == 4 && (int32_t)0xffffffffu == -1) ? 1 : -1];
+`;
