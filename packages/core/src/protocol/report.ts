@@ -1,3 +1,4 @@
+import type { McuBasis, McuReport } from "./mcu-report.ts";
 import type { SearchReport, WholeDataTable } from "./search-report.ts";
 
 /**
@@ -36,6 +37,8 @@ export interface OptimizeReport {
   readonly search?: SearchReport;
   /** The same figures on everybody, those whom the search saw included. */
   readonly wholeData?: WholeDataTable;
+  /** What the pick takes on the microcontroller that it is for; absent for other targets, and without a pick. */
+  readonly mcu?: McuReport;
   readonly preprocessing?: PreprocessingCheck;
   readonly artefacts: readonly Artefact[];
   /** What the tool would do next, in sentences. */
@@ -310,6 +313,8 @@ export interface Candidate {
   readonly baseline: boolean;
   readonly latency: Latency;
   readonly fusion?: FusionSummary;
+  /** On the microcontroller that it is for; absent for other targets, and where no C can be generated of it: a gate then says why. */
+  readonly device?: DeviceFigures;
   readonly accuracy: Accuracy;
   /** Absent for the baseline. */
   readonly versus?: Versus;
@@ -320,6 +325,16 @@ export interface Candidate {
   readonly cohorts?: CohortTable;
   readonly curves: Curves;
   readonly notes: readonly string[];
+}
+
+/** What a candidate takes on a microcontroller. Sizes are bytes. */
+export interface DeviceFigures {
+  readonly basis: McuBasis;
+  readonly flashBytes: number;
+  /** Arena and stack. */
+  readonly ramBytes: number;
+  /** Of one inference. */
+  readonly instructions: number;
 }
 
 /** The candidate chosen under the budgets, and why. */
