@@ -8,7 +8,7 @@
  * The points: the logistic function plus step^2 |f''| / 16, which puts half of the error of the chords above the curve and half below. Found by
  * feeding a runtime with the left end of each step; the last point, where the function counts as 1, is the largest number of 16 bits.
  */
-const TABLE = Uint16Array.from({ length: 256 }, (_, i) => {
+export const SIGMOID_POINTS = Uint16Array.from({ length: 256 }, (_, i) => {
   if (i === 255) return 65535;
   const f = 1 / (1 + Math.exp(-i / 24));
   const bend = f * (1 - f) * (2 * f - 1);
@@ -27,8 +27,8 @@ export function wideLogistic(x: number, multiplier: number, shift: number): numb
   const at = size >>> 9;
   let sum = 0x7fff * 1024;
   if (at < 255) {
-    const left = TABLE[at] as number;
-    sum = left * 512 + (size & 511) * ((TABLE[at + 1] as number) - left);
+    const left = SIGMOID_POINTS[at] as number;
+    sum = left * 512 + (size & 511) * ((SIGMOID_POINTS[at + 1] as number) - left);
   }
   const rounded = a >= 0 ? sum + 512 : 2 ** 25 - sum + 512 - 1;
   return Math.floor(rounded / 1024);
@@ -41,8 +41,8 @@ export function wideTanh(x: number, multiplier: number, shift: number): number {
   const at = size >>> 8;
   let sum = 0xffff * 256;
   if (at < 255) {
-    const left = TABLE[at] as number;
-    sum = left * 256 + (size & 255) * ((TABLE[at + 1] as number) - left);
+    const left = SIGMOID_POINTS[at] as number;
+    sum = left * 256 + (size & 255) * ((SIGMOID_POINTS[at + 1] as number) - left);
   }
   const rounded = a >= 0 ? sum - 2 ** 23 + 128 : -sum + 2 ** 23 + 128 - 1;
   return rounded >> 8;

@@ -4,6 +4,9 @@ import { CONV_KERNELS } from "./conv.ts";
 import { DEPTHWISE_KERNELS } from "./depthwise.ts";
 import { ELEMENTWISE_KERNELS } from "./elementwise.ts";
 import { FIXED_POINT_KERNELS } from "./fixed-point.ts";
+import { L2_NORMALIZATION_KERNELS } from "./l2-normalization.ts";
+import { LSTM_KERNELS } from "./lstm.ts";
+import { MOVE_KERNELS } from "./move.ts";
 import { POINTWISE_KERNELS } from "./pointwise.ts";
 import { POOL_KERNELS } from "./pool.ts";
 import { REQUANT_KERNELS } from "./requant.ts";
@@ -21,6 +24,9 @@ const PORTABLE: readonly KernelSource[] = [
   ...ELEMENTWISE_KERNELS,
   ...FIXED_POINT_KERNELS,
   ...SOFTMAX_KERNELS,
+  ...L2_NORMALIZATION_KERNELS,
+  ...MOVE_KERNELS,
+  ...LSTM_KERNELS,
 ];
 
 /** Forms for processors with more instructions, by the name of the kernel that they replace; `needs` are the helpers that these forms call besides. */

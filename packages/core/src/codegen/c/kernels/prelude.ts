@@ -23,9 +23,11 @@ void *memset(void *to, int value, size_t bytes);
 #define TS_FAR static
 #endif
 
-/* Flags of kernels that sum: every sum with its bias is below 2^30 and no shift is negative; lo equals zero. */
+/* Flags of kernels that sum: every sum with its bias is below 2^30 and no shift is negative; lo equals zero; every shift is
+ * 1 to 22. */
 #define TS_SUM_30BIT 1
 #define TS_RELU 2
+#define TS_SHIFT_MID 4
 
 /* Shifts of negative numbers to the right are arithmetic, numbers are two's complement, int has 32 bits. */
 typedef char ts_assert_shift[((-1 >> 1) == -1 && (-3 >> 1) == -2) ? 1 : -1];
