@@ -1,9 +1,19 @@
+import type { DType } from "../../graph/dtype.ts";
 import type { Multiplier, Rounding } from "../../interp/integer/multiplier.ts";
 import type { ProfileName } from "../../interp/integer/profile.ts";
 import type { Clamp, LstmStep } from "../../interp/integer/program.ts";
 
 /** Integer types that lie in a device's memory. */
 export type DeviceDType = "int8" | "uint8" | "int16" | "int32";
+
+/** How the model has an input or output of the device: model axis `order[i]` is the i-th outermost in memory. */
+export interface DeviceLayout {
+  /** uint8 lies as int8 less 128. */
+  readonly dtype: DType;
+  /** With the batch. */
+  readonly shape: readonly number[];
+  readonly order: readonly number[];
+}
 
 /** A value in the device's memory: an activation. Elements lie densely, the last axis fastest; pictures are [height, width, channels]. */
 export interface DeviceValue {
@@ -15,6 +25,8 @@ export interface DeviceValue {
   /** float32; real = (q - zeroPoint) * scale. */
   readonly scale: number;
   readonly zeroPoint: number;
+  /** Of inputs and outputs: how the model has it. */
+  readonly model?: DeviceLayout;
 }
 
 /** A constant that steps read by name, such as slopes or the operand of an Add; lies in flash. */
