@@ -73,22 +73,29 @@ return y`);
     expect(mcuFaults(summed, plan, M4).faults).toEqual([]);
   });
 
-  test("tell floats between integers from those at either end, with the plan's reason and a way out", () => {
+  test("group nodes that compute in float by operator, with the plan's reason and a way out", () => {
     const text = `x : f32[1, 4]
 a = Exp(x)
 b = Add(a, a)
-c = Sqrt(b)
+c = Exp(b)
 d = Add(c, c)
 y = Div(d, k: f32[1] = [3])
 return y`;
     const grids = Object.fromEntries(["a", "b", "c", "d"].map((name) => [name, int8(0.25)]));
-    const { faults } = mcuFaults(modelOf(text), planOf(grids, { a: "kept by the user", c: "", y: "" }), M4);
-    expect(faults.map((f) => [f.op, f.says])).toEqual([
-      ["Exp", "Exp computes in float at the start (a): kept by the user"],
-      ["Sqrt", expect.stringContaining("between integers (c)")],
-      ["Div", "Div computes in float at the end (y): TFLite's DIV has no int8 kernel"],
-    ]);
-    expect(faults.every((f) => f.severity === "error" && f.suggestion !== "")).toBe(true);
+    const { faults, program } = mcuFaults(
+      modelOf(text),
+      planOf({ x: int8(1), ...grids }, { a: "kept by the user", c: "", y: "" }),
+      M4,
+    );
+    expect(faults.map((f) => [f.op, f.nodes])).toEqual(
+      expect.arrayContaining([
+        ["Exp", 2],
+        ["Div", 1],
+      ]),
+    );
+    expect(faults.find((f) => f.op === "Exp")?.says).toMatch(/^2 Exp \(a, c\): .*\(the plan: kept by the user\)$/);
+    expect(faults.every((f) => f.severity === "error" && /^[A-Z]/.test(f.suggestion))).toBe(true);
+    expect(program).toBeUndefined();
   });
 
   test("count values of 16 bits once, not each", () => {

@@ -3,16 +3,17 @@ import { isStatic } from "../graph/dim.ts";
 import type { Model, Node } from "../graph/model.ts";
 import type { QuantPlan } from "../graph/plan.ts";
 import { type CompileIntegerOptions, compileInteger } from "../interp/integer/compile.ts";
-import type { FloatStep, IntegerProgram, IntegerStep } from "../interp/integer/program.ts";
+import type { IntegerProgram } from "../interp/integer/program.ts";
 import { inferGraph } from "../ops/infer.ts";
 import type { Target } from "../targets/target.ts";
-import { adviceFor } from "./legality-advice.ts";
+import { deviceFaults } from "./device/lower.ts";
+import type { DeviceFault } from "./device/lowering.ts";
 
 /**
  * Something about a model that its author should know before C is generated of it. "error": it cannot be exported as it is; "cost": it can, and this makes
  * it larger or slower than need be. MODEL in a suggestion stands for the file.
  */
-export interface DeviceFault {
+export interface LegalityFault {
   readonly severity: "error" | "cost";
   /** The first node concerned; absent when it is the whole model or a value. */
   readonly node?: string;
@@ -31,7 +32,7 @@ export interface McuFaultOptions extends Pick<CompileIntegerOptions, "dims"> {}
 
 /** What {@link mcuFaults} found, and the program where there is one: sizes, integers and operators are then in order as far as can be told of a model. */
 export interface Legality {
-  readonly faults: readonly DeviceFault[];
+  readonly faults: readonly LegalityFault[];
   readonly program?: IntegerProgram;
 }
 
@@ -47,20 +48,20 @@ const NAMED = 3;
  */
 export function mcuFaults(model: Model, plan: QuantPlan | undefined, target: Target, options: McuFaultOptions = {}): Legality {
   const { dims = new Map<string, number>() } = options;
-  const faults: DeviceFault[] = [...sizeFaults(model, dims), ...batchFaults(model)];
+  const faults: LegalityFault[] = [...sizeFaults(model, dims), ...batchFaults(model)];
   if (plan === undefined || plan.tensors.size === 0) return { faults: [...faults, floatModel(target)] };
   faults.push(...typeFaults(model, plan, target));
   const costs = costFaults(model, target);
   if (faults.length > 0) return { faults: [...faults, ...costs] };
   try {
     const program = compileInteger(model, plan, { profile: "tflm-double", dims });
-    const floats = floatFaults(program, plan, target);
-    const all = [...floats, ...costs];
-    return floats.length === 0 ? { faults: all, program } : { faults: all };
+    const refused = loweringFaults(program, plan);
+    const all = [...refused, ...costs];
+    return refused.length === 0 ? { faults: all, program } : { faults: all };
   } catch (error) {
     if (!isTesseraError(error)) throw error;
     const { node } = error.at;
-    const fault: DeviceFault = {
+    const fault: LegalityFault = {
       severity: "error",
       ...(node === undefined ? {} : { node }),
       says: error.message,
@@ -70,7 +71,7 @@ export function mcuFaults(model: Model, plan: QuantPlan | undefined, target: Tar
   }
 }
 
-function floatModel(target: Target): DeviceFault {
+function floatModel(target: Target): LegalityFault {
   return {
     severity: "error",
     says: "the model computes in floats, and the C computes in integers alone",
@@ -78,8 +79,8 @@ function floatModel(target: Target): DeviceFault {
   };
 }
 
-function sizeFaults(model: Model, dims: ReadonlyMap<string, number>): readonly DeviceFault[] {
-  return model.graph.inputs.flatMap(({ name, type }): DeviceFault[] => {
+function sizeFaults(model: Model, dims: ReadonlyMap<string, number>): readonly LegalityFault[] {
+  return model.graph.inputs.flatMap(({ name, type }): LegalityFault[] => {
     if (type.kind !== "tensor" || model.graph.constants.has(name) || isStatic(type.shape)) return [];
     if (type.shape === undefined)
       return [
@@ -102,7 +103,7 @@ function sizeFaults(model: Model, dims: ReadonlyMap<string, number>): readonly D
 }
 
 /** A number of samples at a time that all inputs and outputs share is a batch; a first size of its own may be anything, such as time. */
-function batchFaults({ graph }: Model): readonly DeviceFault[] {
+function batchFaults({ graph }: Model): readonly LegalityFault[] {
   const { types } = inferGraph(graph);
   const inputs = graph.inputs.filter((i) => !graph.constants.has(i.name));
   const first = [...inputs, ...graph.outputs].map(({ name }) => {
@@ -120,114 +121,70 @@ function batchFaults({ graph }: Model): readonly DeviceFault[] {
   ];
 }
 
-/** Values of the graph with more bits than the kernels take, or with another sign. Inner states of recurrent layers are their kernel's own matter. */
-function typeFaults(model: Model, plan: QuantPlan, target: Target): readonly DeviceFault[] {
+/** Values of the graph with more bits than the kernels take; bytes without sign become signed ones exactly. Inner states of recurrent layers are their kernel's own matter. */
+function typeFaults(model: Model, plan: QuantPlan, target: Target): readonly LegalityFault[] {
   const makers = new Map(model.graph.nodes.flatMap((n) => n.outputs.map((name) => [name, n] as const)));
   const found = new Map<string, { readonly name: string; readonly node?: Node }[]>();
   for (const [name, { dtype }] of plan.tensors) {
-    if (model.graph.constants.has(name) || dtype === "int8") continue;
+    if (model.graph.constants.has(name) || dtype === "int8" || dtype === "uint8") continue;
     const node = makers.get(name);
-    const isBorder = node === undefined && dtype === "uint8";
-    if (node?.op === "LSTM" || isBorder) continue;
+    if (node?.op === "LSTM") continue;
     found.set(dtype, [...(found.get(dtype) ?? []), { name, ...(node === undefined ? {} : { node }) }]);
   }
-  return [...found].map(([dtype, values]): DeviceFault => {
+  return [...found].map(([dtype, values]): LegalityFault => {
     const [first] = values as [{ readonly name: string; readonly node?: Node }];
     const names = values.slice(0, NAMED).map((v) => v.name);
-    const wide = dtype === "int16" || dtype === "uint16";
     return {
       severity: "error",
       ...(first.node === undefined ? {} : { node: first.node.name, op: first.node.op }),
       nodes: values.length,
-      says: `${values.length} values are ${dtype} (${names.join(", ")}${values.length > NAMED ? " ..." : ""}), and the kernels take int8${wide ? ": 16-bit activations double the arena besides" : ""}`,
-      suggestion: `Quantize the float model again${wide ? " with 8 bits" : ""}: tessera quantize FLOAT_MODEL --target ${target.id} --io int8 --calib DATA`,
+      says: `${values.length} values are ${dtype} (${names.join(", ")}${values.length > NAMED ? " ..." : ""}), and the kernels take 8 bits; the arena would double besides`,
+      suggestion: `Quantize the float model again with 8 bits: tessera quantize FLOAT_MODEL --target ${target.id} --io int8 --calib DATA`,
     };
   });
 }
 
-/** Steps in float, all of an operator in one fault: at the start, in the middle, or at the end. */
-function floatFaults(program: IntegerProgram, plan: QuantPlan, target: Target): readonly DeviceFault[] {
-  const feedsIntegers = valuesReadByIntegers(program.steps);
-  const madeOfInputs = valuesMadeOfInputs(program);
-  const groups = new Map<string, { readonly where: string; readonly steps: FloatStep[] }>();
-  for (const step of program.steps) {
-    if (step.kind !== "float") continue;
-    const where = !step.outputs.some((name) => feedsIntegers.has(name))
-      ? "at the end"
-      : step.inputs.every((name) => madeOfInputs.has(name) || program.constants.has(name) || name === "")
-        ? "at the start"
-        : "between integers";
-    const key = `${step.operator.op} ${where}`;
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, { where, steps: [step] });
-    else group.steps.push(step);
+/** What lowering refuses, all nodes of an operator that suffer from the same in one fault, with the plan's reason for floats. */
+function loweringFaults(program: IntegerProgram, plan: QuantPlan): readonly LegalityFault[] {
+  const groups = new Map<string, DeviceFault[]>();
+  for (const fault of deviceFaults(program)) {
+    const key = `${fault.kind}: ${fault.suggestion}`;
+    groups.set(key, [...(groups.get(key) ?? []), fault]);
   }
-  return [...groups.values()].map(({ where, steps }): DeviceFault => {
-    const [{ operator, node }] = steps as [FloatStep];
-    const names = steps.slice(0, NAMED).map((s) => s.node);
-    const number = steps.length === 1 ? `${operator.op} computes` : `${steps.length} ${operator.op} compute`;
+  return [...groups.values()].map((faults): LegalityFault => {
+    const [first] = faults as [DeviceFault];
+    const names = faults.slice(0, NAMED).map((f) => f.node);
+    const reason = plan.nodes.get(first.node);
+    const because = reason?.precision === "float32" && reason.reason !== "" ? ` (the plan: ${reason.reason})` : "";
     return {
       severity: "error",
-      node,
-      op: operator.op,
-      nodes: steps.length,
-      says: `${number} in float ${where} (${names.join(", ")}${steps.length > NAMED ? " ..." : ""}): ${whyFloat(operator, plan, target)}`,
-      suggestion:
-        where === "at the start"
-          ? `Do it where the input is made, or before quantizing: ${adviceFor(operator.op)}`
-          : adviceFor(operator.op),
+      node: first.node,
+      op: first.kind,
+      nodes: faults.length,
+      says: `${faults.length} ${first.kind} (${names.join(", ")}${faults.length > NAMED ? " ..." : ""}): ${first.why}${because}`,
+      suggestion: sentence(first.suggestion),
     };
   });
 }
 
-function whyFloat(node: Node, plan: QuantPlan, target: Target): string {
-  const rule = node.domain === "" && Object.hasOwn(target.operators, node.op) ? target.operators[node.op] : undefined;
-  if (rule?.kind === "float") return rule.why;
-  if (node.domain !== "") return `${node.domain} ${node.op} is not an operator that kernels are written for`;
-  return plan.nodes.get(node.name)?.reason ?? "what it reads or makes has no integers in the file";
+function sentence(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
 }
 
-function madeBy(step: IntegerStep): readonly string[] {
-  if (step.kind === "move" || step.kind === "float") return step.outputs;
-  return step.kind === "lstm" ? [step.output, ...step.states] : [step.output];
-}
-
-/** Values from which integer steps are computed, directly or through floats. */
-function valuesReadByIntegers(steps: readonly IntegerStep[]): ReadonlySet<string> {
-  const read = new Set<string>();
-  for (const step of [...steps].reverse()) {
-    const outputs = madeBy(step);
-    const computes = step.kind !== "float" && step.kind !== "dequantize" && step.kind !== "quantize" && step.kind !== "move";
-    if (computes || outputs.some((name) => read.has(name))) for (const name of step.inputs) read.add(name);
-  }
-  return read;
-}
-
-/** Values that no integer step has had a part in. */
-function valuesMadeOfInputs({ inputs, steps, constants }: IntegerProgram): ReadonlySet<string> {
-  const made = new Set(inputs);
-  for (const step of steps) {
-    const outputs = madeBy(step);
-    const plain = step.kind === "float" || step.kind === "quantize" || step.kind === "dequantize" || step.kind === "move";
-    if (plain && step.inputs.every((name) => made.has(name) || constants.has(name))) for (const name of outputs) made.add(name);
-  }
-  return made;
-}
-
-/** Operators that work and are expensive, by the target's row. */
-function costFaults(model: Model, target: Target): readonly DeviceFault[] {
+/** Operators that work and are expensive, by the target's row: where there is one in it, a bound does instead. */
+function costFaults(model: Model, target: Target): readonly LegalityFault[] {
   const { slowKernels = {} } = target;
   const found = new Map<string, Node[]>();
   for (const node of model.graph.nodes)
     if (node.domain === "" && Object.hasOwn(slowKernels, node.op)) found.set(node.op, [...(found.get(node.op) ?? []), node]);
   return [...found].map(
-    ([op, nodes]): DeviceFault => ({
+    ([op, nodes]): LegalityFault => ({
       severity: "cost",
       node: (nodes[0] as Node).name,
       op,
       nodes: nodes.length,
       says: `${nodes.length} ${op}: ${slowKernels[op]}`,
-      suggestion: adviceFor(op),
+      suggestion: "Train with Relu or Relu6 in its place",
     }),
   );
 }
