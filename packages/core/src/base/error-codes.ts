@@ -71,6 +71,10 @@ export const ERROR_CODES = {
     says: "The quantization plan contradicts itself, the model or the target",
     hint: "Delete the entry named in the message",
   },
+  SCHEDULE_INVALID: {
+    says: "A memory plan failed the check that follows every plan",
+    hint: "Report it with the model; it is a fault of Tessera",
+  },
   UNKNOWN_TARGET: { says: "There is no such target", hint: "Run `tessera inspect --targets` for the list" },
   TARGET_RULE: { says: "The target's rules forbid what was asked", hint: "Pick another scheme or another target" },
   // Runtimes

@@ -1,6 +1,8 @@
 import { fail } from "../base/error.ts";
-import { type Random, seededRandom } from "../base/random.ts";
+import { seededRandom } from "../base/random.ts";
 import type { MemoryBlock } from "./lifetimes.ts";
+import { type AllowedOverlap, loadPerStep, pairsApart } from "./plan/allowed-overlap.ts";
+import { besideEach, climb, type Placed, placeInOrder } from "./plan/pack.ts";
 
 /** Options of {@link planMemory}. */
 export interface MemoryPlanOptions {
@@ -10,17 +12,19 @@ export interface MemoryPlanOptions {
   readonly seed?: number;
   /** Orders of placement that the search tries at most, after the fixed ones. */
   readonly trials?: number;
+  /** Blocks that may share memory though they live at one step. */
+  readonly overlaps?: readonly AllowedOverlap[];
 }
 
 /** Defaults of {@link MemoryPlanOptions}. */
-export const MEMORY_PLAN_DEFAULTS = { alignment: 16, seed: 1, trials: 4000 } as const satisfies MemoryPlanOptions;
+export const MEMORY_PLAN_DEFAULTS = { alignment: 16, seed: 1, trials: 4000, overlaps: [] } as const satisfies MemoryPlanOptions;
 
 /** Where every block of a program lies in one arena. */
 export interface MemoryPlan {
   /** Bytes from the start of the arena, by block name. */
   readonly offsets: ReadonlyMap<string, number>;
   readonly arenaBytes: number;
-  /** No plan can be smaller: the largest sum of aligned blocks that live at one step. */
+  /** No plan can be smaller: the largest sum of aligned blocks that live at one step, less what allowed overlaps can share. */
   readonly lowerBoundBytes: number;
   /** arenaBytes - lowerBoundBytes; 0 proves that the plan is the best there is. */
   readonly gapBytes: number;
@@ -28,11 +32,6 @@ export interface MemoryPlan {
   readonly busiestStep: number;
   /** The order that won: one of the fixed ones, or "search". */
   readonly method: string;
-}
-
-interface Placed {
-  readonly offsets: Float64Array;
-  readonly top: number;
 }
 
 /**
@@ -45,24 +44,23 @@ interface Placed {
  * @throws USAGE for an alignment that is no power of two, for sizes or lives that make no sense, for a name that stands twice
  */
 export function planMemory(blocks: readonly MemoryBlock[], options: MemoryPlanOptions = {}): MemoryPlan {
-  const { alignment, seed, trials } = { ...MEMORY_PLAN_DEFAULTS, ...options };
+  const { alignment, seed, trials, overlaps } = { ...MEMORY_PLAN_DEFAULTS, ...options };
   check(blocks, alignment);
   const sizes = Float64Array.from(blocks, (b) => alignUp(b.bytes, alignment));
-  const loads = loadPerStep(blocks, sizes);
+  const pairs = pairsApart(blocks, sizes, { overlaps, alignment });
+  const loads = loadPerStep(blocks, sizes, pairs);
   const busiestStep = loads.reduce((best, load, step) => (load > (loads[best] ?? 0) ? step : best), 0);
   const lowerBoundBytes = loads[busiestStep] ?? 0;
-  const neighbours = blocks.map((a, i) =>
-    blocks.flatMap((b, j) => (i !== j && a.first <= b.last && b.first <= a.last ? [j] : [])),
-  );
+  const beside = besideEach(blocks.length, pairs);
 
   let best: { order: number[]; placed: Placed; method: string } | undefined;
   for (const [method, order] of fixedOrders(blocks, sizes, loads)) {
-    const placed = place(order, sizes, neighbours);
+    const placed = placeInOrder(order, sizes, beside);
     if (best === undefined || placed.top < best.placed.top) best = { order, placed, method };
     if (placed.top === lowerBoundBytes) break;
   }
   if (best !== undefined && best.placed.top > lowerBoundBytes) {
-    const found = climb(best, { sizes, neighbours, random: seededRandom(seed), trials, goal: lowerBoundBytes });
+    const found = climb(best, { sizes, beside, random: seededRandom(seed), trials, goal: lowerBoundBytes });
     if (found.placed.top < best.placed.top) best = { ...found, method: "search" };
   }
   const arenaBytes = best?.placed.top ?? 0;
@@ -94,14 +92,6 @@ export function alignUp(bytes: number, alignment: number): number {
   return Math.ceil(bytes / alignment) * alignment;
 }
 
-function loadPerStep(blocks: readonly MemoryBlock[], sizes: Float64Array): Float64Array {
-  const steps = blocks.reduce((most, b) => Math.max(most, b.last + 1), 0);
-  const loads = new Float64Array(steps);
-  for (const [i, { first, last }] of blocks.entries())
-    for (let step = first; step <= last; step++) loads[step] = (loads[step] as number) + (sizes[i] as number);
-  return loads;
-}
-
 function fixedOrders(
   blocks: readonly MemoryBlock[],
   sizes: Float64Array,
@@ -125,58 +115,4 @@ function fixedOrders(
     ["by life", by((i) => life[i] as number, size)],
     ["by busiest step", by((i) => busiest[i] as number, size)],
   ];
-}
-
-/** Puts each block of the order at the lowest place where no neighbour in time lies. */
-function place(order: readonly number[], sizes: Float64Array, neighbours: readonly (readonly number[])[]): Placed {
-  const offsets = new Float64Array(sizes.length).fill(-1);
-  let top = 0;
-  for (const block of order) {
-    const size = sizes[block] as number;
-    const taken = (neighbours[block] as readonly number[]).filter((other) => (offsets[other] as number) >= 0);
-    taken.sort((a, b) => (offsets[a] as number) - (offsets[b] as number));
-    let at = 0;
-    for (const other of taken) {
-      const start = offsets[other] as number;
-      if (start - at >= size) break;
-      at = Math.max(at, start + (sizes[other] as number));
-    }
-    offsets[block] = at;
-    top = Math.max(top, at + size);
-  }
-  return { offsets, top };
-}
-
-interface Search {
-  readonly sizes: Float64Array;
-  readonly neighbours: readonly (readonly number[])[];
-  readonly random: Random;
-  readonly trials: number;
-  readonly goal: number;
-}
-
-/**
- * Moves a block that reaches the top of the arena, or one that lives beside it, to an earlier turn. Orders that are as good as the best so far are
- * accepted too: most steps of such a landscape are flat.
- */
-function climb(
-  start: { readonly order: readonly number[]; readonly placed: Placed },
-  { sizes, neighbours, random, trials, goal }: Search,
-): { order: number[]; placed: Placed } {
-  let current = { order: [...start.order], placed: start.placed };
-  for (let trial = 0; trial < trials && current.placed.top > goal; trial++) {
-    const { order, placed } = current;
-    const atTop = order.filter((b) => (placed.offsets[b] as number) + (sizes[b] as number) === placed.top);
-    const chosen = atTop[random.int(atTop.length)] as number;
-    const beside = neighbours[chosen] as readonly number[];
-    const moved = beside.length > 0 && random.next() < 0.5 ? (beside[random.int(beside.length)] as number) : chosen;
-    const from = order.indexOf(moved);
-    const to = random.next() < 0.7 ? random.int(from + 1) : random.int(order.length);
-    const next = [...order];
-    next.splice(from, 1);
-    next.splice(to, 0, moved);
-    const tried = place(next, sizes, neighbours);
-    if (tried.top <= placed.top) current = { order: next, placed: tried };
-  }
-  return current;
 }
