@@ -25,10 +25,25 @@ export function isPointwise(step: Extract<DeviceStep, { readonly kind: "conv" }>
   return group === 1 && [...kernel, ...strides].every((n) => n === 1) && pads[0] === 0 && pads[1] === 0;
 }
 
+/** Three pixels or columns in 16 bits, and three columns in 8 where the window's pieces are not whole words. */
+const dsp: Need = (step) => {
+  const base = portable(step);
+  if (step.kind === "fullyConnected") return step.rows === 1 ? base : Math.max(base, aligned(6 * aligned4(step.depth)));
+  if (step.kind !== "conv" || step.group !== 1) return base;
+  const [kh, kw] = step.kernel;
+  const pitch = aligned4(kh * kw * step.channels);
+  if (isPointwise(step)) return step.outHeight * step.outWidth === 1 ? base : Math.max(base, aligned(6 * pitch));
+  const piece = (step.dilations[1] === 1 ? kw : 1) * step.channels;
+  return Math.max(base, aligned((piece % 4 === 0 ? 6 : 9) * pitch));
+};
+
+function aligned4(bytes: number): number {
+  return (bytes + 3) & ~3;
+}
+
 const NEEDS = {
   portable,
-  /** Edited with the kernels of dsp-*.ts. */
-  dsp: portable,
+  dsp,
   /** Edited with the kernels of mve-*.ts. */
   mve: portable,
 } as const satisfies Record<DeviceIsa, Need>;

@@ -127,10 +127,7 @@ TS_FAR int32_t *ts_widen3(int32_t *to, const int8_t *a, const int8_t *b, const i
   }
   if (rest > 0) {
     uint32_t u = 0, v = 0, t = 0;
-    memcpy(&u, a, 1);
-    memcpy(&v, b, 1);
-    memcpy(&t, c, 1);
-    for (int i = 1; i < rest; i++) {
+    for (int i = 0; i < rest; i++) {
       u |= (uint32_t)(uint8_t)a[i] << (8 * i);
       v |= (uint32_t)(uint8_t)b[i] << (8 * i);
       t |= (uint32_t)(uint8_t)c[i] << (8 * i);

@@ -1,7 +1,7 @@
 /** Three pixels at a time, see dsp-dot3.ts; a single pixel and what the fast form does not fit take the portable form. */
 export const DSP_POINTWISE = {
   needs: ["ts_dot3", "ts_portable_pointwise"],
-  source: String.raw`/* One instance for all layers with the same flags. */
+  source: `/* One instance for all layers with the same flags. */
 TS_INL void ts_pixels3(const int8_t *x, int pixels, int depth, int outputs, const int8_t *w, int pitch, const int32_t *bias, const int32_t *mult, const int8_t *shift, int zero, int8_t *scratch, int8_t *y, int flags)
 {
   ts_dot3 d = { (int32_t *)(void *)scratch, pitch >> 2, bias, mult, shift, 2 * zero + 1, y, 0, 0, y, w, pitch };

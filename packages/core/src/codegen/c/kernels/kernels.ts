@@ -2,6 +2,8 @@ import { fail } from "../../../base/error.ts";
 import type { KernelSource, KernelTable } from "../kernel-source.ts";
 import { CONV_KERNELS } from "./conv.ts";
 import { DEPTHWISE_KERNELS } from "./depthwise.ts";
+import { DSP_HELPERS } from "./dsp-dot3.ts";
+import { DSP_FORMS } from "./dsp-forms.ts";
 import { ELEMENTWISE_KERNELS } from "./elementwise.ts";
 import { FIXED_POINT_KERNELS } from "./fixed-point.ts";
 import { L2_NORMALIZATION_KERNELS } from "./l2-normalization.ts";
@@ -33,13 +35,19 @@ const PORTABLE: readonly KernelSource[] = [
 type Forms = Readonly<Record<string, { readonly source: string; readonly needs: readonly string[] }>>;
 
 /** Filled by dsp-*.ts. */
-const DSP: Forms = {};
+const DSP: Forms = DSP_FORMS;
 
 /** Filled by mve-*.ts. */
 const MVE: Forms = {};
 
 /** Helpers of the special forms that no portable kernel has. */
-const HELPERS: readonly KernelSource[] = [];
+const HELPERS: readonly KernelSource[] = [...DSP_HELPERS, ...PORTABLE.filter((kernel) => kernel.name in DSP).map(dspFallback)];
+
+/** The portable form under the name ts_portable_*, for special forms that do not fit every shape. */
+function dspFallback(kernel: KernelSource): KernelSource {
+  const name = kernel.name.replace("ts_", "ts_portable_");
+  return { name, portable: "", dsp: kernel.portable.replaceAll(`${kernel.name}(`, `${name}(`), needs: kernel.needs };
+}
 
 function withForms(kernel: KernelSource): KernelSource {
   const dsp = DSP[kernel.name];

@@ -11,6 +11,9 @@ export const KERNEL_PRELUDE = `#include <stddef.h>
 void *memcpy(void *to, const void *from, size_t bytes);
 void *memset(void *to, int value, size_t bytes);
 #endif
+#if defined(__ARM_FEATURE_DSP) && !defined(TS_NO_DSP)
+#include <arm_acle.h>
+#endif
 
 #ifndef TS_ROUNDING
 #define TS_ROUNDING 2
