@@ -38,7 +38,8 @@ const requant30: KernelSource = {
     high += (int32_t)((uint32_t)product >> 31);
 #else
   high += (int32_t)((uint32_t)product >> 31);
-  high += high >> 31;
+  if (shift > 0)
+    high += high >> 31;
 #endif
   return (high + (int32_t)((1u << shift) >> 1)) >> shift;
 }
@@ -68,8 +69,9 @@ const place: KernelSource = {
 };
 
 /**
- * From a sum to an output. With TS_RELU negative results are cut off, so that their ties need no care; with TS_SUM_30BIT adding the zero point cannot
- * overflow, and the compiler may use saturating instructions.
+ * From a sum to an output; what the flags promise saves instructions. TS_SUM_30BIT: the doubled sum puts the high half of the product into one register,
+ * and adding the zero point cannot overflow. TS_RELU: negative results are cut off, so their ties need no care. TS_SHIFT_MID: half of the last bit and the
+ * zero point are one number, the same for a whole channel.
  */
 const finish: KernelSource = {
   name: "ts_finish",
@@ -79,15 +81,19 @@ const finish: KernelSource = {
   int32_t q;
   if ((flags & TS_SUM_30BIT) == 0)
     return ts_place(ts_requant(sum, mult, shift), zero, lo, hi);
-#if TS_ROUNDING == 2
-  if ((flags & TS_RELU) != 0) {
+  if ((flags & TS_SHIFT_MID) == 0)
+    q = ts_requant30(sum, mult, shift) + zero;
+  else {
     const int64_t product = (int64_t)(sum * 2) * mult;
-    q = (int32_t)(product >> 32) + (int32_t)((uint32_t)product >> 31);
-    q = (q + (int32_t)((1u << shift) >> 1)) >> shift;
-  } else
+    const int32_t addend = (1 << (shift - 1)) + zero * (1 << shift);
+    q = (int32_t)(product >> 32);
+#if TS_ROUNDING == 2
+    q += (int32_t)((uint32_t)product >> 31);
+    if ((flags & TS_RELU) == 0)
+      q += q >> 31;
 #endif
-    q = ts_requant30(sum, mult, shift);
-  q += zero;
+    q = (q + addend) >> shift;
+  }
   return (int8_t)(q < lo ? lo : q > hi ? hi : q);
 }
 `,
