@@ -17,3 +17,6 @@ export interface KernelSource {
 
 /** All kernels by name. */
 export type KernelTable = ReadonlyMap<string, KernelSource>;
+
+/** Forms for one instruction set by the name of the kernel that they replace; `needs` are the helpers that they call besides what the portable form needs. */
+export type SpecialForms = Readonly<Record<string, { readonly source: string; readonly needs: readonly string[] }>>;
