@@ -3,6 +3,7 @@ import type { DeviceIsa } from "../c/isa.ts";
 import { scratchBytes } from "../c/scratch.ts";
 import { placementFaults } from "../memory-check.ts";
 import { type MemoryPlan, planMemory } from "../memory-plan.ts";
+import { type ProvenPlan, provePlan } from "../plan/prove-plan.ts";
 import type { DeviceProgram, DeviceStep } from "./program.ts";
 import type { Schedule } from "./schedule.ts";
 import { blocksOf, itemsOf, plainBlocks, planBlocks, type ScheduleBlocks, withoutIdleCopies } from "./schedule-assemble.ts";
@@ -35,9 +36,12 @@ const PIXELS_COPIED = 8;
 interface Candidate {
   readonly plans: readonly AnyPlan[];
   readonly blocks: ScheduleBlocks;
-  readonly memory: MemoryPlan;
+  readonly proven: ProvenPlan;
   readonly effort: number;
 }
+
+/** Branches that the search for a plan of the lower bound looks at. */
+const PROOF_NODES = 4000;
 
 /**
  * Decides when each step of a program runs, which of them hand rows to each other, which write over their input, and where everything lies in one
@@ -55,7 +59,8 @@ export function scheduleDevice(program: DeviceProgram, options: ScheduleOptions)
     pixels: PIXELS_COPIED,
   });
   const best = bestCandidate(site, { stream, seed, ...(budgetBytes === undefined ? {} : { budgetBytes }) });
-  const { memory, blocks, plans } = best;
+  const { blocks, plans, proven } = best;
+  const memory = proven.plan;
   const arena = { bytes: memory.arenaBytes, alignment, overlaps: blocks.overlaps };
   const fault = placementFaults(blocks.blocks, memory.offsets, arena)[0];
   if (fault !== undefined)
@@ -67,7 +72,8 @@ export function scheduleDevice(program: DeviceProgram, options: ScheduleOptions)
     memory,
     owners: program.views,
     alignment,
-    proof: memory.gapBytes === 0 ? "bound-reached" : "open",
+    proof: proven.proof,
+    provenBytes: proven.provenBytes,
     plainArenaBytes: plain.arenaBytes,
     plainLowerBoundBytes: plain.lowerBoundBytes,
     occupancy: occupancyOf(items, blocks, memory),
@@ -86,7 +92,7 @@ function bestCandidate(
       if (cuts === undefined) continue;
       const found = placed(site, cuts.items, seed);
       if (best === undefined || isBetter(found, best, budgetBytes)) best = found;
-      if (limit !== undefined && found.memory.arenaBytes <= limit) break;
+      if (limit !== undefined && found.proven.plan.arenaBytes <= limit) break;
     }
   }
   if (best !== undefined) return best;
@@ -108,7 +114,7 @@ function waysOf(stream: Ways["stream"]): readonly Ways[] {
 }
 
 function isBetter(a: Candidate, b: Candidate, budgetBytes: number | undefined): boolean {
-  const [one, other] = [a.memory.arenaBytes, b.memory.arenaBytes];
+  const [one, other] = [a.proven.plan.arenaBytes, b.proven.plan.arenaBytes];
   const fits = (bytes: number): boolean => budgetBytes !== undefined && bytes <= budgetBytes;
   if (fits(one) && fits(other)) return a.effort < b.effort || (a.effort === b.effort && one < other);
   return one < other || (one === other && a.effort < b.effort);
@@ -123,7 +129,8 @@ function placed(site: ScheduleSite, items: readonly Choice[], seed: number): Can
   const isSame = plans.every((plan, i) => plan === wanted[i]);
   const blocks = isSame ? first : blocksOf(site, plans);
   const kept = isSame ? memory : smaller(planBlocks(blocks, { alignment, seed }), memory, blocks);
-  return { plans, blocks, memory: kept, effort: items.reduce((sum, { effort }) => sum + effort, 0) };
+  const proven = provePlan(blocks.blocks, kept, { alignment, overlaps: blocks.overlaps, nodes: PROOF_NODES });
+  return { plans, blocks, proven, effort: items.reduce((sum, { effort }) => sum + effort, 0) };
 }
 
 /** The new plan, or the old one without the blocks that are gone where that is smaller. */

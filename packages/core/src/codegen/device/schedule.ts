@@ -127,6 +127,8 @@ export interface Schedule {
   readonly alignment: number;
   /** Whether no plan of these blocks can be smaller: the lower bound is reached, a search has shown that it cannot be, or neither is known. */
   readonly proof: "bound-reached" | "gap-proven" | "open";
+  /** No plan of these blocks is smaller than this. */
+  readonly provenBytes: number;
   /** Peak of what a plan without any of in-place work, rings and streams would need, for comparison: bytes. */
   readonly plainArenaBytes: number;
   /** Lower bound of that plan. */
