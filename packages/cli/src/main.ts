@@ -10,6 +10,7 @@ const VERBS: Readonly<Record<string, () => Promise<CommandDef>>> = {
   simplify: async () => (await import("./commands/simplify.ts")).simplify,
   convert: async () => (await import("./commands/convert.ts")).convert,
   quantize: async () => (await import("./commands/quantize.ts")).quantize,
+  mcu: async () => (await import("./commands/mcu.ts")).mcu,
   optimize: async () => (await import("./commands/optimize.ts")).optimize,
   evaluate: async () => (await import("./commands/evaluate.ts")).evaluate,
   bench: async () => (await import("./commands/bench.ts")).bench,

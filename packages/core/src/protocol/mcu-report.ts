@@ -66,7 +66,8 @@ export type McuBasis = "measured" | "estimate";
 /** Everything that has a number. */
 export interface McuFigures {
   readonly rounding: { readonly profile: string; readonly says: string };
-  readonly pruned: McuPruned;
+  /** Absent where channels were left as they are. */
+  readonly pruned?: McuPruned;
   readonly macs: number;
   readonly flash: McuFlash;
   readonly memory: McuMemory;

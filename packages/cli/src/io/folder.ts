@@ -1,0 +1,29 @@
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { fail } from "@tessera/core/base/error";
+
+/**
+ * Writes files into a folder that appears whole: all of them first into one beside it, which is then renamed. Into a folder that is there already they are
+ * moved one by one, each whole; other files in it stay.
+ *
+ * @param files contents by plain file name
+ * @throws IO
+ */
+export function writeFolder(path: string, files: ReadonlyMap<string, string | Uint8Array>): void {
+  const folder = resolve(path);
+  let temporary: string | undefined;
+  try {
+    mkdirSync(dirname(folder), { recursive: true });
+    temporary = mkdtempSync(join(dirname(folder), `.${basename(folder)}.`));
+    for (const [name, content] of files) writeFileSync(join(temporary, name), content);
+    if (!existsSync(folder)) renameSync(temporary, folder);
+    else for (const name of files.keys()) renameSync(join(temporary, name), join(folder, name));
+  } catch (error) {
+    throw fail("IO", `Cannot write ${path}: ${error instanceof Error ? error.message : String(error)}`, {
+      at: { file: path },
+      cause: error,
+    });
+  } finally {
+    if (temporary !== undefined) rmSync(temporary, { recursive: true, force: true });
+  }
+}

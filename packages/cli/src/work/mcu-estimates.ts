@@ -1,0 +1,98 @@
+import type { DeviceProgram } from "@tessera/core/codegen/device/program";
+import { estimateFlash, estimateSteps } from "@tessera/core/codegen/estimate";
+import type { McuCycles, McuFlash, McuInstructions, McuTflm } from "@tessera/core/protocol/mcu-report";
+import type { McuCpu } from "./mcu-cpus.ts";
+
+/**
+ * Cycles an instruction, from the same network counted under an emulator and timed by others on silicon: the interpreter with CMSIS-NN, 1.50 (visual wake words)
+ * and 1.56 (keyword spotting) against MLPerf Tiny v1.1 results of microTVM with CMSIS-NN on a NUCLEO-L4R5ZI. The range is a little wider.
+ */
+const CYCLES = { low: 1.3, high: 1.6 } as const;
+
+const CYCLE_MODEL = `${CYCLES.low} to ${CYCLES.high} cycles an instruction`;
+
+/** A range of cycles for a count of instructions, and of times where a clock is given; never a measurement. */
+export function cyclesOf(instructions: number, cpu: McuCpu, mhz: number | undefined): McuCycles {
+  const low = instructions * CYCLES.low;
+  const high = instructions * CYCLES.high;
+  const calibrated =
+    cpu.id === "m4"
+      ? "calibrated on published times of one Cortex-M4 (NUCLEO-L4R5ZI, MLPerf Tiny v1.1)"
+      : "calibrated on a Cortex-M4 alone: other cores issue, wait and cache otherwise";
+  return {
+    model: CYCLE_MODEL,
+    low,
+    high,
+    ...(mhz === undefined ? {} : { time: { mhz, lowMs: low / (mhz * 1000), highMs: high / (mhz * 1000) } }),
+    says: `not measured on silicon; ${calibrated}`,
+  };
+}
+
+/** Instructions by the table of rates. */
+export function estimatedInstructions(program: DeviceProgram, isa: McuCpu["isa"]): McuInstructions {
+  const steps = estimateSteps(program, isa);
+  const total = steps.reduce((sum, s) => sum + s.instructions, 0);
+  const macs = steps.reduce((sum, s) => sum + s.macs, 0);
+  return {
+    basis: "estimate",
+    total,
+    perMac: total / Math.max(1, macs),
+    init: 0,
+    layers: steps.map((s) => ({
+      name: s.node,
+      op: s.kind,
+      macs: s.macs,
+      instructions: s.instructions,
+      share: s.instructions / Math.max(1, total),
+    })),
+    says: `by a table of rates for ${isa} kernels, good to a quarter; nothing was compiled or run`,
+  };
+}
+
+/** Flash from the constants, to the byte, and from the number of calls and kernels. */
+export function estimatedFlash(program: DeviceProgram): McuFlash {
+  const parts = estimateFlash(program);
+  return {
+    basis: "estimate",
+    ...parts,
+    total: parts.weights + parts.tables + parts.code + parts.rodata,
+    says: "Constants are counted to the byte, code is estimated from calls and kernels; nothing was compiled",
+  };
+}
+
+/** Stack of generated code below the caller of an inference, bytes, before it is measured: more than any measured network took. */
+export const STACK_ESTIMATE_BYTES = 512;
+
+/** Bytes of a build of the interpreter without the model, gcc -O2, from images of keyword spotting and visual wake words for Cortex-M4. */
+const INTERPRETER = { reference: 43_600, optimised: 85_000 } as const;
+
+/** Its persistent structures, fitted to the two networks to a tenth: multiplier and shift of each output channel, and what each operator and its tensors take. */
+const PERSISTENT = { channel: 8, operator: 165 } as const;
+
+/** Its instructions a multiply-accumulate on Cortex-M4, of the same two networks: 2.90 and 3.22 with CMSIS-NN, 16.2 and 13.4 without. */
+const PER_MAC = { reference: 14.8, optimised: 3.1 } as const;
+
+/** What TensorFlow Lite for Microcontrollers would take for the network before channels were removed. An estimate from two other builds. */
+export function tflmEstimate(
+  program: DeviceProgram,
+  about: { readonly fileBytes: number; readonly plainArenaBytes: number; readonly cpu: McuCpu },
+): McuTflm {
+  const { fileBytes, plainArenaBytes, cpu } = about;
+  const optimised = cpu.isa !== "portable";
+  const kernels = optimised ? "optimised" : "reference";
+  const channels = program.steps.reduce(
+    (sum, s) => sum + (s.kind === "conv" || s.kind === "depthwise" ? s.outChannels : s.kind === "fullyConnected" ? s.outputs : 0),
+    0,
+  );
+  const macs = estimateSteps(program, cpu.isa).reduce((sum, s) => sum + s.macs, 0);
+  return {
+    flashBytes: INTERPRETER[kernels] + fileBytes,
+    arenaBytes: plainArenaBytes + PERSISTENT.channel * channels + PERSISTENT.operator * program.steps.length,
+    ...(cpu.isa === "mve" ? {} : { instructions: Math.round(macs * PER_MAC[kernels]) }),
+    says: optimised
+      ? "with CMSIS-NN; its own plan of memory may be larger"
+      : "with its reference kernels; its own plan of memory may be larger",
+    source:
+      "TensorFlow Lite for Microcontrollers of July 2026 built by gcc 12.2 -O2 for Cortex-M4 and run under QEMU on the keyword spotting and visual wake words networks of MLPerf Tiny",
+  };
+}

@@ -1,0 +1,165 @@
+import type { EmittedC } from "@tessera/core/codegen/c/options";
+import { estimateSteps } from "@tessera/core/codegen/estimate";
+import type {
+  McuFigures,
+  McuFits,
+  McuFlash,
+  McuInstructions,
+  McuMemory,
+  McuPruned,
+  McuTarget,
+} from "@tessera/core/protocol/mcu-report";
+import { sha256 } from "../io/files.ts";
+import { bytes } from "../ui/format.ts";
+import { memorySize } from "../ui/size-option.ts";
+import { type McuBuilt, STACK_RESERVE_BYTES } from "./mcu-build.ts";
+import type { McuCpu } from "./mcu-cpus.ts";
+import { cyclesOf, estimatedFlash, estimatedInstructions, STACK_ESTIMATE_BYTES, tflmEstimate } from "./mcu-estimates.ts";
+import { type McuMeasured, meanOf } from "./mcu-measure.ts";
+import { mcuMemory } from "./mcu-memory.ts";
+
+const ROUNDING = {
+  profile: "tflm-double",
+  says: "a multiplication that rounds, then a shift that rounds, as TensorFlow Lite for Microcontrollers does by default; equal to it on every output value",
+} as const;
+
+/** What {@link mcuFigures} is made of. */
+export interface McuFiguresRequest {
+  readonly built: McuBuilt;
+  readonly cpu: McuCpu;
+  readonly target: McuTarget;
+  readonly stream: McuMemory["stream"];
+  readonly pruned: McuPruned | undefined;
+  /** Of the model file that came in. */
+  readonly fileBytes: number;
+  readonly mhz: number | undefined;
+  /** Absent where nothing was to be built: then the reason. */
+  readonly measured: McuMeasured | { readonly notMeasured: string };
+}
+
+/** Every figure of a network on a microcontroller: measured where it was, estimated where it was not, and each says which. */
+export function mcuFigures(request: McuFiguresRequest): McuFigures {
+  const { built, cpu, target, stream, pruned, fileBytes, mhz, measured } = request;
+  const { program, schedule, emitted } = built;
+  const run = "run" in measured ? measured.run : undefined;
+  const macs = estimateSteps(program, cpu.isa).reduce((sum, s) => sum + s.macs, 0);
+  const memory = mcuMemory(schedule, stream);
+  const flash = flashOf(built, run);
+  const stack =
+    run?.stackBytes === undefined
+      ? ({ basis: "estimate", bytes: STACK_ESTIMATE_BYTES, says: "more than any network that was measured" } as const)
+      : ({ basis: "measured", bytes: run.stackBytes, says: "deepest word written by an inference, below its caller" } as const);
+  const instructions = instructionsOf(built, cpu, measured);
+  return {
+    rounding: ROUNDING,
+    ...(pruned === undefined ? {} : { pruned }),
+    macs,
+    flash,
+    memory,
+    instructions,
+    stack,
+    cycles: cyclesOf(instructions.total, cpu, mhz),
+    fits: fitsOf({ flash, memory, emitted, target, linked: "linked" in measured ? measured.linked : undefined }),
+    tflm: tflmEstimate(program, { fileBytes, plainArenaBytes: schedule.plainArenaBytes, cpu }),
+    ...(measured.notMeasured === undefined ? {} : { notMeasured: measured.notMeasured }),
+    ...("verified" in measured && measured.verified.length > 0 ? { verified: measured.verified } : {}),
+    sourcesSha256: sourcesDigest(emitted.files),
+  };
+}
+
+/** One digest over names and texts of all sources, in the order of their names. */
+export function sourcesDigest(files: ReadonlyMap<string, string>): string {
+  const names = [...files.keys()].sort();
+  return sha256(names.map((name) => `${name}\n${sha256(files.get(name) as string)}\n`).join(""));
+}
+
+function flashOf({ program, emitted }: McuBuilt, run: McuMeasured["run"]): McuFlash {
+  const sizes = run?.sizes?.flash;
+  if (sizes === undefined) {
+    const { weights, tables, constants } = byKind(emitted);
+    const { code } = estimatedFlash(program);
+    return {
+      basis: "estimate",
+      weights,
+      tables,
+      code,
+      rodata: constants,
+      total: weights + tables + code + constants,
+      says: "Constants are counted to the byte, code is estimated from calls and kernels; nothing was compiled",
+    };
+  }
+  return {
+    basis: "measured",
+    weights: sizes.weights,
+    tables: sizes.tables,
+    code: sizes.code + sizes.libc,
+    rodata: sizes.rodata + sizes.fill,
+    total: sizes.model,
+    besides: sizes.lab,
+    says: `Read from the linker's map; ${bytes(sizes.libc)} of the code is the compiler's own (memcpy, memset), ${bytes(sizes.lab)} of test program are not counted`,
+  };
+}
+
+/** Constants of the emitted files as the report sorts them: biases go with multipliers and shifts. */
+function byKind({ bytes: kinds }: EmittedC): { readonly weights: number; readonly tables: number; readonly constants: number } {
+  const { weights, ...others } = kinds;
+  const constants = others.constants + others.tables;
+  const all = Object.values(others).reduce((sum, n) => sum + n, 0);
+  return { weights, tables: all - constants, constants };
+}
+
+function instructionsOf(built: McuBuilt, cpu: McuCpu, measured: McuFiguresRequest["measured"]): McuInstructions {
+  const { program, emitted } = built;
+  const run = "run" in measured ? measured.run : undefined;
+  if (run?.instructions === undefined) return estimatedInstructions(program, cpu.isa);
+  const total = meanOf(run.instructions);
+  const macs = estimateSteps(program, cpu.isa).reduce((sum, s) => sum + s.macs, 0);
+  const counted = "layers" in measured ? (measured.layers ?? []) : [];
+  const sum = counted.reduce((all, l) => all + l.instructions, 0);
+  const [compiler = "", emulator = ""] = run.tools;
+  return {
+    basis: "measured",
+    total,
+    perMac: total / Math.max(1, macs),
+    // Nothing is prepared at run time: every multiplier is a constant.
+    init: 0,
+    layers: emitted.layers.flatMap((layer, i) => {
+      const found = counted[i];
+      if (found === undefined) return [];
+      const { instructions } = found;
+      return [{ name: layer.node, op: layer.kind, macs: layer.macs, instructions, share: instructions / Math.max(1, sum) }];
+    }),
+    says: `counted exactly, ${run.instructions.length} inputs, mean; layers in a run of their own with a hook before each`,
+    compiler,
+    flags: run.flags.join(" "),
+    emulator,
+  };
+}
+
+function fitsOf(about: {
+  readonly flash: McuFlash;
+  readonly memory: McuMemory;
+  readonly emitted: EmittedC;
+  readonly target: McuTarget;
+  readonly linked: McuMeasured["linked"];
+}): McuFits {
+  const { flash, emitted, target, linked } = about;
+  const { flashBytes, ramBytes } = target;
+  const sizes = { flashBytes, ramBytes };
+  if (linked !== undefined) return { pass: linked.pass, basis: "linked", ...sizes, says: linked.says };
+  if (flashBytes === 0 && ramBytes === 0)
+    return { pass: true, basis: "estimate", ...sizes, says: "No budget was given: name one with --flash and --ram" };
+  const ram = emitted.arenaBytes + STACK_RESERVE_BYTES;
+  const over: string[] = [];
+  if (flashBytes > 0 && flash.total > flashBytes) over.push(`flash takes ${bytes(flash.total)} of ${memorySize(flashBytes)}`);
+  if (ramBytes > 0 && ram > ramBytes)
+    over.push(`arena and ${memorySize(STACK_RESERVE_BYTES)} of stack take ${bytes(ram)} of ${memorySize(ramBytes)}`);
+  const words = `flash ${bytes(flash.total)}${flashBytes > 0 ? ` of ${memorySize(flashBytes)}` : ""}, memory ${bytes(ram)}${ramBytes > 0 ? ` of ${memorySize(ramBytes)}` : ""}`;
+  return {
+    pass: over.length === 0,
+    basis: "estimate",
+    ...sizes,
+    says:
+      over.length === 0 ? `By estimate it fits: ${words}; nothing was linked` : `By estimate it does not fit: ${over.join(", ")}`,
+  };
+}
