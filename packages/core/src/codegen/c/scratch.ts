@@ -1,5 +1,6 @@
 import type { DeviceStep } from "../device/program.ts";
 import type { DeviceIsa } from "./isa.ts";
+import { planesBytes, usesPlanes } from "./kernels/mve-depthwise.ts";
 
 /** Bytes that the kernel of a step needs to work in. */
 type Need = (step: DeviceStep) => number;
@@ -37,6 +38,18 @@ const dsp: Need = (step) => {
   return Math.max(base, aligned((piece % 4 === 0 ? 6 : 9) * pitch));
 };
 
+/** Four columns of a convolution, or one; planes of a depthwise convolution where they pay. */
+const mve: Need = (step) => {
+  const base = portable(step);
+  if (step.kind === "depthwise") {
+    const { kernel, channels, outWidth } = step;
+    const isPlanes = usesPlanes(step.outChannels / channels, kernel, step.dilations[1], channels, outWidth);
+    return isPlanes ? aligned(planesBytes(kernel, step.strides[1], outWidth)) : base;
+  }
+  if (step.kind !== "conv" || step.group !== 1 || isPointwise(step)) return base;
+  return Math.max(base, aligned(4 * step.kernel[0] * step.kernel[1] * step.channels));
+};
+
 function aligned4(bytes: number): number {
   return (bytes + 3) & ~3;
 }
@@ -44,8 +57,7 @@ function aligned4(bytes: number): number {
 const NEEDS = {
   portable,
   dsp,
-  /** Edited with the kernels of mve-*.ts. */
-  mve: portable,
+  mve,
 } as const satisfies Record<DeviceIsa, Need>;
 
 /** Bytes of working memory, a multiple of 16 or 0, that the kernel of a step needs in the form for an instruction set. */

@@ -1,0 +1,152 @@
+import type { KernelSource, SpecialForms } from "../kernel-source.ts";
+
+/**
+ * Sums of four pixels for two outputs, and of one pixel for four. VMLADAV adds 16 products to one register; the sums of four pixels for one output become
+ * one vector, so that its multiplier is one number.
+ */
+const dots: KernelSource = {
+  name: "ts_mve_dots",
+  needs: ["ts_mve_registers", "ts_mve_bytes"],
+  portable: "",
+  mve: String.raw`/* Depth of up to 32: weights of both outputs stay in registers. */
+TS_INL void ts_mve_dot_short(const int8_t *x, int step, int depth, const int8x16_t *w, int32x4_t *a, int32x4_t *b)
+{
+#pragma GCC unroll 2
+  for (int odd = 0; odd < 2; odd++, x += step) {
+    const int8x16_t v = ts_mve_load(x, depth), u = ts_mve_load(x + 2 * step, depth);
+    int32_t s = vmladavq_s8(v, w[0]), t = vmladavq_s8(v, w[1]), s2 = vmladavq_s8(u, w[0]), t2 = vmladavq_s8(u, w[1]);
+    if (depth > 16) {
+      const int8x16_t v1 = ts_mve_load(x + 16, depth - 16), u1 = ts_mve_load(x + 2 * step + 16, depth - 16);
+      s = vmladavaq_s8(s, v1, w[2]);
+      t = vmladavaq_s8(t, v1, w[3]);
+      s2 = vmladavaq_s8(s2, u1, w[2]);
+      t2 = vmladavaq_s8(t2, u1, w[3]);
+    }
+    *a = odd == 0 ? ts_mve_even(s, s2) : ts_mve_odd(*a, s, s2);
+    *b = odd == 0 ? ts_mve_even(t, t2) : ts_mve_odd(*b, t, t2);
+  }
+}
+#define TS_MVE_DOT_2(p, x, s, t, left) { const int8x16_t p = ts_mve_load(x, left); s = vmladavaq_s8(s, p, wa); t = vmladavaq_s8(t, p, wb); }
+#define TS_MVE_DOT_4X2(left) { const int8x16_t wa = ts_mve_load(w0 + d, left), wb = ts_mve_load(w1 + d, left); \
+  TS_MVE_DOT_2(v0, x + d, s0, t0, left) TS_MVE_DOT_2(v1, x + step + d, s1, t1, left) \
+  TS_MVE_DOT_2(v2, x + 2 * step + d, s2, t2, left) TS_MVE_DOT_2(v3, x + 3 * step + d, s3, t3, left) }
+TS_INL void ts_mve_dot_4x2(const int8_t *x, int step, int depth, const int8_t *w0, const int8_t *w1, int32x4_t *a, int32x4_t *b)
+{
+  int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0, t0 = 0, t1 = 0, t2 = 0, t3 = 0;
+  int d = 0;
+  for (; d + 16 <= depth; d += 16)
+    TS_MVE_DOT_4X2(16)
+  if (d < depth)
+    TS_MVE_DOT_4X2(depth - d)
+  *a = ts_mve_odd(ts_mve_even(s0, s2), s1, s3);
+  *b = ts_mve_odd(ts_mve_even(t0, t2), t1, t3);
+}
+#define TS_MVE_DOT_1X4(left) { const int8x16_t v = ts_mve_load(x + d, left); s0 = vmladavaq_s8(s0, v, ts_mve_load(w0 + d, left)); \
+  s1 = vmladavaq_s8(s1, v, ts_mve_load(w1 + d, left)); s2 = vmladavaq_s8(s2, v, ts_mve_load(w2 + d, left)); s3 = vmladavaq_s8(s3, v, ts_mve_load(w3 + d, left)); }
+TS_INL int32x4_t ts_mve_dot_1x4(const int8_t *x, int depth, const int8_t *w0, const int8_t *w1, const int8_t *w2, const int8_t *w3)
+{
+  int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+  int d = 0;
+  for (; d + 16 <= depth; d += 16)
+    TS_MVE_DOT_1X4(16)
+  if (d < depth)
+    TS_MVE_DOT_1X4(depth - d)
+  return ts_mve_odd(ts_mve_even(s0, s2), s1, s3);
+}
+`,
+};
+
+/**
+ * Two outputs at a time over all pixels, four at a time. Where the last four pixels or the last two outputs would stick out, some are taken once more and
+ * give the same results again. Two bytes in a lane of 16 bits go to one pixel each by a scattered store.
+ */
+const matmul: KernelSource = {
+  name: "ts_mve_matmul",
+  needs: ["ts_mve_dots", "ts_mve_scale", "ts_mve_narrow"],
+  portable: "",
+  mve: `TS_INL void ts_mve_matmul(const int8_t *x, int pixels, int depth, int outputs, const int8_t *w, int pitch, const int32_t *bias, const int32_t *mult, const int8_t *shift, int zero, int lo, int hi, int8_t *y, int flags)
+{
+  const int next = outputs > 1 ? 1 : 0;
+  const uint16x8_t lanes = vidupq_n_u16(0, 1);
+  const uint16x8_t to = vaddq_u16(vmulq_n_u16(vshrq_n_u16(lanes, 1), (uint16_t)outputs), vandq_u16(lanes, vdupq_n_u16((uint16_t)next)));
+  for (int o = 0; o < outputs; o += 2) {
+    const int k = o + next < outputs ? o : outputs - 2;
+    const int8_t *w0 = w + k * pitch, *w1 = w0 + next * pitch;
+    const ts_mve_channel c0 = ts_mve_prepare(bias[k], mult[k], shift[k]);
+    const ts_mve_channel c1 = ts_mve_prepare(bias[k + next], mult[k + next], shift[k + next]);
+    int8x16_t held[4];
+    if (depth <= 32) {
+      const int more = depth > 16 ? 16 : 0;
+      held[0] = ts_mve_load(w0, depth);
+      held[1] = ts_mve_load(w1, depth);
+      held[2] = ts_mve_load(w0 + more, depth - more);
+      held[3] = ts_mve_load(w1 + more, depth - more);
+    }
+    for (int i = 0; i < pixels; i += 4) {
+      const int p = pixels % 4 == 0 || i + 4 <= pixels ? i : pixels - 4;
+      int32x4_t a, b;
+      if (depth <= 32)
+        ts_mve_dot_short(x + p * depth, depth, depth, held, &a, &b);
+      else
+        ts_mve_dot_4x2(x + p * depth, depth, depth, w0, w1, &a, &b);
+      a = ts_mve_scale(a, &c0, flags);
+      b = ts_mve_scale(b, &c1, flags);
+      vstrbq_scatter_offset_s16(y + p * outputs + k, to, ts_mve_narrow(a, b, zero, lo, hi));
+    }
+  }
+}
+`,
+};
+
+/** Up to three pixels: four outputs at a time. */
+const matvec: KernelSource = {
+  name: "ts_mve_matvec",
+  needs: ["ts_mve_dots", "ts_mve_scale"],
+  portable: "",
+  mve: `TS_INL void ts_mve_matvec(const int8_t *x, int pixels, int depth, int outputs, const int8_t *w, int pitch, const int32_t *bias, const int32_t *mult, const int8_t *shift, int zero, int lo, int hi, int8_t *y, int flags)
+{
+  const mve_pred16_t some = vctp32q((uint32_t)outputs);
+  const int n1 = outputs > 1 ? pitch : 0, n2 = outputs > 2 ? 2 * pitch : n1, n3 = outputs > 3 ? 3 * pitch : n2;
+  for (int p = 0; p < pixels; p++) {
+    for (int o = 0; o < outputs; o += 4) {
+      const int k = outputs < 4 ? 0 : o + 4 <= outputs ? o : outputs - 4;
+      const int8_t *v = w + k * pitch;
+      int32x4_t s = ts_mve_dot_1x4(x, depth, v, v + n1, v + n2, v + n3);
+      if (outputs < 4) {
+        s = vaddq_s32(s, vldrwq_z_s32(bias, some));
+        s = ts_mve_scale_lanes(s, vldrwq_z_s32(mult, some), vldrbq_z_s32(shift, some), flags);
+      } else {
+        s = vaddq_s32(s, vldrwq_s32(bias + k));
+        s = ts_mve_scale_lanes(s, vldrwq_s32(mult + k), vldrbq_s32(shift + k), flags);
+      }
+      s = vmaxq_s32(vminq_s32(vqaddq_n_s32(s, zero), vdupq_n_s32(hi)), vdupq_n_s32(lo));
+      if (outputs < 4)
+        vstrbq_p_s32(y, s, some);
+      else
+        vstrbq_s32(y + k, s);
+    }
+    x += depth;
+    y += outputs;
+  }
+}
+`,
+};
+
+/** Helpers of the matrix products and the convolution. */
+export const MVE_MATMUL: readonly KernelSource[] = [dots, matmul, matvec];
+
+/** Offsets of a scattered store have 16 bits: wider outputs go pixel by pixel. */
+export const MVE_POINTWISE: SpecialForms = {
+  ts_pointwise: {
+    needs: ["ts_mve_matmul", "ts_mve_matvec"],
+    source: `TS_INL void ts_pointwise(const int8_t *x, int pixels, int depth, int outputs, const int8_t *w, int pitch, const int32_t *bias, const int32_t *mult, const int8_t *shift, int zero, int lo, int hi, int8_t *scratch, int8_t *y, int flags)
+{
+  (void)scratch;
+  if (pixels < 4 || outputs > 20000)
+    ts_mve_matvec(x, pixels, depth, outputs, w, pitch, bias, mult, shift, zero, lo, hi, y, flags);
+  else
+    ts_mve_matmul(x, pixels, depth, outputs, w, pitch, bias, mult, shift, zero, lo, hi, y, flags);
+}
+`,
+  },
+};
