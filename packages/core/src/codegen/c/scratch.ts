@@ -1,5 +1,6 @@
 import type { DeviceStep } from "../device/program.ts";
 import type { DeviceIsa } from "./isa.ts";
+import { DW3_COLUMNS, DW3_TABLE_BYTES } from "./kernels/dsp-dw3.ts";
 import { planesBytes, usesPlanes } from "./kernels/mve-depthwise.ts";
 
 /** Bytes that the kernel of a step needs to work in. */
@@ -30,6 +31,7 @@ export function isPointwise(step: Extract<DeviceStep, { readonly kind: "conv" }>
 const dsp: Need = (step) => {
   const base = portable(step);
   if (step.kind === "fullyConnected") return step.rows === 1 ? base : Math.max(base, aligned(6 * aligned4(step.depth)));
+  if (step.kind === "depthwise") return dw3(step);
   if (step.kind !== "conv" || step.group !== 1) return base;
   const [kh, kw] = step.kernel;
   const pitch = aligned4(kh * kw * step.channels);
@@ -49,6 +51,16 @@ const mve: Need = (step) => {
   if (step.kind !== "conv" || step.group !== 1 || isPointwise(step)) return base;
   return Math.max(base, aligned(4 * step.kernel[0] * step.kernel[1] * step.channels));
 };
+
+/** Tables of four channels, and the pairs of the columns made at once, see dsp-dw3.ts. */
+function dw3(step: Extract<DeviceStep, { readonly kind: "depthwise" }>): number {
+  const { kernel, channels, outChannels, dilations, outWidth } = step;
+  const stride = step.strides[1];
+  if (kernel[0] !== 3 || kernel[1] !== 3 || outChannels !== channels || channels < 4 || dilations[1] !== 1 || stride > 2)
+    return 0;
+  const columns = (Math.min(outWidth, DW3_COLUMNS) - 1) * stride + 3;
+  return aligned(DW3_TABLE_BYTES + 48 * Math.ceil(columns / 2));
+}
 
 function aligned4(bytes: number): number {
   return (bytes + 3) & ~3;

@@ -145,5 +145,5 @@ TS_FAR int32_t *ts_widen3(int32_t *to, const int8_t *a, const int8_t *b, const i
 `,
 };
 
-/** Helpers of the forms for processors with DSP instructions. */
-export const DSP_HELPERS: readonly KernelSource[] = [dot3];
+/** Helpers of the forms that multiply matrices. */
+export const DSP_DOT3: readonly KernelSource[] = [dot3];

@@ -1,8 +1,16 @@
+import type { KernelSource } from "../kernel-source.ts";
 import { DSP_CONV_ROW } from "./dsp-conv.ts";
+import { DSP_DEPTHWISE_ROW } from "./dsp-depthwise.ts";
+import { DSP_DOT3 } from "./dsp-dot3.ts";
+import { DSP_DW3 } from "./dsp-dw3.ts";
 import { DSP_POINTWISE } from "./dsp-pointwise.ts";
+
+/** Helpers of the forms for processors with DSP instructions. */
+export const DSP_HELPERS: readonly KernelSource[] = [...DSP_DOT3, ...DSP_DW3];
 
 /** Forms for processors with DSP instructions (Cortex-M4, M7, M33), by the name of the kernel that they replace. */
 export const DSP_FORMS = {
   ts_pointwise: DSP_POINTWISE,
   ts_conv_row: DSP_CONV_ROW,
+  ts_depthwise_row: DSP_DEPTHWISE_ROW,
 } as const satisfies Readonly<Record<string, { readonly source: string; readonly needs: readonly string[] }>>;

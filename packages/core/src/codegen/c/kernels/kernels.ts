@@ -2,13 +2,13 @@ import { fail } from "../../../base/error.ts";
 import type { KernelSource, KernelTable } from "../kernel-source.ts";
 import { CONV_KERNELS } from "./conv.ts";
 import { DEPTHWISE_KERNELS } from "./depthwise.ts";
-import { DSP_HELPERS } from "./dsp-dot3.ts";
-import { DSP_FORMS } from "./dsp-forms.ts";
+import { DSP_FORMS, DSP_HELPERS } from "./dsp-forms.ts";
 import { ELEMENTWISE_KERNELS } from "./elementwise.ts";
 import { FIXED_POINT_KERNELS } from "./fixed-point.ts";
 import { L2_NORMALIZATION_KERNELS } from "./l2-normalization.ts";
 import { LSTM_KERNELS } from "./lstm.ts";
 import { MOVE_KERNELS } from "./move.ts";
+import { MVE_FORMS, MVE_HELPERS } from "./mve-forms.ts";
 import { POINTWISE_KERNELS } from "./pointwise.ts";
 import { POOL_KERNELS } from "./pool.ts";
 import { REQUANT_KERNELS } from "./requant.ts";
@@ -38,10 +38,14 @@ type Forms = Readonly<Record<string, { readonly source: string; readonly needs: 
 const DSP: Forms = DSP_FORMS;
 
 /** Filled by mve-*.ts. */
-const MVE: Forms = {};
+const MVE: Forms = MVE_FORMS;
 
 /** Helpers of the special forms that no portable kernel has. */
-const HELPERS: readonly KernelSource[] = [...DSP_HELPERS, ...PORTABLE.filter((kernel) => kernel.name in DSP).map(dspFallback)];
+const HELPERS: readonly KernelSource[] = [
+  ...MVE_HELPERS,
+  ...DSP_HELPERS,
+  ...PORTABLE.filter((kernel) => kernel.name in DSP).map(dspFallback),
+];
 
 /** The portable form under the name ts_portable_*, for special forms that do not fit every shape. */
 function dspFallback(kernel: KernelSource): KernelSource {
