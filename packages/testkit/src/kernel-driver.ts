@@ -70,7 +70,7 @@ export function kernelDriver(
   const file = join(dir, "driver.c");
   const program = join(dir, "driver");
   writeFileSync(file, source);
-  const flags = ["-std=c99", "-O1", "-g", `-DTS_ROUNDING=${rounding === "double" ? 2 : 1}`, ...KERNEL_WARNINGS];
+  const flags = ["-std=c99", "-O0", "-g1", `-DTS_ROUNDING=${rounding === "double" ? 2 : 1}`, ...KERNEL_WARNINGS];
   const made = spawnSync(compiler, [...flags, "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-o", program, file], {
     encoding: "utf8",
   });
