@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { fail } from "@tessera/core/base/error";
 
@@ -15,6 +15,8 @@ export function writeFolder(path: string, files: ReadonlyMap<string, string | Ui
   try {
     mkdirSync(dirname(folder), { recursive: true });
     temporary = mkdtempSync(join(dirname(folder), `.${basename(folder)}.`));
+    // mkdtemp makes folders for one's own eyes.
+    chmodSync(temporary, 0o777 & ~process.umask());
     for (const [name, content] of files) writeFileSync(join(temporary, name), content);
     if (!existsSync(folder)) renameSync(temporary, folder);
     else for (const name of files.keys()) renameSync(join(temporary, name), join(folder, name));

@@ -4,6 +4,16 @@ import { renderTable } from "./table.ts";
 
 const DEAREST = 8;
 
+/** Widest name of a layer in a table. */
+const NAME_WIDTH = 44;
+
+/** A long name by its beginning and its end, which tell layers apart. */
+function short(name: string): string {
+  if (name.length <= NAME_WIDTH) return name;
+  const half = (NAME_WIDTH - 3) >> 1;
+  return `${name.slice(0, half)}...${name.slice(-half)}`;
+}
+
 /** Faults with what to do, the errors first. */
 export function mcuFaultLines({ faults }: Pick<McuReport, "faults">): readonly string[] {
   return [...faults]
@@ -56,9 +66,8 @@ function figuresTable(figures: McuFigures): string {
       count(instructions.total),
       `${instructions.perMac.toFixed(2)} a multiply-accumulate of ${count(figures.macs)}; ${instructions.init} before the first inference`,
     ],
-    ...(instructions.compiler === undefined
-      ? []
-      : [["", "", [instructions.compiler, instructions.flags, instructions.emulator].filter((s) => s !== "").join("; ")]]),
+    ...(instructions.compiler === undefined ? [] : [["", "", `${instructions.compiler}; ${instructions.emulator ?? ""}`]]),
+    ...(instructions.flags === undefined ? [] : [["", "", instructions.flags]]),
     [
       "cycles (a model)",
       `${count(Math.round(cycles.low))} .. ${count(Math.round(cycles.high))}`,
@@ -73,7 +82,7 @@ function figuresTable(figures: McuFigures): string {
             "not measured on silicon",
           ],
         ]),
-    ...(pruned === undefined ? [] : [["dead channels", `${count(pruned.channels)} of ${count(pruned.of)}`, pruned.says]]),
+    ["dead channels", `${count(pruned.channels)} of ${count(pruned.of)}`, pruned.says],
     [
       "interpreter (estimate)",
       `${bytes(tflm.flashBytes)}, ${count(tflm.arenaBytes)} B`,
@@ -96,7 +105,7 @@ function layersTable({ instructions }: McuFigures): string | undefined {
       { title: "share", right: true },
     ],
     dear.map((l) => [
-      l.name,
+      short(l.name),
       l.op,
       count(l.macs),
       count(l.instructions),

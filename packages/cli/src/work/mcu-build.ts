@@ -6,6 +6,9 @@ import type { DeviceProgram } from "@tessera/core/codegen/device/program";
 import type { Schedule } from "@tessera/core/codegen/device/schedule";
 import { scheduleDevice } from "@tessera/core/codegen/device/schedule-device";
 import { type LegalityFault, mcuFaults } from "@tessera/core/codegen/legality";
+import { type PruneReport, removeDeadChannels } from "@tessera/core/codegen/prune/remove-dead";
+import type { QuantPlan } from "@tessera/core/graph/plan";
+import { compileInteger } from "@tessera/core/interp/integer/compile";
 import type { McuMemory } from "@tessera/core/protocol/mcu-report";
 import { targetById } from "@tessera/core/targets/table";
 import { TESSERA_VERSION } from "../version.ts";
@@ -28,6 +31,9 @@ export interface McuBuildOptions {
 
 /** A network as C, with everything that led to it. */
 export interface McuBuilt {
+  /** The network as it came in, on the device: what everything is held against. */
+  readonly original: DeviceProgram;
+  readonly pruned: PruneReport;
   readonly program: DeviceProgram;
   readonly schedule: Schedule;
   readonly emitted: EmittedC;
@@ -44,7 +50,9 @@ export function buildMcu({ model, plan }: McuSource, options: McuBuildOptions): 
   const { cpu, stream, name, modelSha256, ramBytes } = options;
   const { faults, program: integers } = mcuFaults(model, plan, targetById(cpu.target));
   if (integers === undefined) return { faults };
-  const program = lowerToDevice(integers);
+  // Where there is a program there was a plan.
+  const pruned = removeDeadChannels(model, plan as QuantPlan);
+  const program = lowerToDevice(compileInteger(pruned.model, pruned.plan, { profile: integers.profile }));
   const schedule = scheduleDevice(program, {
     isa: cpu.isa,
     stream,
@@ -53,5 +61,5 @@ export function buildMcu({ model, plan }: McuSource, options: McuBuildOptions): 
     ...(ramBytes > STACK_RESERVE_BYTES ? { budgetBytes: ramBytes - STACK_RESERVE_BYTES } : {}),
   });
   const emitted = emitC(program, schedule, { name, isa: cpu.isa, modelSha256, generator: `tessera ${TESSERA_VERSION}` });
-  return { faults, built: { program, schedule, emitted } };
+  return { faults, built: { original: lowerToDevice(integers), pruned: pruned.report, program, schedule, emitted } };
 }

@@ -29,7 +29,6 @@ export interface McuFiguresRequest {
   readonly cpu: McuCpu;
   readonly target: McuTarget;
   readonly stream: McuMemory["stream"];
-  readonly pruned: McuPruned | undefined;
   /** Of the model file that came in. */
   readonly fileBytes: number;
   readonly mhz: number | undefined;
@@ -39,7 +38,7 @@ export interface McuFiguresRequest {
 
 /** Every figure of a network on a microcontroller: measured where it was, estimated where it was not, and each says which. */
 export function mcuFigures(request: McuFiguresRequest): McuFigures {
-  const { built, cpu, target, stream, pruned, fileBytes, mhz, measured } = request;
+  const { built, cpu, target, stream, fileBytes, mhz, measured } = request;
   const { program, schedule, emitted } = built;
   const run = "run" in measured ? measured.run : undefined;
   const macs = estimateSteps(program, cpu.isa).reduce((sum, s) => sum + s.macs, 0);
@@ -52,7 +51,7 @@ export function mcuFigures(request: McuFiguresRequest): McuFigures {
   const instructions = instructionsOf(built, cpu, measured);
   return {
     rounding: ROUNDING,
-    ...(pruned === undefined ? {} : { pruned }),
+    pruned: prunedOf(built),
     macs,
     flash,
     memory,
@@ -60,10 +59,28 @@ export function mcuFigures(request: McuFiguresRequest): McuFigures {
     stack,
     cycles: cyclesOf(instructions.total, cpu, mhz),
     fits: fitsOf({ flash, memory, emitted, target, linked: "linked" in measured ? measured.linked : undefined }),
-    tflm: tflmEstimate(program, { fileBytes, plainArenaBytes: schedule.plainArenaBytes, cpu }),
+    tflm: tflmEstimate(built.original, { fileBytes, plainArenaBytes: schedule.plainArenaBytes, cpu }),
     ...(measured.notMeasured === undefined ? {} : { notMeasured: measured.notMeasured }),
     ...("verified" in measured && measured.verified.length > 0 ? { verified: measured.verified } : {}),
     sourcesSha256: sourcesDigest(emitted.files),
+  };
+}
+
+function prunedOf({ pruned: { channels, macs, bytes: sizes, refused } }: McuBuilt): McuPruned {
+  const removed = channels[0] - channels[1];
+  const share = `${Math.round((1 - macs[1] / Math.max(1, macs[0])) * 100)} % of the multiply-accumulates`;
+  const kept = refused.length === 0 ? "" : `; ${refused.length} layers kept constant channels whose removal would not be exact`;
+  return {
+    channels: removed,
+    of: channels[0],
+    macsBefore: macs[0],
+    macsAfter: macs[1],
+    weightBytesBefore: sizes[0],
+    weightBytesAfter: sizes[1],
+    says:
+      removed === 0
+        ? `none: no channel is the same whatever comes in, or unread${kept}`
+        : `they carry nothing, and went with ${share} and ${bytes(sizes[0] - sizes[1])} without changing an output${kept}`,
   };
 }
 

@@ -39,7 +39,7 @@ export interface McuSourceOptions {
 export function mcuSource(file: Pick<ModelFile, "model" | "plan" | "notes">, options: McuSourceOptions = {}): McuSource {
   const { batch, dims } = options;
   const lifted = liftedOf(file);
-  const notes = [...lifted.notes];
+  const notes = grouped(lifted.notes);
   let { model } = lifted;
   const { plan } = lifted;
   if (batch !== undefined) {
@@ -54,6 +54,16 @@ export function mcuSource(file: Pick<ModelFile, "model" | "plan" | "notes">, opt
   if (plan === undefined) return { model, plan, notes };
   const cut = withoutFloatNorm(model, plan);
   return { model: cut.model, plan, notes: [...notes, ...cut.notes] };
+}
+
+/** Of notes that begin alike and differ in names, the first with the number of the others: networks have dozens of biases. */
+function grouped(notes: readonly string[]): string[] {
+  const groups = new Map<string, string[]>();
+  for (const note of notes) {
+    const key = /^Bias .* loses digits/.test(note) ? "bias" : note;
+    groups.set(key, [...(groups.get(key) ?? []), note]);
+  }
+  return [...groups.values()].map((alike) => `${alike[0]}${alike.length > 1 ? `; and ${alike.length - 1} more like it` : ""}`);
 }
 
 function withoutFloatNorm(model: Model, plan: QuantPlan): { readonly model: Model; readonly notes: readonly string[] } {

@@ -93,8 +93,10 @@ export async function exportMcu(request: McuRequest): Promise<McuResult> {
     const next = ["Change the model as suggested and try again"];
     return { report: { ...common, artefacts: [], next }, files: new Map() };
   }
-  const measured = request.measure ? await measuredOf(built, request, target) : { notMeasured: "it was switched off" };
-  const figures = mcuFigures({ built, cpu, target, stream, pruned: undefined, fileBytes: file.bytes.length, mhz, measured });
+  const measured = request.measure
+    ? await measuredOf(built, request, target)
+    : { notMeasured: "measuring was switched off (--no-measure)" };
+  const figures = mcuFigures({ built, cpu, target, stream, fileBytes: file.bytes.length, mhz, measured });
   const { files } = built.emitted;
   return {
     report: { ...common, figures, artefacts: artefactsOf(files), next: nextSteps(figures, target, stream) },
@@ -105,7 +107,7 @@ export async function exportMcu(request: McuRequest): Promise<McuResult> {
 async function measuredOf(built: McuBuilt, request: McuRequest, target: McuTarget) {
   const { cpu, progress, signal, seed } = request;
   progress.stage(`asking the integer interpreter for ${request.vectors} answers`);
-  const vectors = mcuVectors(built.program, request.vectors, seed);
+  const vectors = mcuVectors(built.original, request.vectors, seed);
   progress.stage(`building and running for ${cpu.id}`);
   const { flashBytes, ramBytes } = target;
   return measureMcu(built.emitted, vectors, cpu, { flashBytes, ramBytes, stackBytes: STACK_RESERVE_BYTES, signal });
@@ -149,7 +151,7 @@ function nextSteps(figures: McuFigures, target: McuTarget, stream: McuMemory["st
       );
     if (steps.length === 0) steps.push("Choose a part with more (--flash, --ram), or train a smaller network");
   }
-  if (figures.notMeasured !== undefined) steps.push(`For counted figures, make it possible to run: ${figures.notMeasured}`);
+  if (figures.notMeasured !== undefined) steps.push(`For counted figures: ${figures.notMeasured}`);
   if (fits.pass && wrong.length === 0)
     steps.push("Measure on the board: instructions are not cycles, and waiting for flash is in no figure");
   return steps;

@@ -66,8 +66,7 @@ export type McuBasis = "measured" | "estimate";
 /** Everything that has a number. */
 export interface McuFigures {
   readonly rounding: { readonly profile: string; readonly says: string };
-  /** Absent where channels were left as they are. */
-  readonly pruned?: McuPruned;
+  readonly pruned: McuPruned;
   readonly macs: number;
   readonly flash: McuFlash;
   readonly memory: McuMemory;

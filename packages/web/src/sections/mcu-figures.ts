@@ -133,7 +133,7 @@ function layerTable(caption: string, layers: McuFigures["instructions"]["layers"
 export function exactnessPart({ pruned, rounding, verified = [], notMeasured, sourcesSha256 }: McuFigures): Html {
   return html`<h3>Exactness</h3>${facts([
     ["Rounding", `${rounding.profile}: ${rounding.says}`],
-    ...(pruned === undefined ? [] : [["Dead channels", pruned.says] as const]),
+    ["Dead channels", `${count(pruned.channels)} of ${count(pruned.of)}: ${pruned.says}`],
     ...verified.map(
       (v) =>
         [
