@@ -34,6 +34,8 @@ export interface LabOptions {
   readonly count?: boolean;
   /** Layers whose instructions are counted apart, by the hook TS_PROFILE; 0 unless given. The image is another one then: take totals from one without. */
   readonly layers?: number;
+  /** Run the model's built-in check before the vectors; it takes flash. Always done on the host. False unless given. */
+  readonly selfTest?: boolean;
   /** Tells the model's constants apart by their symbols. */
   readonly constantKind?: (symbol: string) => ConstantKind;
   /** The compiler and the emulator are each ended after this time; 300,000 unless given. */
@@ -47,6 +49,7 @@ export const LAB_DEFAULTS = {
   stack: 4096,
   count: true,
   layers: 0,
+  selfTest: false,
   timeoutMs: 300_000,
   constantKind: constantKindOf,
 } as const satisfies LabOptions;
@@ -132,14 +135,14 @@ async function runOnHost({ task, options, tools, dir, limits }: Site): Promise<L
 
 async function runOnBoard({ task, board, options, tools, dir, limits }: Site): Promise<LabResult> {
   const { calls, vectors } = task;
-  const { layers, count } = options;
+  const { layers, count, selfTest } = options;
   if (tools.emulator === undefined || board.flash === undefined || board.ram === undefined)
     throw fail("RUNTIME_MISSING", `Cannot run on ${board.title}: it has no emulator`);
   const hook = layers > 0 ? ["-include", "lab.h", "-DTS_PROFILE(layer)=lab_profile(layer)"] : [];
   const built = await buildImage(
     {
       files: task.files,
-      main: testProgram(calls, vectors.length, { layers }),
+      main: testProgram(calls, vectors.length, { layers, selfTest }),
       board,
       compiler: tools.compiler,
       budget: { flash: options.flash ?? board.flash.bytes, ram: options.ram ?? board.ram.bytes, stack: options.stack },

@@ -126,12 +126,15 @@ uint32_t lab_count(void) { return REGISTER(LAB_COUNTER); }
 __attribute__((noinline)) void lab_loop(uint32_t rounds) {
   __asm__ volatile("1: subs %0, %0, #1\n bne 1b" : "+r"(rounds)::"cc");
 }
-static void fault(void) {
+/* The processor has put eight registers on the stack, the seventh says where. */
+__attribute__((used)) static void say_fault(const uint32_t *frame) {
+  say_hex("fault: PC ", frame[6]);
   say_hex("fault: CFSR ", REGISTER(0xe000ed28));
   say_hex("fault: HFSR ", REGISTER(0xe000ed2c));
   say_hex("fault: BFAR ", REGISTER(0xe000ed38));
   lab_exit(99);
 }
+__attribute__((naked)) static void fault(void) { __asm__ volatile("mrs r0, msp\n b say_fault"); }
 /* CPACR: the coprocessors that are the floating point unit and the vectors. */
 static void reset(void) {
   REGISTER(0xe000ed88) |= 0xfu << 20;

@@ -14,6 +14,7 @@ export function emittedCalls(emitted: EmittedC): ModelCalls {
     inputs,
     outputs: emitted.outputs.map((port) => ({ pointer: `${port.function ?? "0"}(arena)`, bytes: port.bytes })),
     run: `if (${emitted.run}(arena) != 0) return 20;`,
+    ...(emitted.selfTest !== undefined && { selfTest: `${emitted.selfTest}(arena)` }),
     ...(push && {
       rows: {
         count: push.rows,

@@ -1,4 +1,5 @@
-import type { BoardId } from "./boards.ts";
+import type { DeviceIsa } from "@tessera/core/codegen/c/isa";
+import { BOARDS, type BoardId } from "./boards.ts";
 import { buildAndRun, type LabOptions, type LabRun } from "./build-and-run.ts";
 import type { Overflow } from "./build-image.ts";
 import type { ModelCalls } from "./test-program.ts";
@@ -8,8 +9,10 @@ export interface Rung {
   readonly id: string;
   readonly board: BoardId;
   readonly flags: readonly string[];
-  /** Runs the first vectors only, where the rung is slow. */
+  /** Runs the first vectors only, because another rung runs the same kernels on all. */
   readonly few?: boolean;
+  /** Runs the model's built-in check too; its size is not asked for then. */
+  readonly selfTest?: boolean;
 }
 
 /** The rungs from this machine up; each must give the same bytes. */
@@ -22,10 +25,10 @@ export const LADDER: readonly Rung[] = [
   { id: "x86-O2", board: "x86", flags: ["-O2"] },
   { id: "x86-O3", board: "x86", flags: ["-O3"] },
   { id: "m4", board: "m4", flags: ["-O2"] },
-  { id: "m4-portable", board: "m4", flags: ["-O2", "-DTS_NO_DSP"], few: true },
-  { id: "m7", board: "m7", flags: ["-O2"], few: true },
+  { id: "m4-portable", board: "m4", flags: ["-O2", "-DTS_NO_DSP"], few: true, selfTest: true },
+  { id: "m7", board: "m7", flags: ["-O2"], few: true, selfTest: true },
   { id: "m55", board: "m55", flags: ["-O2"] },
-  { id: "rv32", board: "rv32", flags: ["-O2"], few: true },
+  { id: "rv32", board: "rv32", flags: ["-O2"], few: true, selfTest: true },
 ];
 
 /** Where two runs first part. */
@@ -54,21 +57,21 @@ export type RungResult = { readonly rung: Rung } & (
 
 /** What {@link climbLadder} is given. */
 export interface LadderTask {
-  readonly files: ReadonlyMap<string, string>;
-  readonly calls: ModelCalls;
+  /** The model's files for an instruction set, and how they are called. */
+  readonly emit: (isa: DeviceIsa) => { readonly files: ReadonlyMap<string, string>; readonly calls: ModelCalls };
   readonly vectors: readonly Uint8Array[];
   /** Bytes of all outputs of each vector. */
   readonly expected: readonly Uint8Array[];
 }
 
 /** Options of {@link climbLadder}. */
-export interface LadderOptions extends Omit<LabOptions, "flags"> {
+export interface LadderOptions extends Omit<LabOptions, "flags" | "selfTest"> {
   /** {@link LADDER} unless given. */
   readonly rungs?: readonly Rung[];
   /** Vectors that rungs with `few` run; 100 unless given. */
   readonly few?: number;
-  /** Told before each rung. */
-  readonly onRung?: (rung: Rung) => void;
+  /** Told after each rung. */
+  readonly onResult?: (result: RungResult) => void;
 }
 
 /** What {@link LadderOptions} leave out. */
@@ -95,9 +98,10 @@ export function firstDifference(
 async function climb(rung: Rung, task: LadderTask, options: LadderOptions): Promise<RungResult> {
   const count = rung.few ? (options.few ?? LADDER_DEFAULTS.few) : task.vectors.length;
   const vectors = task.vectors.slice(0, count);
-  const { files, calls } = task;
   try {
-    const run = await buildAndRun({ files, calls, board: rung.board, vectors }, { ...options, flags: rung.flags });
+    const { files, calls } = task.emit(BOARDS[rung.board].isa);
+    const { flags, selfTest = false } = rung;
+    const run = await buildAndRun({ files, calls, board: rung.board, vectors }, { ...options, flags, selfTest });
     if (run.kind === "skipped") return { rung, kind: "skipped", reason: run.reason };
     if (run.kind === "overflow") return { rung, kind: "overflow", overflows: run.overflows };
     const difference = firstDifference(run.outputs, task.expected.slice(0, count));
@@ -116,8 +120,9 @@ async function climb(rung: Rung, task: LadderTask, options: LadderOptions): Prom
 export async function climbLadder(task: LadderTask, options: LadderOptions = {}): Promise<RungResult[]> {
   const results: RungResult[] = [];
   for (const rung of options.rungs ?? LADDER_DEFAULTS.rungs) {
-    options.onRung?.(rung);
-    results.push(await climb(rung, task, options));
+    const result = await climb(rung, task, options);
+    options.onResult?.(result);
+    results.push(result);
   }
   return results;
 }

@@ -21,6 +21,8 @@ export interface ModelCalls {
   readonly start?: string;
   /** C statements of one inference, with the inputs in place. */
   readonly run: string;
+  /** C expression that is 0 when the model's built-in check passes. */
+  readonly selfTest?: string;
   /** A model that takes its input by rows: `push` is the C statement for one, which lies at `row`; `run` follows the last. `inputs` are then empty. */
   readonly rows?: { readonly count: number; readonly bytes: number; readonly push: string };
 }
@@ -29,6 +31,8 @@ export interface ModelCalls {
 export interface TestProgramOptions {
   /** Layers whose instructions are counted apart by the hook TS_PROFILE; 0: none. */
   readonly layers?: number;
+  /** Run the model's built-in check first. */
+  readonly selfTest?: boolean;
 }
 
 /** Instructions of a loop that every program runs once, to see how the counter ticks. */
@@ -112,7 +116,7 @@ ${layers > 0 ? "  since = lab_count();\n  lab_profile(0);\n  lab_profile(-1);\n 
   head[2] = lab_count() - head[2] - none;
   head[3] = ${layers > 0 ? "hook_ticks" : "0"};
   if (!lab_write(report, head, 16)) return 12;
-${calls.start ? `  ${calls.start}\n` : ""}  for (vector = 0; vector < ${vectors}u; vector++) {
+${options.selfTest && calls.selfTest ? `  if (${calls.selfTest} != 0) return 22;\n` : ""}${calls.start ? `  ${calls.start}\n` : ""}  for (vector = 0; vector < ${vectors}u; vector++) {
     if (vector == 0) lab_paint();
 ${rows ? `    for (int32_t at = 0; at < ${rows.count}; at++) {\n    if (!lab_read(input, row, ${rows.bytes})) return 11;\n${timed(rows.push)}\n    }` : read.join("\n")}
 ${timed(calls.run)}

@@ -3,7 +3,7 @@ import { type ModelCalls, programHead } from "../mcu-lab/test-program.ts";
 /**
  * C source of a program for this machine that answers requests on its standard input until that ends: the number of runs (uint32), the bytes of all
  * inputs. The answer: the nanoseconds of each run (float64), the bytes of all outputs. The arena holds rubbish before each request, because a model
- * must not rely on what lies there.
+ * must not rely on what lies there. The model's built-in check comes first; it ends the program with code 22 when it fails.
  */
 export function hostProgram(calls: ModelCalls): string {
   const { rows } = calls;
@@ -37,7 +37,7 @@ int main(void) {
   _setmode(_fileno(stdin), _O_BINARY);
   _setmode(_fileno(stdout), _O_BINARY);
 #endif
-${calls.start ? `  ${calls.start}\n` : ""}  while (fread(&runs, 4, 1, stdin) == 1) {
+${calls.selfTest ? `  if (${calls.selfTest} != 0) return 22;\n` : ""}${calls.start ? `  ${calls.start}\n` : ""}  while (fread(&runs, 4, 1, stdin) == 1) {
     if (fread(request, 1, ${bytes}, stdin) != ${bytes}) return 11;
 ${calls.start ? "" : "    memset(arena, 0xa5, sizeof arena);\n"}    for (uint32_t k = 0; k < runs; k++) {
       struct timespec from, to;
