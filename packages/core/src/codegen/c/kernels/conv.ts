@@ -43,7 +43,7 @@ const convRow: KernelSource = {
 /** Convolution in groups, output by output. */
 const groupConvRow: KernelSource = {
   name: "ts_group_conv_row",
-  needs: ["ts_finish"],
+  needs: ["ts_finish", "ts_sum_end"],
   portable: `TS_INL void ts_group_conv_row(const int8_t *const *rows, int channels, int group, int kh, int kw, int stride, int dilation, int out_width, int outputs, const int8_t *w, int pitch, const int32_t *bias, const int32_t *mult, const int8_t *shift, int zero, int lo, int hi, int8_t *y, int flags)
 {
   const int depth = channels / group, made = outputs / group;
@@ -52,15 +52,15 @@ const groupConvRow: KernelSource = {
       const int at = x * stride * channels + g * depth;
       for (int o = g * made; o < (g + 1) * made; o++) {
         const int8_t *v = w + o * pitch;
-        uint32_t sum = (uint32_t)bias[o];
+        int32_t sum = ts_sum_start(bias[o], flags);
         for (int ky = 0; ky < kh; ky++) {
           const int8_t *p = rows[ky] + at;
           for (int kx = 0; kx < kw; kx++, p += dilation * channels, v += depth) {
             for (int c = 0; c < depth; c++)
-              sum += (uint32_t)(p[c] * v[c]);
+              sum += p[c] * v[c];
           }
         }
-        *y++ = ts_finish((int32_t)sum, mult[o], shift[o], zero, lo, hi, flags);
+        *y++ = ts_finish(ts_sum_end(sum, bias[o], flags), mult[o], shift[o], zero, lo, hi, flags);
       }
     }
   }

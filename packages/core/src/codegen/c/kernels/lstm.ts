@@ -58,20 +58,16 @@ const saturate16: KernelSource = {
 /** Sums of one unit in all four gates, in Q3.12. */
 const lstmGates: KernelSource = {
   name: "ts_lstm_gates",
-  needs: ["ts_dot_1x4", "ts_requant", "ts_saturate16"],
+  needs: ["ts_dot_1x4", "ts_sum_end", "ts_requant", "ts_saturate16"],
   portable: `TS_INL void ts_lstm_gates(const int8_t *x, int inputs, int input_pitch, const int8_t *before, int hidden, int hidden_pitch, const ts_gate *gates, int unit, int32_t *out)
 {
   const int w = unit * input_pitch, r = unit * hidden_pitch;
-  uint32_t own[4], back[4];
-  for (int g = 0; g < 4; g++) {
-    own[g] = (uint32_t)gates[g].bias[unit];
-    back[g] = (uint32_t)gates[g].recurrent_bias[unit];
-  }
+  int32_t own[4] = { 0, 0, 0, 0 }, back[4] = { 0, 0, 0, 0 };
   ts_dot_1x4(x, gates[0].weights + w, gates[1].weights + w, gates[2].weights + w, gates[3].weights + w, inputs, own);
   ts_dot_1x4(before, gates[0].recurrent + r, gates[1].recurrent + r, gates[2].recurrent + r, gates[3].recurrent + r, hidden, back);
   for (int g = 0; g < 4; g++) {
-    const int32_t p = ts_saturate16(ts_requant((int32_t)own[g], gates[g].mult, gates[g].shift));
-    const int32_t q = ts_saturate16(ts_requant((int32_t)back[g], gates[g].recurrent_mult, gates[g].recurrent_shift));
+    const int32_t p = ts_saturate16(ts_requant(ts_sum_end(own[g], gates[g].bias[unit], 0), gates[g].mult, gates[g].shift));
+    const int32_t q = ts_saturate16(ts_requant(ts_sum_end(back[g], gates[g].recurrent_bias[unit], 0), gates[g].recurrent_mult, gates[g].recurrent_shift));
     out[g] = ts_saturate16(p + q);
   }
 }

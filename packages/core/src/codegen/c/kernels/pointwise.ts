@@ -1,17 +1,33 @@
 import type { KernelSource } from "../kernel-source.ts";
 
 /**
- * Dot products of two pixels with two rows of weights: four products for four loads. Sums wrap around like those of the integer program, so they are
- * kept without sign.
+ * Where a sum starts and how it ends. Products of 8 bits alone stay below 2^31 up to a depth of 131,071; the bias joins them at the start where the flags
+ * say that nothing can overflow, and otherwise at the end, where it wraps around as in the integer program. (Sums without sign could wrap all the time,
+ * but compilers rearrange those into slower code.)
  */
+const sumEnds: KernelSource = {
+  name: "ts_sum_end",
+  needs: [],
+  portable: `TS_INL int32_t ts_sum_start(int32_t bias, int flags)
+{
+  return (flags & TS_SUM_30BIT) != 0 ? bias : 0;
+}
+TS_INL int32_t ts_sum_end(int32_t sum, int32_t bias, int flags)
+{
+  return (flags & TS_SUM_30BIT) != 0 ? sum : (int32_t)((uint32_t)sum + (uint32_t)bias);
+}
+`,
+};
+
+/** Dot products of two pixels with two rows of weights: four products for four loads. */
 const dot22: KernelSource = {
   name: "ts_dot_2x2",
   needs: [],
   portable: String.raw`#define TS_DOT_2X2(i) { const int32_t p = a[i], q = b[i], s = u[i], t = v[i]; \
-  s00 += (uint32_t)(p * s); s01 += (uint32_t)(p * t); s10 += (uint32_t)(q * s); s11 += (uint32_t)(q * t); }
-TS_INL void ts_dot_2x2(const int8_t *a, const int8_t *b, const int8_t *u, const int8_t *v, int depth, uint32_t *sums)
+  s00 += p * s; s01 += p * t; s10 += q * s; s11 += q * t; }
+TS_INL void ts_dot_2x2(const int8_t *a, const int8_t *b, const int8_t *u, const int8_t *v, int depth, int32_t *sums)
 {
-  uint32_t s00 = sums[0], s01 = sums[1], s10 = sums[0], s11 = sums[1];
+  int32_t s00 = sums[0], s01 = sums[1], s10 = sums[0], s11 = sums[1];
   int i = 0;
   for (; i + 4 <= depth; i += 4, a += 4, b += 4, u += 4, v += 4) {
     TS_DOT_2X2(0)
@@ -34,10 +50,10 @@ const dot14: KernelSource = {
   name: "ts_dot_1x4",
   needs: [],
   portable: String.raw`#define TS_DOT_1X4(i) { const int32_t p = a[i]; \
-  s0 += (uint32_t)(p * t[i]); s1 += (uint32_t)(p * u[i]); s2 += (uint32_t)(p * v[i]); s3 += (uint32_t)(p * w[i]); }
-TS_INL void ts_dot_1x4(const int8_t *a, const int8_t *t, const int8_t *u, const int8_t *v, const int8_t *w, int depth, uint32_t *sums)
+  s0 += p * t[i]; s1 += p * u[i]; s2 += p * v[i]; s3 += p * w[i]; }
+TS_INL void ts_dot_1x4(const int8_t *a, const int8_t *t, const int8_t *u, const int8_t *v, const int8_t *w, int depth, int32_t *sums)
 {
-  uint32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
+  int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
   int i = 0;
   for (; i + 4 <= depth; i += 4, a += 4, t += 4, u += 4, v += 4, w += 4) {
     TS_DOT_1X4(0)
@@ -61,19 +77,19 @@ TS_INL void ts_dot_1x4(const int8_t *a, const int8_t *t, const int8_t *u, const 
  */
 const pointwise: KernelSource = {
   name: "ts_pointwise",
-  needs: ["ts_finish", "ts_dot_2x2", "ts_dot_1x4"],
+  needs: ["ts_finish", "ts_sum_end", "ts_dot_2x2", "ts_dot_1x4"],
   portable: `TS_INL void ts_pointwise(const int8_t *x, int pixels, int depth, int outputs, const int8_t *w, int pitch, const int32_t *bias, const int32_t *mult, const int8_t *shift, int zero, int lo, int hi, int8_t *scratch, int8_t *y, int flags)
 {
   (void)scratch;
   if (pixels == 1) {
     for (int o = 0; o < outputs; o += 4) {
       const int o1 = o + 1 < outputs ? o + 1 : o, o2 = o + 2 < outputs ? o + 2 : o, o3 = o + 3 < outputs ? o + 3 : o;
-      uint32_t sums[4] = { (uint32_t)bias[o], (uint32_t)bias[o1], (uint32_t)bias[o2], (uint32_t)bias[o3] };
+      int32_t sums[4] = { ts_sum_start(bias[o], flags), ts_sum_start(bias[o1], flags), ts_sum_start(bias[o2], flags), ts_sum_start(bias[o3], flags) };
       ts_dot_1x4(x, w + o * pitch, w + o1 * pitch, w + o2 * pitch, w + o3 * pitch, depth, sums);
-      y[o] = ts_finish((int32_t)sums[0], mult[o], shift[o], zero, lo, hi, flags);
-      y[o1] = ts_finish((int32_t)sums[1], mult[o1], shift[o1], zero, lo, hi, flags);
-      y[o2] = ts_finish((int32_t)sums[2], mult[o2], shift[o2], zero, lo, hi, flags);
-      y[o3] = ts_finish((int32_t)sums[3], mult[o3], shift[o3], zero, lo, hi, flags);
+      y[o] = ts_finish(ts_sum_end(sums[0], bias[o], flags), mult[o], shift[o], zero, lo, hi, flags);
+      y[o1] = ts_finish(ts_sum_end(sums[1], bias[o1], flags), mult[o1], shift[o1], zero, lo, hi, flags);
+      y[o2] = ts_finish(ts_sum_end(sums[2], bias[o2], flags), mult[o2], shift[o2], zero, lo, hi, flags);
+      y[o3] = ts_finish(ts_sum_end(sums[3], bias[o3], flags), mult[o3], shift[o3], zero, lo, hi, flags);
     }
     return;
   }
@@ -83,12 +99,12 @@ const pointwise: KernelSource = {
     int8_t *ya = y + from * outputs, *yb = ya + outputs;
     for (int o = 0; o < outputs; o += 2) {
       const int o1 = o + 1 < outputs ? o + 1 : o;
-      uint32_t sums[4] = { (uint32_t)bias[o], (uint32_t)bias[o1], 0, 0 };
+      int32_t sums[4] = { ts_sum_start(bias[o], flags), ts_sum_start(bias[o1], flags), 0, 0 };
       ts_dot_2x2(a, b, w + o * pitch, w + o1 * pitch, depth, sums);
-      ya[o] = ts_finish((int32_t)sums[0], mult[o], shift[o], zero, lo, hi, flags);
-      yb[o] = ts_finish((int32_t)sums[2], mult[o], shift[o], zero, lo, hi, flags);
-      ya[o1] = ts_finish((int32_t)sums[1], mult[o1], shift[o1], zero, lo, hi, flags);
-      yb[o1] = ts_finish((int32_t)sums[3], mult[o1], shift[o1], zero, lo, hi, flags);
+      ya[o] = ts_finish(ts_sum_end(sums[0], bias[o], flags), mult[o], shift[o], zero, lo, hi, flags);
+      yb[o] = ts_finish(ts_sum_end(sums[2], bias[o], flags), mult[o], shift[o], zero, lo, hi, flags);
+      ya[o1] = ts_finish(ts_sum_end(sums[1], bias[o1], flags), mult[o1], shift[o1], zero, lo, hi, flags);
+      yb[o1] = ts_finish(ts_sum_end(sums[3], bias[o1], flags), mult[o1], shift[o1], zero, lo, hi, flags);
     }
   }
 }
@@ -102,15 +118,15 @@ const fullyConnected: KernelSource = {
   portable: `TS_INL void ts_fully_connected(const int8_t *x, int rows, int depth, int outputs, const int8_t *w, int pitch, int weights_zero, const int32_t *bias, const int32_t *mult, const int8_t *shift, int zero, int lo, int hi, int8_t *y, int flags)
 {
   for (int r = 0; r < rows; r++, x += depth, y += outputs) {
-    uint32_t total = 0;
+    int32_t total = 0;
     for (int i = 0; i < depth; i++)
-      total += (uint32_t)(x[i] * weights_zero);
+      total += x[i] * weights_zero;
     for (int o = 0; o < outputs; o++) {
       const int8_t *v = w + o * pitch;
-      uint32_t sum = (uint32_t)bias[o] - total;
+      int32_t sum = 0;
       for (int i = 0; i < depth; i++)
-        sum += (uint32_t)(x[i] * v[i]);
-      y[o] = ts_finish((int32_t)sum, mult[o], shift[o], zero, lo, hi, flags);
+        sum += x[i] * v[i];
+      y[o] = ts_finish((int32_t)((uint32_t)bias[o] - (uint32_t)total + (uint32_t)sum), mult[o], shift[o], zero, lo, hi, flags);
     }
   }
 }
@@ -118,4 +134,4 @@ const fullyConnected: KernelSource = {
 };
 
 /** Products of matrices. */
-export const POINTWISE_KERNELS: readonly KernelSource[] = [dot22, dot14, pointwise, fullyConnected];
+export const POINTWISE_KERNELS: readonly KernelSource[] = [sumEnds, dot22, dot14, pointwise, fullyConnected];
