@@ -23,7 +23,7 @@ function head(report: McuReport): Html {
   const verdict =
     figures === undefined
       ? html`<h2 id="verdict">Cannot be exported</h2><ul class="why">${errors.map((f) => html`<li>${f.says}</li>`)}</ul>`
-      : html`<h2 id="verdict">${pass ? "Fits" : "Does not fit"} ${basisBadge(figures.fits.basis)}</h2><dl class="tiles">${tiles(figures)}</dl><ul class="why"><li>${figures.fits.says}</li></ul>`;
+      : html`<h2 id="verdict">${verdictWords(figures.fits)}</h2><dl class="tiles">${tiles(figures)}</dl><ul class="why"><li>${figures.fits.says}</li></ul>`;
   return html`<header class="head">
 <p class="kicker">Tessera · microcontroller report</p>
 <h1>${baseName(model.file)}</h1>
@@ -33,6 +33,11 @@ function head(report: McuReport): Html {
 <section class="verdict${pass ? "" : " none"}" aria-labelledby="verdict"><p class="kicker">Verdict</p>
 ${verdict}</section>
 ${next.length === 0 ? undefined : html`<section class="cautions" aria-labelledby="next"><h2 id="next">What to do next</h2><ul>${next.map((n) => html`<li>${n}</li>`)}</ul></section>`}`;
+}
+
+function verdictWords({ pass, basis, flashBytes, ramBytes }: McuFigures["fits"]): Html {
+  if (flashBytes === 0 && ramBytes === 0) return html`Exported, for no budget`;
+  return html`${pass ? "Fits" : "Does not fit"} ${basisBadge(basis)}`;
 }
 
 function tiles({ flash, memory, stack, instructions, cycles }: McuFigures): readonly Html[] {
@@ -47,7 +52,7 @@ function tiles({ flash, memory, stack, instructions, cycles }: McuFigures): read
       shortCount(instructions.total),
       `${instructions.perMac.toFixed(2)} a multiply-accumulate, ${instructions.basis}`,
     ),
-    ...(cycles.time === undefined
+    ...(cycles?.time === undefined
       ? []
       : [tile(`At ${cycles.time.mhz} MHz`, `${ms(cycles.time.lowMs)} to ${ms(cycles.time.highMs)}`, "by a model, not measured")]),
   ];

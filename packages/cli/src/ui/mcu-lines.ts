@@ -42,9 +42,14 @@ export function mcuLines(report: McuReport): readonly (string | undefined)[] {
         `${v.different === 0 ? "bit-equal" : `DIFFERS in ${count(v.different)} values`}: ${count(v.compared)} values of ${v.inputs} inputs on ${v.on}`,
     ),
     figures.notMeasured === undefined ? undefined : `not measured: ${figures.notMeasured}`,
-    `${figures.fits.pass ? "fits" : "DOES NOT FIT"}: ${figures.fits.says}`,
+    `${fitWord(figures.fits)}: ${figures.fits.says}`,
     ...steps,
   ];
+}
+
+function fitWord({ pass, flashBytes, ramBytes }: McuFigures["fits"]): string {
+  if (!pass) return "DOES NOT FIT";
+  return flashBytes === 0 && ramBytes === 0 ? "budget" : "fits";
 }
 
 function figuresTable(figures: McuFigures): string {
@@ -68,12 +73,16 @@ function figuresTable(figures: McuFigures): string {
     ],
     ...(instructions.compiler === undefined ? [] : [["", "", `${instructions.compiler}; ${instructions.emulator ?? ""}`]]),
     ...(instructions.flags === undefined ? [] : [["", "", instructions.flags]]),
-    [
-      "cycles (a model)",
-      `${count(Math.round(cycles.low))} .. ${count(Math.round(cycles.high))}`,
-      `${cycles.model}; ${cycles.says}`,
-    ],
-    ...(cycles.time === undefined
+    ...(cycles === undefined
+      ? []
+      : [
+          [
+            "cycles (a model)",
+            `${count(Math.round(cycles.low))} .. ${count(Math.round(cycles.high))}`,
+            `${cycles.model}; ${cycles.says}`,
+          ],
+        ]),
+    ...(cycles?.time === undefined
       ? []
       : [
           [

@@ -3,28 +3,39 @@ import { estimateFlash, estimateSteps } from "@tessera/core/codegen/estimate";
 import type { McuCycles, McuFlash, McuInstructions, McuTflm } from "@tessera/core/protocol/mcu-report";
 import type { McuCpu } from "./mcu-cpus.ts";
 
+interface CycleModel {
+  /** Cycles an instruction. */
+  readonly low: number;
+  readonly high: number;
+  readonly says: string;
+}
+
 /**
- * Cycles an instruction, from the same network counted under an emulator and timed by others on silicon: the interpreter with CMSIS-NN, 1.50 (visual wake words)
- * and 1.56 (keyword spotting) against MLPerf Tiny v1.1 results of microTVM with CMSIS-NN on a NUCLEO-L4R5ZI. The range is a little wider.
+ * Cycles an instruction by processor; none for those of which nothing is known. Cortex-M4: the interpreter with CMSIS-NN counted under an emulator against MLPerf
+ * Tiny v1.1 times of microTVM with CMSIS-NN on a NUCLEO-L4R5ZI at 120 MHz, 1.50 (visual wake words) and 1.56 (keyword spotting), and a little to either side.
  */
-const CYCLES = { low: 1.3, high: 1.6 } as const;
+const CYCLE_MODELS: Readonly<Record<string, CycleModel>> = {
+  m4: { low: 1.3, high: 1.6, says: "calibrated on published times of one Cortex-M4 (NUCLEO-L4R5ZI, MLPerf Tiny v1.1)" },
+  m7: {
+    low: 0.8,
+    high: 1.6,
+    says: "from Cortex-M4, less what published times of the same software gain on a Cortex-M7 with caches (MLPerf Tiny v1.2)",
+  },
+  m55: { low: 1.3, high: 3, says: "from Cortex-M4, twice as much for vectors, which take two cycles or more: no calibration" },
+};
 
-const CYCLE_MODEL = `${CYCLES.low} to ${CYCLES.high} cycles an instruction`;
-
-/** A range of cycles for a count of instructions, and of times where a clock is given; never a measurement. */
-export function cyclesOf(instructions: number, cpu: McuCpu, mhz: number | undefined): McuCycles {
-  const low = instructions * CYCLES.low;
-  const high = instructions * CYCLES.high;
-  const calibrated =
-    cpu.id === "m4"
-      ? "calibrated on published times of one Cortex-M4 (NUCLEO-L4R5ZI, MLPerf Tiny v1.1)"
-      : "calibrated on a Cortex-M4 alone: other cores issue, wait and cache otherwise";
+/** A range of cycles for a count of instructions, and of times where a clock is given: never a measurement. Absent where no model is known. */
+export function cyclesOf(instructions: number, cpu: McuCpu, mhz: number | undefined): McuCycles | undefined {
+  const found = Object.hasOwn(CYCLE_MODELS, cpu.id) ? CYCLE_MODELS[cpu.id] : undefined;
+  if (found === undefined) return undefined;
+  const low = instructions * found.low;
+  const high = instructions * found.high;
   return {
-    model: CYCLE_MODEL,
+    model: `${found.low} to ${found.high} cycles an instruction`,
     low,
     high,
     ...(mhz === undefined ? {} : { time: { mhz, lowMs: low / (mhz * 1000), highMs: high / (mhz * 1000) } }),
-    says: `not measured on silicon; ${calibrated}`,
+    says: `not measured on silicon; ${found.says}`,
   };
 }
 

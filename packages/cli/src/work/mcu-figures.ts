@@ -49,6 +49,7 @@ export function mcuFigures(request: McuFiguresRequest): McuFigures {
       ? ({ basis: "estimate", bytes: STACK_ESTIMATE_BYTES, says: "more than any network that was measured" } as const)
       : ({ basis: "measured", bytes: run.stackBytes, says: "deepest word written by an inference, below its caller" } as const);
   const instructions = instructionsOf(built, cpu, measured);
+  const cycles = cyclesOf(instructions.total, cpu, mhz);
   return {
     rounding: ROUNDING,
     pruned: prunedOf(built),
@@ -57,7 +58,7 @@ export function mcuFigures(request: McuFiguresRequest): McuFigures {
     memory,
     instructions,
     stack,
-    cycles: cyclesOf(instructions.total, cpu, mhz),
+    ...(cycles === undefined ? {} : { cycles }),
     fits: fitsOf({ flash, memory, emitted, target, linked: "linked" in measured ? measured.linked : undefined }),
     tflm: tflmEstimate(built.original, { fileBytes, plainArenaBytes: schedule.plainArenaBytes, cpu }),
     ...(measured.notMeasured === undefined ? {} : { notMeasured: measured.notMeasured }),

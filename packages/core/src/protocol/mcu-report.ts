@@ -72,7 +72,8 @@ export interface McuFigures {
   readonly memory: McuMemory;
   readonly instructions: McuInstructions;
   readonly stack: { readonly basis: McuBasis; readonly bytes: number; readonly says: string };
-  readonly cycles: McuCycles;
+  /** Absent where no model of the processor is known. */
+  readonly cycles?: McuCycles;
   readonly fits: McuFits;
   /** What the interpreter would take for the same model; nothing of it was measured on this model. */
   readonly tflm: McuTflm;

@@ -83,11 +83,15 @@ export function timePart({ instructions, cycles, macs, tflm }: McuFigures): Html
     ["Per multiply-accumulate", `${fixed(instructions.perMac, 2)} of ${shortCount(macs)}`],
     ["Before the first one", `${count(instructions.init)} instructions`],
     ["Counted how", instructions.says],
-    [
-      "Cycles",
-      html`${count(Math.round(cycles.low))} to ${count(Math.round(cycles.high))} ${badge("not measured", "warn")}${small(`${cycles.model}: ${cycles.says}`)}`,
-    ],
-    ...(cycles.time === undefined
+    ...(cycles === undefined
+      ? []
+      : [
+          [
+            "Cycles",
+            html`${count(Math.round(cycles.low))} to ${count(Math.round(cycles.high))} ${badge("not measured", "warn")}${small(`${cycles.model}: ${cycles.says}`)}`,
+          ] as const,
+        ]),
+    ...(cycles?.time === undefined
       ? []
       : [
           [
