@@ -98,7 +98,7 @@ function figuresTable(figures: McuFigures): string {
       `flash and arena of TensorFlow Lite for Microcontrollers ${tflm.says}${tflm.instructions === undefined ? "" : `; ${count(tflm.instructions)} instructions`}`,
     ],
   ];
-  return renderTable([{ title: "" }, { title: "", right: true }, { title: "" }], rows);
+  return renderTable([{ title: "figure" }, { title: "value", right: true }, { title: "of what" }], rows);
 }
 
 function layersTable({ instructions }: McuFigures): string | undefined {
