@@ -7,6 +7,7 @@ import { type ProvenPlan, provePlan } from "../plan/prove-plan.ts";
 import type { DeviceProgram, DeviceStep } from "./program.ts";
 import type { Schedule } from "./schedule.ts";
 import { blocksOf, itemsOf, plainBlocks, planBlocks, type ScheduleBlocks, withoutIdleCopies } from "./schedule-assemble.ts";
+import { scheduleFaults } from "./schedule-check.ts";
 import { type AnyPlan, bestCuts, type Choice, choicesOf, type Ways } from "./schedule-cuts.ts";
 import { occupancyOf } from "./schedule-occupancy.ts";
 import { type ScheduleSite, scheduleSite } from "./schedule-site.ts";
@@ -67,7 +68,7 @@ export function scheduleDevice(program: DeviceProgram, options: ScheduleOptions)
     throw fail("SCHEDULE_INVALID", `Cannot schedule the network: its memory plan has a fault, ${JSON.stringify(fault)}`);
   const plain = planMemory(plainBlocks(program), { alignment, seed });
   const items = itemsOf(site, plans, memory);
-  return {
+  const schedule: Schedule = {
     items,
     memory,
     owners: program.views,
@@ -78,6 +79,10 @@ export function scheduleDevice(program: DeviceProgram, options: ScheduleOptions)
     plainLowerBoundBytes: plain.lowerBoundBytes,
     occupancy: occupancyOf(items, blocks, memory),
   };
+  const broken = scheduleFaults(program, schedule)[0];
+  if (broken !== undefined)
+    throw fail("SCHEDULE_INVALID", `Cannot schedule the network: ${broken.node} would find ${broken.block} overwritten`);
+  return schedule;
 }
 
 function bestCandidate(
