@@ -77,7 +77,7 @@ export function kernelDriver(
   if (made.status !== 0) throw new Error(`The kernels do not compile:\n${made.stderr}`);
   return {
     run: (list) => {
-      const input = Buffer.concat(list.map(([name, ...parts]) => encode([names.indexOf(name), ...parts])));
+      const input = Buffer.concat(list.map(([name, ...parts]) => encodeCase([names.indexOf(name), ...parts])));
       const ran = spawnSync(program, { input, maxBuffer: 1 << 28, timeout: 60_000 });
       if (ran.status !== 0)
         throw new Error(`The kernels failed with ${ran.status ?? ran.signal}:\n${ran.stderr.toString().slice(0, 4000)}`);
@@ -87,7 +87,8 @@ export function kernelDriver(
   };
 }
 
-function encode(parts: readonly CasePart[]): Buffer {
+/** The bytes of a case as a driver reads them. */
+export function encodeCase(parts: readonly CasePart[]): Buffer {
   return Buffer.concat(
     parts.flatMap((part) => {
       if (typeof part === "number") return [Buffer.from(Int32Array.of(part).buffer)];
