@@ -1,58 +1,74 @@
 import type { KernelSource } from "../kernel-source.ts";
 
 /**
- * One output row, channel by channel: the weights and the multiplier of a channel stay at hand for the whole row, and each weight meets several pixels.
- * Windows of 3 by 3 are written out, so that pixels which overlap are loaded once.
+ * Two neighbouring pixels of one channel, which each weight meets in turn. Windows of 3 by 3 are written out, row by row, so that taps which the pixels
+ * share are loaded once.
+ */
+const taps2: KernelSource = {
+  name: "ts_taps_2",
+  needs: [],
+  portable: `#define TS_TAPS_2(p, v) { const int32_t k = *(v); s0 += (p)[0] * k; s1 += (p)[step] * k; }
+#define TS_TAPS_ROW(p, v) { const int8_t *q = p; TS_TAPS_2(q, v) TS_TAPS_2(q + tap, v + outputs) TS_TAPS_2(q + 2 * tap, v + 2 * outputs) TS_IN_ORDER }
+TS_INL void ts_taps_2(const int8_t *const *rows, int at, int step, int tap, int kh, int kw, const int8_t *w, int outputs, int32_t *sums)
+{
+  int32_t s0 = sums[0], s1 = sums[0];
+  if (kh == 3 && kw == 3) {
+    TS_TAPS_ROW(rows[0] + at, w)
+    TS_TAPS_ROW(rows[1] + at, w + 3 * outputs)
+    TS_TAPS_ROW(rows[2] + at, w + 6 * outputs)
+  } else {
+    for (int ky = 0; ky < kh; ky++) {
+      const int8_t *p = rows[ky] + at;
+      for (int kx = 0; kx < kw; kx++, p += tap, w += outputs)
+        TS_TAPS_2(p, w)
+    }
+  }
+  sums[0] = s0;
+  sums[1] = s1;
+}
+`,
+};
+
+/** One pixel of one channel. */
+const taps1: KernelSource = {
+  name: "ts_taps_1",
+  needs: [],
+  portable: `TS_INL int32_t ts_taps_1(const int8_t *const *rows, int at, int tap, int kh, int kw, const int8_t *w, int outputs, int32_t sum)
+{
+  for (int ky = 0; ky < kh; ky++) {
+    const int8_t *p = rows[ky] + at;
+    for (int kx = 0; kx < kw; kx++, p += tap, w += outputs)
+      sum += *p * *w;
+  }
+  return sum;
+}
+`,
+};
+
+/**
+ * One output row, channel by channel: the weights and the multiplier of a channel stay at hand for the whole row. Pixels go two at a time; of an odd number
+ * the last two are computed once more. (Four at a time is no faster, and twice the code.)
  */
 const depthwiseRow: KernelSource = {
   name: "ts_depthwise_row",
-  needs: ["ts_finish", "ts_sum_end"],
-  portable: `#define TS_TAPS_2(p, v) { const int32_t k = *(v); s0 += (p)[0] * k; s1 += (p)[step] * k; }
-TS_INL void ts_depthwise_row(const int8_t *const *rows, int channels, int multiplier, int kh, int kw, int stride, int dilation, int out_width, const int8_t *w, const int32_t *bias, const int32_t *mult, const int8_t *shift, int zero, int lo, int hi, int8_t *scratch, int8_t *y, int flags)
+  needs: ["ts_finish", "ts_sum_end", "ts_taps_1", "ts_taps_2"],
+  portable: `TS_INL void ts_depthwise_row(const int8_t *const *rows, int channels, int multiplier, int kh, int kw, int stride, int dilation, int out_width, const int8_t *w, const int32_t *bias, const int32_t *mult, const int8_t *shift, int zero, int lo, int hi, int8_t *scratch, int8_t *y, int flags)
 {
   const int outputs = channels * multiplier, step = stride * channels, tap = dilation * channels;
   (void)scratch;
   for (int c = 0, o = 0; c < channels; c++) {
     for (int m = 0; m < multiplier; m++, o++, w++) {
-      const int32_t start = ts_sum_start(bias[o], flags);
-      const int32_t by = mult[o];
+      const int32_t first = bias[o], by = mult[o];
       const int down = shift[o];
-      for (int x = 0; x < out_width; x += 2) {
-        /* The last two pixels when their number is odd; a single one is computed twice. */
-        const int from = out_width > 1 && x + 2 > out_width ? out_width - 2 : x, at = from * step + c;
-        int32_t s0 = start, s1 = start;
+      if (out_width == 1)
+        y[o] = ts_finish(ts_sum_end(ts_taps_1(rows, c, tap, kh, kw, w, outputs, ts_sum_start(first, flags)), first, flags), by, down, zero, lo, hi, flags);
+      for (int x = 0; x < out_width && out_width > 1; x += 2) {
+        const int from = x + 2 > out_width ? out_width - 2 : x;
         int8_t *to = y + from * outputs + o;
-        if (out_width == 1) {
-          const int8_t *v = w;
-          for (int ky = 0; ky < kh; ky++) {
-            const int8_t *p = rows[ky] + at;
-            for (int kx = 0; kx < kw; kx++, p += tap, v += outputs)
-              s0 += *p * *v;
-          }
-          *to = ts_finish(ts_sum_end(s0, bias[o], flags), by, down, zero, lo, hi, flags);
-          continue;
-        }
-        if (kh == 3 && kw == 3) {
-          const int8_t *p = rows[0] + at, *q = rows[1] + at, *r = rows[2] + at;
-          TS_TAPS_2(p, w)
-          TS_TAPS_2(p + tap, w + outputs)
-          TS_TAPS_2(p + 2 * tap, w + 2 * outputs)
-          TS_TAPS_2(q, w + 3 * outputs)
-          TS_TAPS_2(q + tap, w + 4 * outputs)
-          TS_TAPS_2(q + 2 * tap, w + 5 * outputs)
-          TS_TAPS_2(r, w + 6 * outputs)
-          TS_TAPS_2(r + tap, w + 7 * outputs)
-          TS_TAPS_2(r + 2 * tap, w + 8 * outputs)
-        } else {
-          const int8_t *v = w;
-          for (int ky = 0; ky < kh; ky++) {
-            const int8_t *p = rows[ky] + at;
-            for (int kx = 0; kx < kw; kx++, p += tap, v += outputs)
-              TS_TAPS_2(p, v)
-          }
-        }
-        to[0] = ts_finish(ts_sum_end(s0, bias[o], flags), by, down, zero, lo, hi, flags);
-        to[outputs] = ts_finish(ts_sum_end(s1, bias[o], flags), by, down, zero, lo, hi, flags);
+        int32_t sums[2] = { ts_sum_start(first, flags), 0 };
+        ts_taps_2(rows, from * step + c, step, tap, kh, kw, w, outputs, sums);
+        to[0] = ts_finish(ts_sum_end(sums[0], first, flags), by, down, zero, lo, hi, flags);
+        to[outputs] = ts_finish(ts_sum_end(sums[1], first, flags), by, down, zero, lo, hi, flags);
       }
     }
   }
@@ -61,4 +77,4 @@ TS_INL void ts_depthwise_row(const int8_t *const *rows, int channels, int multip
 };
 
 /** Convolution of each channel by itself. */
-export const DEPTHWISE_KERNELS: readonly KernelSource[] = [depthwiseRow];
+export const DEPTHWISE_KERNELS: readonly KernelSource[] = [taps1, taps2, depthwiseRow];

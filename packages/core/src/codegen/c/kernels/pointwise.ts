@@ -31,9 +31,13 @@ TS_INL void ts_dot_2x2(const int8_t *a, const int8_t *b, const int8_t *u, const 
   int i = 0;
   for (; i + 4 <= depth; i += 4, a += 4, b += 4, u += 4, v += 4) {
     TS_DOT_2X2(0)
+    TS_IN_ORDER
     TS_DOT_2X2(1)
+    TS_IN_ORDER
     TS_DOT_2X2(2)
+    TS_IN_ORDER
     TS_DOT_2X2(3)
+    TS_IN_ORDER
   }
   for (; i < depth; i++, a++, b++, u++, v++)
     TS_DOT_2X2(0)
@@ -57,9 +61,13 @@ TS_INL void ts_dot_1x4(const int8_t *a, const int8_t *t, const int8_t *u, const 
   int i = 0;
   for (; i + 4 <= depth; i += 4, a += 4, t += 4, u += 4, v += 4, w += 4) {
     TS_DOT_1X4(0)
+    TS_IN_ORDER
     TS_DOT_1X4(1)
+    TS_IN_ORDER
     TS_DOT_1X4(2)
+    TS_IN_ORDER
     TS_DOT_1X4(3)
+    TS_IN_ORDER
   }
   for (; i < depth; i++, a++, t++, u++, v++, w++)
     TS_DOT_1X4(0)

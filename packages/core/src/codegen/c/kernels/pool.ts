@@ -19,22 +19,32 @@ TS_INL int ts_reach(int *at, int width, int kw, int dilation)
 `,
 };
 
+/** Channels go four at a time; the last four once more where their number is no multiple. */
 const maxPoolRow: KernelSource = {
   name: "ts_max_pool_row",
   needs: ["ts_reach"],
   portable: `TS_INL void ts_max_pool_row(const int8_t *const *rows, int valid_rows, int width, int channels, int kw, int stride, int dilation, int left, int out_width, int lo, int hi, int8_t *y)
 {
+  const int together = channels < 4 ? 1 : 4;
   for (int x = 0; x < out_width; x++, y += channels) {
     int at = x * stride - left;
     const int taps = ts_reach(&at, width, kw, dilation);
-    for (int c = 0; c < channels; c++) {
-      int most = lo;
+    for (int c = 0; c < channels; c += together) {
+      const int from = c + together > channels ? channels - together : c;
+      int most[4] = { lo, lo, lo, lo };
       for (int r = 0; r < valid_rows; r++) {
-        const int8_t *p = rows[r] + at * channels + c;
-        for (int t = 0; t < taps; t++, p += dilation * channels)
-          most = *p > most ? *p : most;
+        const int8_t *p = rows[r] + at * channels + from;
+        for (int t = 0; t < taps; t++, p += dilation * channels) {
+          most[0] = p[0] > most[0] ? p[0] : most[0];
+          if (together > 1) {
+            most[1] = p[1] > most[1] ? p[1] : most[1];
+            most[2] = p[2] > most[2] ? p[2] : most[2];
+            most[3] = p[3] > most[3] ? p[3] : most[3];
+          }
+        }
       }
-      y[c] = (int8_t)(most > hi ? hi : most);
+      for (int k = 0; k < together; k++)
+        y[from + k] = (int8_t)(most[k] > hi ? hi : most[k]);
     }
   }
 }
@@ -46,20 +56,30 @@ const averagePoolRow: KernelSource = {
   needs: ["ts_reach"],
   portable: `TS_INL void ts_average_pool_row(const int8_t *const *rows, int valid_rows, int width, int channels, int kh, int kw, int stride, int dilation, int left, int out_width, int count_padding, int input_zero, int lo, int hi, int8_t *y)
 {
+  const int together = channels < 4 ? 1 : 4;
   for (int x = 0; x < out_width; x++, y += channels) {
     int at = x * stride - left;
     const int taps = ts_reach(&at, width, kw, dilation);
     const int count = count_padding ? kh * kw : valid_rows * taps;
     const int start = count_padding ? (kh * kw - valid_rows * taps) * input_zero : 0;
-    for (int c = 0; c < channels; c++) {
-      int sum = start;
+    for (int c = 0; c < channels; c += together) {
+      const int from = c + together > channels ? channels - together : c;
+      int sums[4] = { start, start, start, start };
       for (int r = 0; r < valid_rows; r++) {
-        const int8_t *p = rows[r] + at * channels + c;
-        for (int t = 0; t < taps; t++, p += dilation * channels)
-          sum += *p;
+        const int8_t *p = rows[r] + at * channels + from;
+        for (int t = 0; t < taps; t++, p += dilation * channels) {
+          sums[0] += p[0];
+          if (together > 1) {
+            sums[1] += p[1];
+            sums[2] += p[2];
+            sums[3] += p[3];
+          }
+        }
       }
-      sum = (sum > 0 ? sum + count / 2 : sum - count / 2) / count;
-      y[c] = (int8_t)(sum < lo ? lo : sum > hi ? hi : sum);
+      for (int k = 0; k < together; k++) {
+        const int mean = (sums[k] > 0 ? sums[k] + count / 2 : sums[k] - count / 2) / count;
+        y[from + k] = (int8_t)(mean < lo ? lo : mean > hi ? hi : mean);
+      }
     }
   }
 }

@@ -21,9 +21,11 @@ void *memset(void *to, int value, size_t bytes);
 #if defined(__GNUC__) || defined(__clang__)
 #define TS_INL static inline __attribute__((always_inline))
 #define TS_FAR static __attribute__((noinline, unused))
+#define TS_IN_ORDER __asm__ __volatile__("" ::: "memory");
 #else
 #define TS_INL static inline
 #define TS_FAR static
+#define TS_IN_ORDER
 #endif
 
 /* Flags of kernels that sum: every sum with its bias is below 2^30 and no shift is negative; lo equals zero; every shift is
