@@ -9,6 +9,7 @@ import { cohortSplit, judgeCohorts } from "./cohorts.ts";
 import { ORIGINAL } from "./elsewhere.ts";
 import { computesIntegers, fusionOf } from "./fusion.ts";
 import { compareToBaseline, gatesOf, type Judged } from "./judge.ts";
+import type { DeviceVerdict } from "./mcu-variants.ts";
 import type { OptimizeJob } from "./request.ts";
 import type { NamedLatency } from "./time.ts";
 import type { Variant } from "./variants.ts";
@@ -21,11 +22,13 @@ export interface Built {
   readonly set: EvaluationSet;
   /** What ran the file that came in. */
   readonly original: Runtime;
+  /** On the microcontroller that the target is; absent for others. */
+  readonly devices?: readonly DeviceVerdict[] | undefined;
 }
 
 /** Every variant as the report has it. */
 export async function describeCandidates(
-  { variants, judged, latencies, set, original }: Built,
+  { variants, judged, latencies, set, original, devices }: Built,
   job: OptimizeJob,
 ): Promise<readonly Candidate[]> {
   const baseline = at(judged, 0);
@@ -36,6 +39,7 @@ export async function describeCandidates(
   for (const [i, variant] of variants.entries()) {
     job.progress.stage(`comparing ${variant.says} with FP32`);
     const mine = at(judged, i);
+    const device = devices?.[i];
     const { name: _, ...latency } = at(latencies, i);
     const came = latencies.find((l) => l.name === ORIGINAL);
     const notes = [...(i === 0 ? job.notes : []), ...variant.notes];
@@ -59,11 +63,13 @@ export async function describeCandidates(
       latency,
       ...(variant.searched === undefined ? {} : { searched: variant.searched }),
       ...(computesIntegers(variant) ? { fusion: await fusionOf(variant, job.target) } : {}),
+      ...(device?.device === undefined ? {} : { device: device.device }),
       accuracy: mine.evaluated.accuracy,
       ...(i === 0 ? {} : { versus: compareToBaseline(baseline, mine, set, job) }),
       gates: [
         ...gatesOf(mine, i === 0 ? undefined : baseline, set, job.fars),
         ...(byCohort.gate === undefined ? [] : [byCohort.gate]),
+        ...(device === undefined ? [] : [device.gate]),
       ],
       ...(byCohort.cohorts === undefined ? {} : { cohorts: byCohort.cohorts }),
       curves: mine.evaluated.curves,

@@ -23,6 +23,7 @@ import { graphChange } from "./graph-change.ts";
 import { layersOf } from "./layer-report.ts";
 import { machineOf } from "./machine.ts";
 import { matrixOf } from "./matrix.ts";
+import { judgeDevices, mcuOfPick } from "./mcu-variants.ts";
 import { paretoFront, pickCandidate } from "./pick.ts";
 import { prepareJob } from "./prepare.ts";
 import { checkPreprocessing } from "./preprocessing.ts";
@@ -70,7 +71,10 @@ export async function optimizeFaceModel(request: OptimizeRequest): Promise<Optim
   const original = await originalRuntime(job);
   const others = othersToTime(float, job, original);
   const latencies = await timeVariants(variants, job, { rows: calibrationRows, others });
-  const candidates = await describeCandidates({ variants, judged, latencies, set, original }, job);
+  const candidates = await describeCandidates(
+    { variants, judged, latencies, set, original, devices: judgeDevices(variants, job) },
+    job,
+  );
   const pick = pickCandidate(candidates, request.budgets);
   const picked = candidates.find((c) => c.id === pick.id);
   const { rows: elsewhere, embedded: onOtherRuntimes } = await elsewhereOf(
@@ -91,7 +95,8 @@ export async function optimizeFaceModel(request: OptimizeRequest): Promise<Optim
   const { far, fars, replicates, seed } = { ...request, ...request.budgets };
   const matrix = matrixOf(mixed, set, { far, fars, replicates, seed });
   const layers = await layersOf(variants, picked, job, { rows: calibrationRows, plain, judged, set });
-  const artefacts = writeArtefacts({ variants, candidates, picked, judged, matrix }, job);
+  const written = writeArtefacts({ variants, candidates, picked, judged, matrix }, job);
+  const { mcu, artefacts: onDevice } = await mcuOfPick(picked, job);
   const machine = machineOf(hardware, { runtimes: await runtimes.started(), threads: 1 });
 
   const report: OptimizeReport = {
@@ -127,8 +132,9 @@ export async function optimizeFaceModel(request: OptimizeRequest): Promise<Optim
     ...(skipped.length === 0 ? {} : { skipped }),
     ...(found === undefined ? {} : { search: found.report }),
     ...(wholeData === undefined ? {} : { wholeData }),
+    ...(mcu === undefined ? {} : { mcu }),
     preprocessing,
-    artefacts,
+    artefacts: [...written, ...onDevice],
     next: nextSteps(candidates, picked, job, skipped),
   };
   writeFile(join(outDir, "report.json"), `${JSON.stringify(report, null, 2)}\n`);

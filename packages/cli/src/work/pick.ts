@@ -1,5 +1,5 @@
 import type { Candidate, Pick } from "@tessera/core/protocol/report";
-import { bytes, ms, percent } from "../ui/format.ts";
+import { bytes, count, ms, percent } from "../ui/format.ts";
 import { slowIntegers } from "./slow-integers.ts";
 
 /** What the user can afford. Rates are fractions. */
@@ -19,14 +19,27 @@ function tarAt(candidate: Candidate, far: number): number | undefined {
 /** Latencies within this factor of each other count as equal: timing does not tell them apart. */
 const SAME_LATENCY = 1.03;
 
-/** Whether a candidate is as fast as `ratio` (to the baseline), as far as its timing can tell. */
+/** What a candidate is ranked by: instructions where it is for a microcontroller, else its time against the baseline's. */
+function paceOf({ device, latency }: Candidate): { readonly median: number; readonly low: number } {
+  return device === undefined ? latency.ratioToBaseline : { median: device.instructions, low: device.instructions };
+}
+
+/** What one inference costs, in words. */
+function costWords({ device, latency, sizeBytes }: Candidate): string {
+  if (device === undefined) return `${ms(latency.p50Ms)} a face, ${bytes(sizeBytes)}`;
+  const { instructions, flashBytes, ramBytes, basis } = device;
+  const about = basis === "estimate" ? "about " : "";
+  return `${about}${count(instructions)} instructions a face, ${about}${bytes(flashBytes)} of flash, ${bytes(ramBytes)} of memory`;
+}
+
+/** Whether a candidate is as fast as one of this pace, as far as its timing can tell. */
 function asFastAs(candidate: Candidate, ratio: number): boolean {
-  const { median, low } = candidate.latency.ratioToBaseline;
+  const { median, low } = paceOf(candidate);
   return median <= ratio * SAME_LATENCY || low <= ratio;
 }
 
-function ratioOf({ latency }: Candidate): number {
-  return latency.ratioToBaseline.median;
+function ratioOf(candidate: Candidate): number {
+  return paceOf(candidate).median;
 }
 
 /** Loss of TAR against the baseline that the data can show: 0 where the paired interval contains 0, or where nothing can be told. */
@@ -86,7 +99,7 @@ function isSure(candidate: Candidate, { far, maxDrop }: Budgets): boolean {
 
 /** The best of candidates: of those as fast as the fastest the smallest, then the one that loses least, then what the search found, then the highest TAR. */
 function bestOf(candidates: readonly Candidate[], far: number): { readonly best?: Candidate; readonly quick: number } {
-  const fastest = Math.min(...candidates.map((c) => c.latency.ratioToBaseline.median));
+  const fastest = Math.min(...candidates.map(ratioOf));
   const quick = candidates.filter((c) => asFastAs(c, fastest));
   const smallest = Math.min(...quick.map((c) => c.sizeBytes));
   const [best] = quick
@@ -125,10 +138,10 @@ export function pickCandidate(candidates: readonly Candidate[], budgets: Budgets
     .map((c) => ({ id: c.id, why: objections.get(c.id) ?? (best === undefined ? "" : slowerBecause(c, best)) }));
   if (best === undefined) return { why: ["No candidate passes the gates and the budgets"], budgets, passedOver };
   const why = [
-    `${best.says} is the ${first.quick > 1 ? `smallest of the ${first.quick} fastest variants` : "fastest variant"} that ${first.quick > 1 ? "pass" : "passes"} every gate${budgetWords(budgets)}: ${ms(best.latency.p50Ms)} a face, ${bytes(best.sizeBytes)}`,
+    `${best.says} is the ${first.quick > 1 ? `smallest of the ${first.quick} fastest variants` : "fastest variant"} that ${first.quick > 1 ? "pass" : "passes"} every gate${budgetWords(budgets)}: ${costWords(best)}`,
   ];
   if (surer !== undefined && unsure !== undefined)
-    why[0] = `${best.says} is picked before ${unsure.says}: the whole interval of its loss lies within the budget of ${percent(budgets.maxDrop ?? 0)}; ${ms(best.latency.p50Ms)} a face, ${bytes(best.sizeBytes)}`;
+    why[0] = `${best.says} is picked before ${unsure.says}: the whole interval of its loss lies within the budget of ${percent(budgets.maxDrop ?? 0)}; ${costWords(best)}`;
   const slow = slowIntegers(candidates, best);
   if (slow !== undefined) why.push(slow);
   const difference = best.versus?.tarDifference.find((d) => d.far === budgets.far)?.difference;
@@ -153,8 +166,9 @@ function budgetWords(budgets: Budgets): string {
 }
 
 function slowerBecause(candidate: Candidate, best: Candidate): string {
-  if (!asFastAs(candidate, best.latency.ratioToBaseline.median)) {
-    return `it is ${(candidate.latency.ratioToBaseline.median / best.latency.ratioToBaseline.median).toFixed(2)} times slower`;
+  if (!asFastAs(candidate, ratioOf(best))) {
+    const times = (ratioOf(candidate) / ratioOf(best)).toFixed(2);
+    return best.device === undefined ? `it is ${times} times slower` : `it takes ${times} times the instructions`;
   }
   if (searchRank(best) > searchRank(candidate) && candidate.sizeBytes <= best.sizeBytes * SAME_SIZE)
     return "at the same speed and size, the search found a plan that loses less on other people";
