@@ -21,10 +21,14 @@ void *memset(void *to, int value, size_t bytes);
 #if defined(__GNUC__) || defined(__clang__)
 #define TS_INL static inline __attribute__((always_inline))
 #define TS_FAR static __attribute__((noinline, unused))
-#define TS_IN_ORDER __asm__ __volatile__("" ::: "memory");
 #else
 #define TS_INL static inline
 #define TS_FAR static
+#endif
+/* Small cores run out of registers when compilers load far ahead. */
+#if defined(__GNUC__) && (defined(__arm__) || defined(__riscv))
+#define TS_IN_ORDER __asm__ __volatile__("" ::: "memory");
+#else
 #define TS_IN_ORDER
 #endif
 
