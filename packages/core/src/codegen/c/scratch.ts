@@ -1,4 +1,5 @@
 import type { DeviceStep } from "../device/program.ts";
+import { isPointwise } from "../device/schedule-rows.ts";
 import type { DeviceIsa } from "./isa.ts";
 import { DW3_COLUMNS, DW3_TABLE_BYTES } from "./kernels/dsp-dw3.ts";
 import { planesBytes, usesPlanes } from "./kernels/mve-depthwise.ts";
@@ -10,22 +11,16 @@ function aligned(bytes: number): number {
   return (bytes + 15) & ~15;
 }
 
-/** Two columns of a convolution; windows of one column where the output has a single pixel in a row. */
+/** Columns of two pixels of a convolution, or of one where the output has a single pixel in a row. */
 const portable: Need = (step) => {
   if (step.kind === "conv" && step.group === 1 && !isPointwise(step)) {
     const [kh, kw] = step.kernel;
-    return aligned(2 * kh * kw * step.channels);
+    return aligned((step.outWidth > 1 ? 2 : 1) * kh * kw * step.channels);
   }
   // Hidden state before the first step, and the cell state in 16 bits.
   if (step.kind === "lstm") return aligned(step.lstm.hiddenSize) + aligned(2 * step.lstm.hiddenSize);
   return 0;
 };
-
-/** What ts_pointwise takes instead of ts_conv_row: no window, no stride. */
-export function isPointwise(step: Extract<DeviceStep, { readonly kind: "conv" }>): boolean {
-  const { kernel, strides, pads, group } = step;
-  return group === 1 && [...kernel, ...strides].every((n) => n === 1) && pads[0] === 0 && pads[1] === 0;
-}
 
 /** Three pixels or columns in 16 bits, and three columns in 8 where the window's pieces are not whole words. */
 const dsp: Need = (step) => {

@@ -20,21 +20,21 @@ const gatherWindow: KernelSource = {
 `,
 };
 
-/** Two windows at a time become columns, which meet all outputs as two pixels. */
+/** Two windows at a time become columns, which meet all outputs as two pixels. The other forms have kernels of their own that take scratch besides. */
 const convRow: KernelSource = {
   name: "ts_conv_row",
   needs: ["ts_gather_window", "ts_pointwise"],
   portable: `TS_INL void ts_conv_row(const int8_t *const *rows, int channels, int kh, int kw, int stride, int dilation, int out_width, int outputs, const int8_t *w, int pitch, const int32_t *bias, const int32_t *mult, const int8_t *shift, int zero, int lo, int hi, int8_t *scratch, int8_t *y, int flags)
 {
   const int depth = kh * kw * channels;
-  int8_t *column = scratch, *rest = scratch + ((2 * depth + 15) & ~15);
+  int8_t *column = scratch;
   for (int x = 0; x < out_width; x += 2) {
     /* The last column stands twice when their number is odd: one body serves all. */
     const int from = out_width > 1 && x + 2 > out_width ? out_width - 2 : x;
     ts_gather_window(rows, from * stride * channels, channels, kh, kw, dilation, column);
     if (out_width > 1)
       ts_gather_window(rows, (from + 1) * stride * channels, channels, kh, kw, dilation, column + depth);
-    ts_pointwise(column, out_width > 1 ? 2 : 1, depth, outputs, w, pitch, bias, mult, shift, zero, lo, hi, rest, y + from * outputs, flags);
+    ts_pointwise(column, out_width > 1 ? 2 : 1, depth, outputs, w, pitch, bias, mult, shift, zero, lo, hi, NULL, y + from * outputs, flags);
   }
 }
 `,
