@@ -86,21 +86,31 @@ const averagePoolRow: KernelSource = {
 `,
 };
 
+/** Four outputs at a time where the innermost axis is left, as in the mean of a picture's channels. */
 const mean: KernelSource = {
   name: "ts_mean",
   needs: ["ts_requant", "ts_place"],
   portable: `TS_INL void ts_mean(const int8_t *x, int o0, int r0, int o1, int r1, int o2, int32_t less, int32_t mult, int shift, int zero, int lo, int hi, int8_t *y)
 {
+  const int together = o2 < 4 ? 1 : 4;
   for (int i = 0; i < o0; i++) {
-    for (int j = 0; j < o1; j++) {
-      for (int k = 0; k < o2; k++) {
-        const int8_t *p = x + (i * r0 * o1 + j) * r1 * o2 + k;
-        int32_t sum = 0;
+    for (int j = 0; j < o1; j++, y += o2) {
+      for (int k = 0; k < o2; k += together) {
+        const int from = k + together > o2 ? o2 - together : k;
+        const int8_t *p = x + (i * r0 * o1 + j) * r1 * o2 + from;
+        int32_t sums[4] = { -less, -less, -less, -less };
         for (int a = 0; a < r0; a++, p += (o1 - 1) * r1 * o2) {
-          for (int b = 0; b < r1; b++, p += o2)
-            sum += *p;
+          for (int b = 0; b < r1; b++, p += o2) {
+            sums[0] += p[0];
+            if (together > 1) {
+              sums[1] += p[1];
+              sums[2] += p[2];
+              sums[3] += p[3];
+            }
+          }
         }
-        *y++ = ts_place(ts_requant(sum - less, mult, shift), zero, lo, hi);
+        for (int n = 0; n < together; n++)
+          y[from + n] = ts_place(ts_requant(sums[n], mult, shift), zero, lo, hi);
       }
     }
   }

@@ -376,7 +376,7 @@ const poolCase: fc.Arbitrary<Checked> = fc
   });
 
 function meanCase(rule: Rounding): fc.Arbitrary<Checked> {
-  const size = fc.integer({ min: 1, max: 4 });
+  const size = fc.integer({ min: 1, max: 6 });
   return fc
     .record({
       sizes: fc.tuple(size, size, size, size, size),
