@@ -9,7 +9,7 @@ import { printJson, printLines } from "../ui/print.ts";
 import { createProgress } from "../ui/progress.ts";
 import { sizeOption } from "../ui/size-option.ts";
 import { choiceOption, numberOption, verb } from "../ui/verb.ts";
-import { exportMcu } from "../work/mcu.ts";
+import { exportMcu, MCU_EXPORTS } from "../work/mcu.ts";
 import { MCU_CPUS, type McuCpuId } from "../work/mcu-cpus.ts";
 
 const CPUS = Object.keys(MCU_CPUS) as McuCpuId[];
@@ -38,6 +38,11 @@ export const mcu = verb(
     model: { type: "positional", description: "The int8 .tflite or .onnx file", required: true },
     output: { type: "string", alias: "o", description: "Folder for the C files and the report (default: NAME-mcu)" },
     cpu: { type: "string", description: `Processor: ${CPUS.join(", ")}`, default: "m4" },
+    export: {
+      type: "string",
+      description: `What to write: ${MCU_EXPORTS.join(", ")} (tflm: a bundle for TensorFlow Lite for Microcontrollers)`,
+      default: "c",
+    },
     stream: {
       type: "string",
       description:
@@ -61,6 +66,7 @@ export const mcu = verb(
   async (args, tools) => {
     const progress = createProgress(tools);
     const cpu = MCU_CPUS[choiceOption("cpu", args.cpu, CPUS)];
+    const exports = choiceOption("export", args.export, MCU_EXPORTS);
     const stream = choiceOption("stream", args.stream, STREAMS);
     const flashBytes = sizeOption("flash", args.flash);
     const ramBytes = sizeOption("ram", args.ram);
@@ -74,6 +80,7 @@ export const mcu = verb(
     const { report, files } = await exportMcu({
       file,
       cpu,
+      exports,
       stream,
       ...(flashBytes === undefined ? {} : { flashBytes }),
       ...(ramBytes === undefined ? {} : { ramBytes }),

@@ -37,6 +37,7 @@ export function mcuLines(report: McuReport): readonly (string | undefined)[] {
     figuresTable(figures),
     "",
     layersTable(figures),
+    ...bundleLines(report),
     ...(figures.verified ?? []).map(
       (v) =>
         `${v.different === 0 ? "bit-equal" : `DIFFERS in ${count(v.different)} values`}: ${count(v.compared)} values of ${v.inputs} inputs on ${v.on}`,
@@ -44,6 +45,15 @@ export function mcuLines(report: McuReport): readonly (string | undefined)[] {
     figures.notMeasured === undefined ? undefined : `not measured: ${figures.notMeasured}`,
     `${fitWord(figures.fits)}: ${figures.fits.says}`,
     ...steps,
+  ];
+}
+
+function bundleLines({ bundle }: McuReport): readonly string[] {
+  if (bundle === undefined) return [];
+  const { plan, arenas, modelBytes, operators } = bundle;
+  return [
+    `bundle for TensorFlow Lite for Microcontrollers: ${bytes(modelBytes)}, ${operators.length} operators (${operators.join(", ")})`,
+    `  offline plan ${count(plan.bytes)} B (lower bound ${count(plan.lowerBoundBytes)}, its own planner ${count(plan.greedyBytes)}); reserve ${arenas.map((a) => `${count(a.bytes)} B with ${a.kernels}`).join(", ")}`,
   ];
 }
 

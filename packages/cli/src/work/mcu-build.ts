@@ -7,6 +7,7 @@ import type { Schedule } from "@tessera/core/codegen/device/schedule";
 import { scheduleDevice } from "@tessera/core/codegen/device/schedule-device";
 import { type LegalityFault, mcuFaults } from "@tessera/core/codegen/legality";
 import { type PruneReport, removeDeadChannels } from "@tessera/core/codegen/prune/remove-dead";
+import type { Model } from "@tessera/core/graph/model";
 import type { QuantPlan } from "@tessera/core/graph/plan";
 import { compileInteger } from "@tessera/core/interp/integer/compile";
 import type { McuMemory } from "@tessera/core/protocol/mcu-report";
@@ -34,6 +35,8 @@ export interface McuBuilt {
   /** The network as it came in, on the device: what everything is held against. */
   readonly original: DeviceProgram;
   readonly pruned: PruneReport;
+  /** The network that was compiled, dead channels removed. */
+  readonly source: { readonly model: Model; readonly plan: QuantPlan };
   readonly program: DeviceProgram;
   readonly schedule: Schedule;
   readonly emitted: EmittedC;
@@ -60,6 +63,7 @@ export function buildMcu({ model, plan }: McuSource, options: McuBuildOptions): 
     scratch: (step) => Math.max(scratchBytes(step, cpu.isa), scratchBytes(step, "portable")),
     ...(ramBytes > STACK_RESERVE_BYTES ? { budgetBytes: ramBytes - STACK_RESERVE_BYTES } : {}),
   });
+  const source = { model: pruned.model, plan: pruned.plan };
   const emitted = emitC(program, schedule, { name, isa: cpu.isa, modelSha256, generator: `tessera ${TESSERA_VERSION}` });
-  return { faults, built: { original: lowerToDevice(integers), pruned: pruned.report, program, schedule, emitted } };
+  return { faults, built: { original: lowerToDevice(integers), pruned: pruned.report, source, program, schedule, emitted } };
 }

@@ -1,7 +1,9 @@
 import type { DeviceProgram } from "@tessera/core/codegen/device/program";
 import { estimateFlash, estimateSteps } from "@tessera/core/codegen/estimate";
+import type { TflmKernels } from "@tessera/core/codegen/tflm/arena";
 import type { McuCycles, McuFlash, McuInstructions, McuTflm } from "@tessera/core/protocol/mcu-report";
 import type { McuCpu } from "./mcu-cpus.ts";
+import type { TflmBuilt } from "./mcu-tflm.ts";
 
 interface CycleModel {
   /** Cycles an instruction. */
@@ -83,26 +85,35 @@ const PERSISTENT = { channel: 8, operator: 165 } as const;
 /** Its instructions a multiply-accumulate on Cortex-M4, of the same two networks: 2.90 and 3.22 with CMSIS-NN, 16.2 and 13.4 without. */
 const PER_MAC = { reference: 14.8, optimised: 3.1 } as const;
 
-/** What TensorFlow Lite for Microcontrollers would take for the network before channels were removed. An estimate from two other builds. */
+/** Kernels of the interpreter that a processor would run. */
+export function tflmKernels({ isa }: McuCpu): TflmKernels {
+  return isa === "portable" ? "reference" : isa === "dsp" ? "cmsis-nn-dsp" : "cmsis-nn-mve";
+}
+
+/** What TensorFlow Lite for Microcontrollers would take for the network as it came in, by its own plan of memory. An estimate from two other builds. */
 export function tflmEstimate(
   program: DeviceProgram,
-  about: { readonly fileBytes: number; readonly plainArenaBytes: number; readonly cpu: McuCpu },
+  about: {
+    readonly fileBytes: number;
+    readonly cpu: McuCpu;
+    readonly bundle: TflmBuilt | undefined;
+    readonly plainArenaBytes: number;
+  },
 ): McuTflm {
-  const { fileBytes, plainArenaBytes, cpu } = about;
+  const { fileBytes, plainArenaBytes, bundle, cpu } = about;
   const optimised = cpu.isa !== "portable";
   const kernels = optimised ? "optimised" : "reference";
-  const channels = program.steps.reduce(
-    (sum, s) => sum + (s.kind === "conv" || s.kind === "depthwise" ? s.outChannels : s.kind === "fullyConnected" ? s.outputs : 0),
-    0,
-  );
+  const channels = program.steps.reduce((sum, s) => sum + (s.kind === "conv" || s.kind === "depthwise" ? s.outChannels : 0), 0);
   const macs = estimateSteps(program, cpu.isa).reduce((sum, s) => sum + s.macs, 0);
+  const arenaBytes =
+    bundle === undefined
+      ? plainArenaBytes + PERSISTENT.channel * channels + PERSISTENT.operator * program.steps.length
+      : bundle.plan.greedyBytes + bundle.arenas[tflmKernels(cpu)].persistentBytes;
   return {
     flashBytes: INTERPRETER[kernels] + fileBytes,
-    arenaBytes: plainArenaBytes + PERSISTENT.channel * channels + PERSISTENT.operator * program.steps.length,
+    arenaBytes,
     ...(cpu.isa === "mve" ? {} : { instructions: Math.round(macs * PER_MAC[kernels]) }),
-    says: optimised
-      ? "with CMSIS-NN; its own plan of memory may be larger"
-      : "with its reference kernels; its own plan of memory may be larger",
+    says: optimised ? "with CMSIS-NN" : "with its reference kernels",
     source:
       "TensorFlow Lite for Microcontrollers of July 2026 built by gcc 12.2 -O2 for Cortex-M4 and run under QEMU on the keyword spotting and visual wake words networks of MLPerf Tiny",
   };

@@ -17,6 +17,7 @@ import type { McuCpu } from "./mcu-cpus.ts";
 import { cyclesOf, estimatedFlash, estimatedInstructions, STACK_ESTIMATE_BYTES, tflmEstimate } from "./mcu-estimates.ts";
 import { type McuMeasured, meanOf } from "./mcu-measure.ts";
 import { mcuMemory } from "./mcu-memory.ts";
+import type { TflmBuilt } from "./mcu-tflm.ts";
 
 const ROUNDING = {
   profile: "tflm-double",
@@ -32,13 +33,15 @@ export interface McuFiguresRequest {
   /** Of the model file that came in. */
   readonly fileBytes: number;
   readonly mhz: number | undefined;
+  /** Of the network as it came in, where the interpreter has all its operators. */
+  readonly bundle: TflmBuilt | undefined;
   /** Absent where nothing was to be built: then the reason. */
   readonly measured: McuMeasured | { readonly notMeasured: string };
 }
 
 /** Every figure of a network on a microcontroller: measured where it was, estimated where it was not, and each says which. */
 export function mcuFigures(request: McuFiguresRequest): McuFigures {
-  const { built, cpu, target, stream, fileBytes, mhz, measured } = request;
+  const { built, cpu, target, stream, fileBytes, mhz, measured, bundle } = request;
   const { program, schedule, emitted } = built;
   const run = "run" in measured ? measured.run : undefined;
   const macs = estimateSteps(program, cpu.isa).reduce((sum, s) => sum + s.macs, 0);
@@ -60,7 +63,7 @@ export function mcuFigures(request: McuFiguresRequest): McuFigures {
     stack,
     ...(cycles === undefined ? {} : { cycles }),
     fits: fitsOf({ flash, memory, emitted, target, linked: "linked" in measured ? measured.linked : undefined }),
-    tflm: tflmEstimate(built.original, { fileBytes, plainArenaBytes: schedule.plainArenaBytes, cpu }),
+    tflm: tflmEstimate(built.original, { fileBytes, cpu, bundle, plainArenaBytes: schedule.plainArenaBytes }),
     ...(measured.notMeasured === undefined ? {} : { notMeasured: measured.notMeasured }),
     ...("verified" in measured && measured.verified.length > 0 ? { verified: measured.verified } : {}),
     sourcesSha256: sourcesDigest(emitted.files),

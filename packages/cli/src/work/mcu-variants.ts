@@ -104,6 +104,7 @@ export async function mcuOfPick(picked: Candidate | undefined, job: OptimizeJob)
   const { report, files } = await exportMcu({
     file,
     cpu,
+    exports: "c",
     stream: "auto",
     name: cPrefix(stem),
     vectors: PICK_VECTORS,

@@ -1,5 +1,17 @@
+import { at } from "@tessera/core/base/assert";
+import { isTesseraError } from "@tessera/core/base/error";
 import { cPrefix } from "@tessera/core/codegen/c/names";
-import type { McuArtefact, McuFault, McuFigures, McuMemory, McuReport, McuTarget } from "@tessera/core/protocol/mcu-report";
+import type { Model } from "@tessera/core/graph/model";
+import type { QuantPlan } from "@tessera/core/graph/plan";
+import type {
+  McuArtefact,
+  McuBundle,
+  McuFault,
+  McuFigures,
+  McuMemory,
+  McuReport,
+  McuTarget,
+} from "@tessera/core/protocol/mcu-report";
 import { targetById } from "@tessera/core/targets/table";
 import { sha256 } from "../io/files.ts";
 import { stemOf } from "../io/formats.ts";
@@ -9,15 +21,25 @@ import { memorySize } from "../ui/size-option.ts";
 import { TESSERA_VERSION } from "../version.ts";
 import { buildMcu, type McuBuilt, STACK_RESERVE_BYTES } from "./mcu-build.ts";
 import type { McuCpu } from "./mcu-cpus.ts";
+import { tflmKernels } from "./mcu-estimates.ts";
 import { mcuFigures } from "./mcu-figures.ts";
 import { measureMcu } from "./mcu-measure.ts";
 import { mcuModelSummary, mcuSource } from "./mcu-model.ts";
-import { mcuVectors } from "./mcu-vectors.ts";
+import { buildTflm, type TflmBuilt } from "./mcu-tflm.ts";
+import { type McuVectors, mcuVectors } from "./mcu-vectors.ts";
+
+/** Forms that `tessera mcu` writes. */
+export const MCU_EXPORTS = ["c", "tflm", "both"] as const;
+
+/** One of {@link MCU_EXPORTS}. */
+export type McuExport = (typeof MCU_EXPORTS)[number];
 
 /** What `tessera mcu` is asked to do. */
 export interface McuRequest {
   readonly file: ModelFile;
   readonly cpu: McuCpu;
+  /** What is written: standalone C, a bundle for TensorFlow Lite for Microcontrollers, or both. */
+  readonly exports: McuExport;
   readonly stream: McuMemory["stream"];
   /** Bytes of the board; those of the target's class unless given. */
   readonly flashBytes?: number;
@@ -38,7 +60,7 @@ export interface McuRequest {
 /** The report, and the files that are to be written; none when the model cannot be exported. */
 export interface McuResult {
   readonly report: McuReport;
-  readonly files: ReadonlyMap<string, string>;
+  readonly files: ReadonlyMap<string, string | Uint8Array>;
 }
 
 /** The board that is built for: the sizes asked for, else those of the target's class. */
@@ -93,40 +115,94 @@ export async function exportMcu(request: McuRequest): Promise<McuResult> {
     const next = ["Change the model as suggested and try again"];
     return { report: { ...common, artefacts: [], next }, files: new Map() };
   }
+  const name = built.emitted.name;
+  progress.stage(`asking the integer interpreter for ${request.vectors} answers`);
+  const vectors = mcuVectors(built.original, request.vectors, request.seed);
   const measured = request.measure
-    ? await measuredOf(built, request, target)
+    ? await measuredOf(built, vectors, request, target)
     : { notMeasured: "measuring was switched off (--no-measure)" };
-  const figures = mcuFigures({ built, cpu, target, stream, fileBytes: file.bytes.length, mhz, measured });
-  const { files } = built.emitted;
+  const vector = { input: at(vectors.inputs, request.vectors - 1), output: at(vectors.outputs, request.vectors - 1) };
+  const bundled = (from: { readonly model: Model; readonly plan: QuantPlan }): TflmBuilt =>
+    buildTflm({ ...from, name, kernels: tflmKernels(cpu), vector });
+  const figures = mcuFigures({
+    built,
+    cpu,
+    target,
+    stream,
+    fileBytes: file.bytes.length,
+    mhz,
+    measured,
+    // What the interpreter has no operator for it cannot be compared with.
+    bundle:
+      source.plan === undefined
+        ? undefined
+        : unlessRefused(() => bundled({ model: source.model, plan: source.plan as QuantPlan })),
+  });
+  const bundle = request.exports === "c" ? undefined : bundled(built.source);
+  const files = new Map<string, string | Uint8Array>([
+    ...(request.exports === "tflm" ? [] : built.emitted.files),
+    ...(bundle?.files ?? []),
+  ]);
   return {
-    report: { ...common, figures, artefacts: artefactsOf(files), next: nextSteps(figures, target, stream) },
+    report: {
+      ...common,
+      figures,
+      ...(bundle === undefined ? {} : { bundle: bundleOf(bundle) }),
+      artefacts: artefactsOf(files),
+      next: nextSteps(figures, target, stream),
+    },
     files,
   };
 }
 
-async function measuredOf(built: McuBuilt, request: McuRequest, target: McuTarget) {
-  const { cpu, progress, signal, seed } = request;
-  progress.stage(`asking the integer interpreter for ${request.vectors} answers`);
-  const vectors = mcuVectors(built.original, request.vectors, seed);
+function unlessRefused<T>(build: () => T): T | undefined {
+  try {
+    return build();
+  } catch (error) {
+    if (isTesseraError(error)) return undefined;
+    throw error;
+  }
+}
+
+function bundleOf({ modelBytes, operators, plan, arenas }: TflmBuilt): McuBundle {
+  return {
+    modelBytes,
+    operators,
+    plan,
+    arenas: Object.entries(arenas).map(([kernels, { bytes, plannedBytes, persistentBytes, marginBytes }]) => ({
+      kernels,
+      bytes,
+      plannedBytes,
+      persistentBytes,
+      marginBytes,
+    })),
+    says: "arenas are estimates for 32-bit processors with a margin: the planned part is exact, the interpreter's own structures are fitted to two networks",
+  };
+}
+
+async function measuredOf(built: McuBuilt, vectors: McuVectors, request: McuRequest, target: McuTarget) {
+  const { cpu, progress, signal } = request;
   progress.stage(`building and running for ${cpu.id}`);
   const { flashBytes, ramBytes } = target;
   return measureMcu(built.emitted, vectors, cpu, { flashBytes, ramBytes, stackBytes: STACK_RESERVE_BYTES, signal });
 }
 
-const SAYS: Readonly<Record<string, string>> = {
-  h: "what an application includes: sizes, scales, entry points",
-  c: "the network, a call a layer",
-};
+/** What a file is, by the end of its name; the first that fits. */
+const SAYS: readonly (readonly [RegExp, string])[] = [
+  [/^tessera_kernels/, "the kernels that the network uses, each with its portable form"],
+  [/_weights\.[ch]$/, "weights and other constants"],
+  [/_model\.(h|cc)$/, "the model as an aligned array, with the sizes of the arena"],
+  [/_resolver\.h$/, "registers exactly the operators of the model"],
+  [/_self_test\.(h|cc)$/, "one vector and its answer"],
+  [/\.tflite$/, "the slim model with its offline plan"],
+  [/\.h$/, "what an application includes: sizes, scales, entry points"],
+  [/\.c$/, "the network, a call a layer"],
+];
 
-function artefactsOf(files: ReadonlyMap<string, string>): readonly McuArtefact[] {
-  return [...files].map(([file, text]) => {
-    const says = file.startsWith("tessera_kernels")
-      ? "the kernels that the network uses, each with its portable form"
-      : /_weights\.[ch]$/.test(file)
-        ? "weights and other constants"
-        : (SAYS[file.slice(file.lastIndexOf(".") + 1)] ?? "");
-    const content = new TextEncoder().encode(text);
-    return { file, says, sizeBytes: content.length, sha256: sha256(content) };
+function artefactsOf(files: ReadonlyMap<string, string | Uint8Array>): readonly McuArtefact[] {
+  return [...files].map(([file, content]) => {
+    const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+    return { file, says: SAYS.find(([end]) => end.test(file))?.[1] ?? "", sizeBytes: bytes.length, sha256: sha256(bytes) };
   });
 }
 

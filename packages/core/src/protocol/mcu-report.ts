@@ -12,6 +12,8 @@ export interface McuReport {
   readonly faults: readonly McuFault[];
   /** Absent when the model cannot be exported. */
   readonly figures?: McuFigures;
+  /** Of the bundle for the interpreter, when it was asked for. */
+  readonly bundle?: McuBundle;
   readonly artefacts: readonly McuArtefact[];
   readonly notes: readonly string[];
   /** What the tool would do next, in sentences. */
@@ -196,6 +198,29 @@ export interface McuTflm {
   readonly instructions?: number;
   readonly says: string;
   readonly source: string;
+}
+
+/** A bundle for TensorFlow Lite for Microcontrollers. */
+export interface McuBundle {
+  readonly modelBytes: number;
+  /** Exactly those that the resolver registers. */
+  readonly operators: readonly string[];
+  /** The offline plan that lies in the file, beside what the interpreter's own planner would take. */
+  readonly plan: {
+    readonly bytes: number;
+    readonly lowerBoundBytes: number;
+    readonly gapBytes: number;
+    readonly greedyBytes: number;
+  };
+  /** What to reserve, by the kernels that the interpreter is built with. */
+  readonly arenas: readonly {
+    readonly kernels: string;
+    readonly bytes: number;
+    readonly plannedBytes: number;
+    readonly persistentBytes: number;
+    readonly marginBytes: number;
+  }[];
+  readonly says: string;
 }
 
 /** A board or host on which the sources ran. */
