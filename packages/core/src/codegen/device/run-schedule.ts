@@ -117,8 +117,11 @@ function computeWhole(machine: Machine, step: DeviceStep): void {
     machine.arena.set(bytesOf(written.get(name) as DeviceData), offsetOf(machine, name));
 }
 
-function noiseIn(machine: Machine, scratch: string | undefined, bytes: number): void {
-  if (scratch !== undefined) scribble(machine, offsetOf(machine, scratch), bytes);
+/** What a kernel leaves in the memory it works in. */
+function noiseIn(machine: Machine, scratch: string | undefined): void {
+  if (scratch === undefined) return;
+  const block = machine.schedule.occupancy.flatMap(({ blocks }) => blocks).find(({ name }) => name === scratch);
+  scribble(machine, offsetOf(machine, scratch), block?.bytes ?? 0);
 }
 
 type LayerItem = Extract<ScheduleItem, { readonly kind: "layer" }>;
@@ -126,27 +129,20 @@ type StreamItem = Extract<ScheduleItem, { readonly kind: "stream" }>;
 
 function runLayer(machine: Machine, item: LayerItem): void {
   const { step, ring } = item;
-  const scratchBytes = item.scratch === undefined ? 0 : scratchSize(machine, item.scratch);
-  noiseIn(machine, item.scratch, scratchBytes);
-  if (isPointwise(step) && ring !== undefined) runGroups(machine, { step, ring, order: item.order });
+  const noise = (): void => noiseIn(machine, item.scratch);
+  if (isPointwise(step) && ring !== undefined) runGroups(machine, { step, ring, order: item.order, noise });
   else if (isWindowed(step) && !isPointwise(step)) {
     const window = new Window(machine, { step, ring, source: offsetOf(machine, step.inputs[0] as string) });
     const out = offsetOf(machine, step.output);
     for (let row = 0, y = 0; row < step.height; row++) {
       window.take(row, ring === undefined ? undefined : rowOfInput(machine, step, row));
       for (; y < step.outHeight && window.canMake(y); y++) {
-        noiseIn(machine, item.scratch, scratchBytes);
+        noise();
         const made = window.make(y);
         machine.arena.set(made, out + y * made.length);
       }
     }
   } else computeWhole(machine, step);
-}
-
-/** Bytes of a scratch block: up to the next block, which nobody needs to know but the noise. */
-function scratchSize(machine: Machine, name: string): number {
-  for (const { blocks } of machine.schedule.occupancy) for (const block of blocks) if (block.name === name) return block.bytes;
-  return 0;
 }
 
 function rowOfInput({ arena, ...machine }: Machine, step: DeviceStep, row: number): Int8Array {
@@ -159,7 +155,12 @@ function rowOfInput({ arena, ...machine }: Machine, step: DeviceStep, row: numbe
 /** A pointwise step that copies its pixels before it writes over them. */
 function runGroups(
   machine: Machine,
-  { step, ring, order }: { readonly step: DeviceStep; readonly ring: RowRing; readonly order: "forward" | "backward" },
+  {
+    step,
+    ring,
+    order,
+    noise,
+  }: { readonly step: DeviceStep; readonly ring: RowRing; readonly order: "forward" | "backward"; readonly noise: () => void },
 ): void {
   const { arena } = machine;
   const { pixels, depth, outputs } = matrixOf(step);
@@ -171,7 +172,9 @@ function runGroups(
   const starts = Array.from({ length: Math.ceil(pixels / ring.columns) }, (_, i) => i * ring.columns);
   for (const start of order === "forward" ? starts : starts.reverse()) {
     const count = Math.min(ring.columns, pixels - start);
+    noise();
     arena.copyWithin(copy, x + start * depth, x + (start + count) * depth);
+    noise();
     const inputs = [arena.slice(copy, copy + count * depth)];
     const before = new Int8Array(count * outputs);
     arena.set(compute(machine, pixelsStep(step, count), { inputs, before }) as Int8Array, y + start * outputs);
@@ -315,15 +318,10 @@ class Stream {
     for (;;) {
       const y = this.#made[at] as number;
       if (y === outRows || (window === undefined ? y > row : !window.canMake(y))) return;
-      this.#noise(at);
+      noiseIn(this.#machine, (this.#stages[at] as StreamStage).scratch);
       this.#made[at] = y + 1;
       this.#hand(at, y, window === undefined ? this.#rowOf(at, { step, y, from }) : window.make(y));
     }
-  }
-
-  #noise(at: number): void {
-    const { scratch } = this.#stages[at] as StreamStage;
-    if (scratch !== undefined) noiseIn(this.#machine, scratch, scratchSize(this.#machine, scratch));
   }
 
   /** One row of a stage that works on the row at hand. */

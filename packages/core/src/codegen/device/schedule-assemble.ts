@@ -1,6 +1,7 @@
 import { lifetimesOf, type MemoryBlock } from "../lifetimes.ts";
-import { type MemoryPlan, type MemoryPlanOptions, planMemory } from "../memory-plan.ts";
+import { type MemoryPlan, planMemory } from "../memory-plan.ts";
 import type { AllowedOverlap } from "../plan/allowed-overlap.ts";
+import { type ProvenPlan, provePlan } from "../plan/prove-plan.ts";
 import type { DeviceProgram } from "./program.ts";
 import type { ScheduleItem } from "./schedule.ts";
 import type { AnyPlan } from "./schedule-cuts.ts";
@@ -17,7 +18,7 @@ export interface ScheduleBlocks {
 }
 
 /** When each value, ring, row, queue and scratch of a chain of items needs memory. */
-export function blocksOf(site: ScheduleSite, plans: readonly AnyPlan[]): ScheduleBlocks {
+function blocksOf(site: ScheduleSite, plans: readonly AnyPlan[]): ScheduleBlocks {
   const starts: number[] = [];
   let moments = 0;
   for (const { stages } of plans) {
@@ -41,7 +42,7 @@ export function blocksOf(site: ScheduleSite, plans: readonly AnyPlan[]): Schedul
 }
 
 /** Takes the rings from pointwise steps whose output came to lie clear of their input. */
-export function withoutIdleCopies(plans: readonly AnyPlan[], site: ScheduleSite, memory: MemoryPlan): readonly AnyPlan[] {
+function withoutIdleCopies(plans: readonly AnyPlan[], site: ScheduleSite, memory: MemoryPlan): readonly AnyPlan[] {
   return plans.map((plan) => {
     const overlap = plan.overlaps.find(({ atLeast }) => atLeast !== undefined);
     if (overlap === undefined || !("ring" in plan)) return plan;
@@ -89,7 +90,34 @@ export function plainBlocks(program: DeviceProgram): readonly MemoryBlock[] {
   });
 }
 
-/** {@link planMemory} of the blocks of a schedule. */
-export function planBlocks({ blocks, overlaps }: ScheduleBlocks, options: MemoryPlanOptions): MemoryPlan {
-  return planMemory(blocks, { ...options, overlaps });
+/** Branches that the search for a plan of the lower bound looks at. */
+const PROOF_NODES = 4000;
+
+/** Items with the places of all their blocks. */
+export interface PlacedPlans {
+  readonly plans: readonly AnyPlan[];
+  readonly blocks: ScheduleBlocks;
+  readonly proven: ProvenPlan;
+}
+
+/** Finds a place for everything that a chain of items needs. Copies that turn out to be idle are left out. */
+export function placePlans(site: ScheduleSite, wanted: readonly AnyPlan[], seed: number): PlacedPlans {
+  const { alignment } = site;
+  const first = blocksOf(site, wanted);
+  const memory = planMemory(first.blocks, { alignment, seed, overlaps: first.overlaps });
+  const plans = withoutIdleCopies(wanted, site, memory);
+  const isSame = plans.every((plan, i) => plan === wanted[i]);
+  const blocks = isSame ? first : blocksOf(site, plans);
+  const { overlaps } = blocks;
+  const kept = isSame ? memory : smaller(planMemory(blocks.blocks, { alignment, seed, overlaps }), memory, blocks);
+  return { plans, blocks, proven: provePlan(blocks.blocks, kept, { alignment, overlaps, nodes: PROOF_NODES }) };
+}
+
+/** The new plan, or the old one without the blocks that are gone where that is smaller. */
+function smaller(planned: MemoryPlan, before: MemoryPlan, { blocks }: ScheduleBlocks): MemoryPlan {
+  if (planned.arenaBytes <= before.arenaBytes) return planned;
+  const offsets = new Map(blocks.map(({ name }) => [name, before.offsets.get(name) ?? 0]));
+  const { lowerBoundBytes, busiestStep } = planned;
+  const { arenaBytes, method } = before;
+  return { offsets, arenaBytes, lowerBoundBytes, busiestStep, gapBytes: arenaBytes - lowerBoundBytes, method };
 }

@@ -2,13 +2,12 @@ import { fail } from "../../base/error.ts";
 import type { DeviceIsa } from "../c/isa.ts";
 import { scratchBytes } from "../c/scratch.ts";
 import { placementFaults } from "../memory-check.ts";
-import { type MemoryPlan, planMemory } from "../memory-plan.ts";
-import { type ProvenPlan, provePlan } from "../plan/prove-plan.ts";
+import { planMemory } from "../memory-plan.ts";
 import type { DeviceProgram, DeviceStep } from "./program.ts";
 import type { Schedule } from "./schedule.ts";
-import { blocksOf, itemsOf, plainBlocks, planBlocks, type ScheduleBlocks, withoutIdleCopies } from "./schedule-assemble.ts";
+import { itemsOf, type PlacedPlans, placePlans, plainBlocks } from "./schedule-assemble.ts";
 import { scheduleFaults } from "./schedule-check.ts";
-import { type AnyPlan, bestCuts, type Choice, choicesOf, type Ways } from "./schedule-cuts.ts";
+import { bestCuts, choicesOf, type Ways } from "./schedule-cuts.ts";
 import { occupancyOf } from "./schedule-occupancy.ts";
 import { type ScheduleSite, scheduleSite } from "./schedule-site.ts";
 
@@ -34,15 +33,9 @@ export const SCHEDULE_DEFAULTS = { stream: "never", alignment: 16, seed: 1 } as 
 /** Pixels that a pointwise step copies at a time: pairs and fours of pixels are what its kernels work on. */
 const PIXELS_COPIED = 8;
 
-interface Candidate {
-  readonly plans: readonly AnyPlan[];
-  readonly blocks: ScheduleBlocks;
-  readonly proven: ProvenPlan;
+interface Candidate extends PlacedPlans {
   readonly effort: number;
 }
-
-/** Branches that the search for a plan of the lower bound looks at. */
-const PROOF_NODES = 4000;
 
 /**
  * Decides when each step of a program runs, which of them hand rows to each other, which write over their input, and where everything lies in one
@@ -60,7 +53,16 @@ export function scheduleDevice(program: DeviceProgram, options: ScheduleOptions)
     pixels: PIXELS_COPIED,
   });
   const best = bestCandidate(site, { stream, seed, ...(budgetBytes === undefined ? {} : { budgetBytes }) });
-  const { blocks, plans, proven } = best;
+  return finishSchedule(site, best, seed);
+}
+
+/**
+ * The schedule of items that were placed, checked.
+ *
+ * @throws SCHEDULE_INVALID as {@link scheduleDevice}
+ */
+export function finishSchedule(site: ScheduleSite, { blocks, plans, proven }: PlacedPlans, seed: number): Schedule {
+  const { program, alignment } = site;
   const memory = proven.plan;
   const arena = { bytes: memory.arenaBytes, alignment, overlaps: blocks.overlaps };
   const fault = placementFaults(blocks.blocks, memory.offsets, arena)[0];
@@ -95,7 +97,15 @@ function bestCandidate(
     for (const limit of [budgetBytes, undefined]) {
       const cuts = limit === undefined ? bestCuts(choices) : bestCuts(choices, limit);
       if (cuts === undefined) continue;
-      const found = placed(site, cuts.items, seed);
+      const effort = cuts.items.reduce((sum, item) => sum + item.effort, 0);
+      const found = {
+        ...placePlans(
+          site,
+          cuts.items.map(({ plan }) => plan),
+          seed,
+        ),
+        effort,
+      };
       if (best === undefined || isBetter(found, best, budgetBytes)) best = found;
       if (limit !== undefined && found.proven.plan.arenaBytes <= limit) break;
     }
@@ -123,26 +133,4 @@ function isBetter(a: Candidate, b: Candidate, budgetBytes: number | undefined): 
   const fits = (bytes: number): boolean => budgetBytes !== undefined && bytes <= budgetBytes;
   if (fits(one) && fits(other)) return a.effort < b.effort || (a.effort === b.effort && one < other);
   return one < other || (one === other && a.effort < b.effort);
-}
-
-function placed(site: ScheduleSite, items: readonly Choice[], seed: number): Candidate {
-  const { alignment } = site;
-  const wanted = items.map(({ plan }) => plan);
-  const first = blocksOf(site, wanted);
-  const memory = planBlocks(first, { alignment, seed });
-  const plans = withoutIdleCopies(wanted, site, memory);
-  const isSame = plans.every((plan, i) => plan === wanted[i]);
-  const blocks = isSame ? first : blocksOf(site, plans);
-  const kept = isSame ? memory : smaller(planBlocks(blocks, { alignment, seed }), memory, blocks);
-  const proven = provePlan(blocks.blocks, kept, { alignment, overlaps: blocks.overlaps, nodes: PROOF_NODES });
-  return { plans, blocks, proven, effort: items.reduce((sum, { effort }) => sum + effort, 0) };
-}
-
-/** The new plan, or the old one without the blocks that are gone where that is smaller. */
-function smaller(planned: MemoryPlan, before: MemoryPlan, { blocks }: ScheduleBlocks): MemoryPlan {
-  if (planned.arenaBytes <= before.arenaBytes) return planned;
-  const offsets = new Map(blocks.map(({ name }) => [name, before.offsets.get(name) ?? 0]));
-  const { lowerBoundBytes, busiestStep } = planned;
-  const { arenaBytes, method } = before;
-  return { offsets, arenaBytes, lowerBoundBytes, busiestStep, gapBytes: arenaBytes - lowerBoundBytes, method };
 }
