@@ -84,12 +84,15 @@ export function gatherOf(block: Block, sourceSizes: readonly number[]): GatherPl
       const indices = Int32Array.from(move, (by) => place((block.map[0] as number) + by));
       const from = indices[0] as number;
       if (move.some((by, i) => by !== ((indices[i] as number) - from) * stride)) continue;
-      // The axis of the source becomes that of the block.
       const wide = stride * depth;
       const blockStride = stridesOf(block.sizes)[axis] as number;
       const size = block.sizes[axis] as number;
+      const indexAt = (i: number): number => Math.floor(i / blockStride) % size;
+      // Another axis of the block may move along the same one of the source.
+      if (block.map.some((source, i) => place(source) !== indices[indexAt(i)])) continue;
+      // The axis of the source becomes that of the block.
       const map = block.map.map((source, i) => {
-        const at = Math.floor(i / blockStride) % size;
+        const at = indexAt(i);
         return Math.floor(source / wide) * stride * size + at * stride + (source % stride);
       });
       const sizes = sourceSizes.map((n, i) => (i === d ? size : n));

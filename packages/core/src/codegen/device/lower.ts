@@ -2,15 +2,15 @@ import { fail } from "../../base/error.ts";
 import type { IntegerProgram, IntegerStep } from "../../interp/integer/program.ts";
 import { outputsOf } from "../../interp/integer/run.ts";
 import { type Border, borderOf } from "./border.ts";
+import { describeEnds, settleOutput } from "./ends.ts";
 import { faultOf, inputFaults } from "./faults.ts";
 import { inputOrder } from "./input-order.ts";
-import { naturalOrder, orderOf } from "./layout.ts";
 import { lowerBinary, lowerUnary } from "./lower-elementwise.ts";
 import { lowerMove } from "./lower-move.ts";
 import { lowerAlong, lowerLstm, lowerMean, lowerPool, lowerResize } from "./lower-reduce.ts";
 import { lowerConv, lowerFullyConnected } from "./lower-sums.ts";
-import { type DeviceFault, heldOf, inOrder, integerValue, type Lowering, makeValue, refuse, usualOrder } from "./lowering.ts";
-import type { DeviceLayout, DeviceProgram } from "./program.ts";
+import { type DeviceFault, integerValue, type Lowering, makeValue, refuse, usualOrder } from "./lowering.ts";
+import type { DeviceProgram } from "./program.ts";
 
 /**
  * Turns an integer program into what a microcontroller computes: pictures as [height, width, channels], no batch, literal sizes. Reshapes and
@@ -56,13 +56,14 @@ function lower(program: IntegerProgram): { readonly device: DeviceProgram; reado
   at.faults.push(...inputFaults(program, border));
   const inputs = border.inputs.map((name) => makeValue(at, name, inputOrder(at, name)));
   for (const step of border.steps) if (outputsOf(step).some((name) => at.live.has(name))) lowerStep(at, step);
-  const outputs = border.outputs.map((name) => settle(at, name, inputs));
+  const outputs = border.outputs.map((name) => settleOutput(at, name, inputs));
+  describeEnds(at, [...inputs, ...outputs]);
   const device: DeviceProgram = {
     kind: "device-program",
     profile: program.profile,
     inputs,
     outputs,
-    values: withLayouts(at, [...inputs, ...outputs]),
+    values: at.values,
     views: at.views,
     constants: usedConstants(at),
     steps: at.steps,
@@ -136,59 +137,6 @@ function liveValues(border: Border): ReadonlySet<string> {
   for (const step of [...border.steps].reverse())
     if (outputsOf(step).some((name) => live.has(name))) for (const name of step.inputs) if (name !== "") live.add(name);
   return live;
-}
-
-/** Gives an output memory of its own name: a view of another value, or a copy where it would be an input or lies in pieces. */
-function settle(at: Lowering, name: string, inputs: readonly string[]): string {
-  const { shape } = integerValue(at, name);
-  const held = heldOf(at, name);
-  const value = at.values.get(held.name);
-  const order = orderOf(held.layout, usualOrder(shape.length));
-  if (held.name === name) return name;
-  if (value === undefined || order === undefined || inputs.includes(held.name)) {
-    const made = inOrder(at, name, { order: order ?? naturalOrder(shape.length), node: name });
-    // A copy under a name of its own, unless one was there already.
-    if (!inputs.includes(made.name)) return view(at, name, made.name);
-    makeValue(at, name, order ?? naturalOrder(shape.length));
-    const count = value?.bytes ?? 0;
-    at.steps.push({
-      kind: "copy",
-      node: name,
-      inputs: [made.name],
-      output: name,
-      sizes: [count],
-      elementBytes: 1,
-      inputOffset: 0,
-      inputStrides: [1],
-      outputOffset: 0,
-      outputStrides: [1],
-    });
-    return name;
-  }
-  return view(at, name, held.name);
-}
-
-/** Makes an output a view of another value. */
-function view(at: Lowering, name: string, owner: string): string {
-  const { shape } = integerValue(at, name);
-  const held = heldOf(at, name);
-  const order = orderOf(held.layout, usualOrder(shape.length)) ?? naturalOrder(shape.length);
-  makeValue(at, name, order);
-  at.views.set(name, owner);
-  return name;
-}
-
-/** Says of inputs and outputs how the model has them. */
-function withLayouts(at: Lowering, names: readonly string[]): Lowering["values"] {
-  for (const name of names) {
-    const value = at.values.get(name);
-    const { dtype, shape } = integerValue(at, name);
-    if (value === undefined) continue;
-    const order = orderOf(heldOf(at, name).layout, usualOrder(shape.length)) ?? naturalOrder(shape.length);
-    const model: DeviceLayout = { dtype, shape, order };
-    at.values.set(name, { ...value, model });
-  }
-  return at.values;
 }
 
 /** Constants that some step reads. */
