@@ -1,7 +1,8 @@
 import type { Graph } from "../../graph/model.ts";
 import type { ConvStep, FullyConnectedStep, IntegerProgram } from "../../interp/integer/program.ts";
 import { type ChannelMap, type Channels, channelAt, type Shapes } from "./channels.ts";
-import { isPadded, type Range } from "./ranges.ts";
+import type { Range } from "./range.ts";
+import { isPadded } from "./ranges.ts";
 
 /** What channel a removal takes away from each value: the channels that stay, for values that lose some. */
 export type Kept = ReadonlyMap<string, readonly number[]>;

@@ -1,37 +1,20 @@
-import { LEVELS } from "../../graph/quantize.ts";
 import { toNumbers } from "../../graph/tensor.ts";
-import { type Operand, runAdd, runExtremum, runMul, runPrelu } from "../../interp/integer/elementwise.ts";
 import type {
-  AddStep,
   AveragePoolStep,
   ConvStep,
-  ExtremumStep,
   FullyConnectedStep,
   IntegerProgram,
   IntegerStep,
   MaxPoolStep,
   MeanStep,
   MoveStep,
-  MulStep,
-  PreluStep,
   UnaryStep,
 } from "../../interp/integer/program.ts";
 import { rescaleRun } from "../../interp/integer/rescale.ts";
 import { outputsOf } from "../../interp/integer/run.ts";
 import { type Channels, channelAt } from "./channels.ts";
-
-/** The lowest and highest integer that each channel of a value can have, whatever the input is; one entry where channels are not known. */
-export interface Range {
-  readonly low: Int32Array;
-  readonly high: Int32Array;
-}
-
-/** Ranges of all values. */
-interface Scope {
-  readonly program: IntegerProgram;
-  readonly channels: ReadonlyMap<string, Channels>;
-  readonly ranges: Map<string, Range>;
-}
+import { type Range, rangeOf, type Scope, spread, whole } from "./range.ts";
+import { binaryRange } from "./range-binary.ts";
 
 /**
  * Bounds of every value by channel, by going through the program with intervals. Sound: no input gives an integer outside. A channel whose bounds meet
@@ -45,33 +28,6 @@ export function rangesOf(program: IntegerProgram, channels: ReadonlyMap<string, 
       scope.ranges.set(name, made !== undefined && name === outputsOf(step)[0] ? made : whole(scope, name));
   }
   return scope.ranges;
-}
-
-/** Everything that the type allows. */
-function whole(scope: Scope, name: string): Range {
-  const dtype = scope.program.values.get(name)?.dtype ?? "int8";
-  const [low, high] = LEVELS[dtype as keyof typeof LEVELS] ?? [0, 0];
-  const count = scope.channels.get(name)?.count ?? 1;
-  return { low: new Int32Array(count).fill(low), high: new Int32Array(count).fill(high) };
-}
-
-/** Range of an operand: a value's, or a constant's as a whole. */
-function rangeOf(scope: Scope, name: string): Range {
-  const known = scope.ranges.get(name);
-  if (known !== undefined) return known;
-  const constant = scope.program.constants.get(name);
-  if (constant === undefined || scope.program.values.has(name)) return whole(scope, name);
-  const values = toNumbers(constant);
-  return { low: Int32Array.of(Math.min(...values)), high: Int32Array.of(Math.max(...values)) };
-}
-
-/** The same for `count` channels: by channel where they are known, else the widest for all. */
-function spread(range: Range, count: number): Range {
-  if (range.low.length === count) return range;
-  return {
-    low: new Int32Array(count).fill(range.low.reduce((a, b) => Math.min(a, b))),
-    high: new Int32Array(count).fill(range.high.reduce((a, b) => Math.max(a, b))),
-  };
 }
 
 /** Range of the input of a window, whose channels are its axis 1. */
@@ -207,72 +163,6 @@ function unaryRange(scope: Scope, step: UnaryStep): Range | undefined {
   const pick = (of: (list: Int16Array) => number): Int32Array =>
     input.low.map((low, c) => of(table.subarray(low - first, (input.high[c] as number) - first + 1)));
   return { low: pick((list) => Math.min(...list)), high: pick((list) => Math.max(...list)) };
-}
-
-/** Functions of two operands that go one way in each, but for a bend at zero: the ends, and both sides of the bend. */
-function binaryRange(scope: Scope, step: AddStep | MulStep | PreluStep | ExtremumStep): Range {
-  const count = scope.channels.get(step.output)?.count ?? 1;
-  const [a, b] = [0, 1].map((i) => operandRange(scope, step, { index: i, count })) as [Range, Range];
-  const zero = step.kind === "prelu" ? step.zeros[0] : 0;
-  const low = new Int32Array(count);
-  const high = new Int32Array(count);
-  for (let c = 0; c < count; c++) {
-    const [a0, a1] = [a.low[c] as number, a.high[c] as number];
-    const points = [a0, a1, zero, zero - 1].filter((q) => q >= a0 && q <= a1);
-    const xs = Int32Array.from([...points, ...points]);
-    const ys = xs.map((_, i) => (i < points.length ? b.low : b.high)[c] as number);
-    const out = runPair(step, { data: xs, index: undefined }, { data: ys, index: undefined });
-    low[c] = Math.min(...out);
-    high[c] = Math.max(...out);
-  }
-  return { low, high };
-}
-
-function runPair(step: AddStep | MulStep | PreluStep | ExtremumStep, a: Operand, b: Operand): Int32Array {
-  const out = new Int32Array(a.data.length);
-  if (step.kind === "add") runAdd(step, a, b, out);
-  else if (step.kind === "mul") runMul(step, a, b, out);
-  else if (step.kind === "prelu") runPrelu(step, a, b, out);
-  else runExtremum(step, a, b, out);
-  return out;
-}
-
-/** Range of an operand by channel of the output; a constant's where it has one entry a channel, or several. */
-function operandRange(
-  scope: Scope,
-  step: { readonly inputs: readonly string[]; readonly output: string },
-  which: { readonly index: number; readonly count: number },
-): Range {
-  const name = step.inputs[which.index] as string;
-  const constant = scope.program.values.has(name) ? undefined : scope.program.constants.get(name);
-  const channels = scope.channels.get(step.output);
-  const out = scope.program.values.get(step.output)?.shape ?? [];
-  if (constant !== undefined && channels !== undefined) {
-    const axis = channels.axis - (out.length - constant.shape.length);
-    const size = constant.shape[axis];
-    if (axis >= 0 && size === channels.outer * channels.count * channels.inner) {
-      const inner = constant.shape.slice(axis + 1).reduce((n, s) => n * s, 1);
-      const low = new Int32Array(which.count).fill(2 ** 31 - 1);
-      const high = new Int32Array(which.count).fill(-(2 ** 31));
-      for (const [i, q] of toNumbers(constant).entries()) {
-        const c = channelAt(channels, Math.floor(i / inner) % size);
-        low[c] = Math.min(low[c] as number, q);
-        high[c] = Math.max(high[c] as number, q);
-      }
-      return { low, high };
-    }
-  }
-  const own = scope.channels.get(name);
-  const range = rangeOf(scope, name);
-  const rank = scope.program.values.get(name)?.shape.length ?? 0;
-  const isSame =
-    own !== undefined &&
-    channels !== undefined &&
-    own.axis + out.length - rank === channels.axis &&
-    own.outer === channels.outer &&
-    own.inner === channels.inner &&
-    own.count === which.count;
-  return isSame ? range : spread(spread(range, 1), which.count);
 }
 
 function poolRange(scope: Scope, step: MaxPoolStep | AveragePoolStep): Range {
