@@ -93,13 +93,21 @@ export function call(context: EmitContext, kernel: KernelName, args: readonly (s
 
 /** A function of this code that may exist already, because an equal one was wanted before; returns the call. */
 export function callOf(context: EmitContext, code: StepCode, node: string): string {
-  const declarations = code.parameters.map(([declaration]) => declaration).join(", ");
-  const text = `(${declarations === "" ? "void" : declarations})\n{\n${code.body.map((line) => (line === "" ? "" : `  ${line}`)).join("\n")}\n}\n`;
+  // What this body has no use for would only be a warning.
+  const used = code.parameters.filter(([declaration]) => isUsed(declaration, code.body));
+  const declarations = used.map(([declaration]) => declaration).join(", ");
+  const body = code.body.map((line) => `  ${line}`).join("\n");
+  const text = `(${declarations === "" ? "void" : declarations})\n{\n${body}\n}\n`;
   let instance = context.instances.get(text);
   if (instance === undefined) {
     instance = { name: `${context.prefix}_f${context.instances.size}_${code.word}`, text, users: [] };
     context.instances.set(text, instance);
   }
   instance.users.push(node);
-  return `${instance.name}(${code.parameters.map(([, argument]) => argument).join(", ")});`;
+  return `${instance.name}(${used.map(([, argument]) => argument).join(", ")});`;
+}
+
+function isUsed(declaration: string, body: readonly string[]): boolean {
+  const name = /\w+$/.exec(declaration)?.[0] ?? "";
+  return body.some((line) => new RegExp(`\\b${name}\\b`).test(line));
 }

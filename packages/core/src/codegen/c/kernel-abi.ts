@@ -27,6 +27,9 @@ export const KERNEL_ABI = {
   /** w: [kh * kw][channels * multiplier], no pitch. */
   ts_depthwise_row:
     "void ts_depthwise_row(const int8_t *const *rows, int channels, int multiplier, int kh, int kw, int stride, int dilation, int out_width, const int8_t *w, const int32_t *bias, const int32_t *mult, const int8_t *shift, int zero, int lo, int hi, int8_t *scratch, int8_t *y, int flags)",
+  /** May be called once before the rows of a layer, whose `flags` then have TS_BEGUN, when nobody else touches `scratch` in between. */
+  ts_depthwise_begin:
+    "void ts_depthwise_begin(int channels, int multiplier, int kh, int kw, int stride, int dilation, const int8_t *w, const int32_t *bias, const int32_t *mult, const int8_t *shift, int zero, int lo, int hi, int8_t *scratch, int flags)",
   ts_max_pool_row:
     "void ts_max_pool_row(const int8_t *const *rows, int valid_rows, int width, int channels, int kw, int stride, int dilation, int left, int out_width, int lo, int hi, int8_t *y)",
   ts_average_pool_row:

@@ -16,6 +16,7 @@ import {
   rowLines,
   sumParameters,
   type WindowStep,
+  windowBegin,
   windowCall,
   windowParameters,
 } from "./windows.ts";
@@ -99,12 +100,13 @@ function windowLayer(context: EmitContext, item: LayerItem, step: WindowStep): S
   const constants = windowParameters(context, step, scratchAt(context, item.scratch));
   if (ring === undefined && hasHalo(step)) mustFit(step);
   const body = [
+    ...windowBegin(context, step),
     ...(ring === undefined ? [] : ringStart(step, ring)),
     `for (int oy = 0; oy < ${step.outHeight}; oy++) {`,
     ...[
       ...(ring === undefined ? [] : ringLines(step, ring, rowBytes)),
       ...rowLines(step, ring, "oy"),
-      windowCall(context, step, { valid: "valid", y: `y + oy * ${outBytes}` }),
+      windowCall(context, step, { valid: "valid", y: `y + oy * ${outBytes}`, begun: true }),
     ].map((line) => `  ${line}`),
     "}",
   ];

@@ -13,10 +13,10 @@ import { scratchBytes } from "./scratch.ts";
 export function checkScratch(schedule: Schedule, isa: DeviceIsa | "all"): void {
   const forms: readonly DeviceIsa[] = isa === "all" ? ["portable", "dsp", "mve"] : isa === "portable" ? [isa] : ["portable", isa];
   const sizes = new Map(schedule.occupancy.flatMap(({ blocks }) => blocks.map((block) => [block.name, block.bytes] as const)));
-  const check = (step: DeviceStep, block: string | undefined): void => {
+  const check = (step: DeviceStep, block: string | undefined, asRows: boolean): void => {
     const has = block === undefined ? 0 : (sizes.get(block) ?? 0);
     for (const form of forms) {
-      const needs = scratchBytes(step, form);
+      const needs = scratchBytes(step, form, asRows);
       if (needs > has)
         throw fail(
           "PLAN_INVALID",
@@ -26,6 +26,6 @@ export function checkScratch(schedule: Schedule, isa: DeviceIsa | "all"): void {
     }
   };
   for (const item of schedule.items)
-    if (item.kind === "layer") check(item.step, item.scratch);
-    else for (const stage of item.stages) check(stage.step, stage.scratch);
+    if (item.kind === "layer") check(item.step, item.scratch, false);
+    else for (const stage of item.stages) check(stage.step, stage.scratch, true);
 }

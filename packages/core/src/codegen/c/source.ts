@@ -1,5 +1,5 @@
 import type { Rounding } from "../../interp/integer/multiplier.ts";
-import { type EmitContext, valueAt } from "./context.ts";
+import { constantOf, type EmitContext, valueAt } from "./context.ts";
 import type { EmittedC, EmittedPort } from "./options.ts";
 import type { RunParts } from "./run-parts.ts";
 import { COUNTS, type StreamCode } from "./streams.ts";
@@ -74,7 +74,7 @@ export function sourceText(context: EmitContext, source: SourceParts): string {
 function portText(context: EmitContext, port: EmittedPort, isOutput: boolean): string {
   const at = valueAt(context, port.name);
   const type = `${isOutput ? "const " : ""}${port.dtype}_t`;
-  const isConstant = !at.startsWith("a");
+  const isConstant = constantOf(context, port.name) !== undefined;
   const pointer = port.dtype === "int8" ? at : `(${type} *)(${isOutput ? "const " : ""}void *)(${at})`;
   return `${type} *${port.function}(${isOutput ? "const " : ""}void *arena)
 {

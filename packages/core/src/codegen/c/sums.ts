@@ -8,6 +8,10 @@ export const FLAG_SUM_30BIT = 1;
 export const FLAG_RELU = 2;
 /** Every shift is 1 to 22 to the right, so that rounding and zero point fit one addend before the shift. */
 export const FLAG_SHIFT_MID = 4;
+/** Of a depthwise row: ts_depthwise_begin went before. */
+export const FLAG_BEGUN = 8;
+/** Of depthwise steps: no weight is -128, so that two products fit 16 bits. */
+export const FLAG_WEIGHTS_127 = 8;
 
 /** Constants of a step that sums, as the kernels want them. */
 export interface SumConstants {
@@ -70,7 +74,8 @@ function pack(step: SummingStep): SumConstants {
   const flags =
     (isSmall && isRight ? FLAG_SUM_30BIT : 0) |
     (step.clamp[0] === step.outputZero ? FLAG_RELU : 0) |
-    (isMid ? FLAG_SHIFT_MID : 0);
+    (isMid ? FLAG_SHIFT_MID : 0) |
+    (isDepthwise && weights.every((w) => w > -128) ? FLAG_WEIGHTS_127 : 0);
   return { weights, pitch, bias, multipliers, shifts, flags };
 }
 

@@ -2,7 +2,7 @@ import type { DeviceAveragePool, DeviceConv, DeviceDepthwise, DeviceMaxPool } fr
 import type { RowRing } from "../device/schedule.ts";
 import { call, type EmitContext } from "./context.ts";
 import { cInteger } from "./names.ts";
-import { packSums, type SummingStep } from "./sums.ts";
+import { FLAG_BEGUN, packSums, type SummingStep } from "./sums.ts";
 
 /** Steps that slide a window over rows. */
 export type WindowStep = DeviceConv | DeviceDepthwise | DeviceMaxPool | DeviceAveragePool;
@@ -49,8 +49,24 @@ export function windowParameters(
   return [...sumParameters(context, step), ["int8_t *scratch", scratch]];
 }
 
-/** The call that computes one row: `rows` holds the pointers, `valid` (a C expression) how many of them there are, `y` is where the row goes. */
-export function windowCall(context: EmitContext, step: WindowStep, { valid, y }: { valid: string; y: string }): string {
+/** What a kernel does once before all rows of a layer: lines of C. */
+export function windowBegin(context: EmitContext, step: WindowStep): readonly string[] {
+  if (step.kind !== "depthwise") return [];
+  const { channels, outChannels, kernel, strides, dilations } = step;
+  return [
+    call(context, "ts_depthwise_begin", [
+      ...[channels, outChannels / channels, ...kernel, strides[1], dilations[1], "w", "bias", "mult", "shift"],
+      ...[step.outputZero, ...step.clamp, "scratch", packSums(step).flags],
+    ]),
+  ];
+}
+
+/** The call that computes one row, `begun` when {@link windowBegin} went before and nobody touched the scratch since: `rows` holds the pointers, `valid` (a C expression) how many of them there are, `y` is where the row goes. */
+export function windowCall(
+  context: EmitContext,
+  step: WindowStep,
+  { valid, y, begun = false }: { valid: string; y: string; begun?: boolean },
+): string {
   const { channels, outChannels, kernel, strides, dilations, outWidth } = step;
   const [kh, kw] = kernel;
   const [lo, hi] = step.clamp;
@@ -72,7 +88,7 @@ export function windowCall(context: EmitContext, step: WindowStep, { valid, y }:
     case "depthwise":
       return call(context, "ts_depthwise_row", [
         ...["rows", channels, outChannels / channels, kh, kw, ...moves, outWidth, "w", "bias", "mult", "shift"],
-        ...[step.outputZero, lo, hi, "scratch", y, packSums(step).flags],
+        ...[step.outputZero, lo, hi, "scratch", y, packSums(step).flags | (begun ? FLAG_BEGUN : 0)],
       ]);
     case "maxPool":
       return call(context, "ts_max_pool_row", [
