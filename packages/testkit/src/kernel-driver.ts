@@ -9,15 +9,16 @@ import { KERNEL_PRELUDE } from "@tessera/core/codegen/c/kernels/prelude";
 /** Reads cases from standard input: arrays are as long as they must be to the byte, so that the sanitizer sees every read and write beside them. */
 const READER = `#include <stdio.h>
 #include <stdlib.h>
+#define UNUSED __attribute__((unused))
 static void *kept[1024];
 static int keeping;
-static void *room(size_t bytes) { void *p = malloc(bytes); if (p == NULL || keeping == 1024) exit(3); kept[keeping++] = p; return p; }
+UNUSED static void *room(size_t bytes) { void *p = malloc(bytes); if (p == NULL || keeping == 1024) exit(3); kept[keeping++] = p; return p; }
 static void let_go(void) { while (keeping > 0) free(kept[--keeping]); }
 static void take(void *p, size_t bytes) { if (bytes > 0 && fread(p, 1, bytes, stdin) != bytes) exit(4); }
 static int32_t number(void) { int32_t v; take(&v, 4); return v; }
-static void *array(void) { int32_t n = number(); void *p = room((size_t)n); take(p, (size_t)n); return p; }
+UNUSED static void *array(void) { int32_t n = number(); void *p = room((size_t)n); take(p, (size_t)n); return p; }
 /* At an odd address. */
-static int8_t *odd(void) { int32_t n = number(); int8_t *p = (int8_t *)room((size_t)n + 1) + 1; take(p, (size_t)n); return p; }
+UNUSED static int8_t *odd(void) { int32_t n = number(); int8_t *p = (int8_t *)room((size_t)n + 1) + 1; take(p, (size_t)n); return p; }
 static void give(const void *p, size_t bytes) { fwrite(p, 1, bytes, stdout); }
 `;
 

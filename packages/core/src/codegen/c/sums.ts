@@ -11,7 +11,7 @@ export const FLAG_SHIFT_MID = 4;
 /** Of a depthwise row: ts_depthwise_begin went before. */
 export const FLAG_BEGUN = 8;
 /** Of depthwise steps: no weight is -128, so that two products fit 16 bits. */
-export const FLAG_WEIGHTS_127 = 8;
+export const FLAG_WEIGHTS_127 = 16;
 
 /** Constants of a step that sums, as the kernels want them. */
 export interface SumConstants {

@@ -76,5 +76,30 @@ const depthwiseRow: KernelSource = {
 `,
 };
 
+/** What a form may prepare once for all rows; this one prepares nothing. */
+const depthwiseBegin: KernelSource = {
+  name: "ts_depthwise_begin",
+  needs: [],
+  portable: `TS_INL void ts_depthwise_begin(int channels, int multiplier, int kh, int kw, int stride, int dilation, const int8_t *w, const int32_t *bias, const int32_t *mult, const int8_t *shift, int zero, int lo, int hi, int8_t *scratch, int flags)
+{
+  (void)channels;
+  (void)multiplier;
+  (void)kh;
+  (void)kw;
+  (void)stride;
+  (void)dilation;
+  (void)w;
+  (void)bias;
+  (void)mult;
+  (void)shift;
+  (void)zero;
+  (void)lo;
+  (void)hi;
+  (void)scratch;
+  (void)flags;
+}
+`,
+};
+
 /** Convolution of each channel by itself. */
-export const DEPTHWISE_KERNELS: readonly KernelSource[] = [taps1, taps2, depthwiseRow];
+export const DEPTHWISE_KERNELS: readonly KernelSource[] = [depthwiseBegin, taps1, taps2, depthwiseRow];

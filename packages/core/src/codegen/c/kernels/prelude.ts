@@ -33,10 +33,13 @@ void *memset(void *to, int value, size_t bytes);
 #endif
 
 /* Flags of kernels that sum: every sum with its bias is below 2^30 and no shift is negative; lo equals zero; every shift is
- * 1 to 22. */
+ * 1 to 22; no weight of a depthwise convolution is -128. */
 #define TS_SUM_30BIT 1
 #define TS_RELU 2
 #define TS_SHIFT_MID 4
+/* Of a row: ts_depthwise_begin was called, and its scratch is untouched. */
+#define TS_BEGUN 8
+#define TS_WEIGHTS_127 16
 
 /* Shifts of negative numbers to the right are arithmetic, numbers are two's complement, int has 32 bits. */
 typedef char ts_assert_shift[((-1 >> 1) == -1 && (-3 >> 1) == -2) ? 1 : -1];

@@ -1,12 +1,17 @@
 import {
-  type CaseCode,
-  type CasePart,
-  type KernelDriver,
-  kernelDriver,
-  sanitizingCompiler,
-} from "@tessera/testkit/kernel-driver";
+  type CheckedCase,
+  channelsLast,
+  clampRange,
+  filled,
+  int8,
+  joined,
+  useKernels,
+  windowAxis,
+  zeroPoint,
+} from "@tessera/testkit/kernel-cases";
+import { type CaseCode, sanitizingCompiler } from "@tessera/testkit/kernel-driver";
 import fc from "fast-check";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, test } from "vitest";
 import { runConv, runFullyConnected } from "../../../interp/integer/conv.ts";
 import type { Rounding } from "../../../interp/integer/multiplier.ts";
 import type { ConvStep, FullyConnectedStep } from "../../../interp/integer/program.ts";
@@ -76,8 +81,6 @@ const CASES = {
   },
 } as const satisfies Record<string, CaseCode>;
 
-type Case = readonly [keyof typeof CASES, ...CasePart[]];
-
 /** int8 data that has its ends more often than chance would give. */
 function integers(seed: number, count: number): Int8Array {
   let state = seed | 0;
@@ -88,16 +91,13 @@ function integers(seed: number, count: number): Int8Array {
   });
 }
 
-const int8 = fc.integer({ min: -128, max: 127 });
-const zeroPoint = fc.oneof(fc.constantFrom(-128, 127, 0), int8);
-
 /** Everything about sums but their shape: a multiplier and shift for each channel, a bias, zero points, a clamp. */
 const summing = fc.record({
   seed: fc.integer(),
   inputZero: zeroPoint,
   outputZero: zeroPoint,
   relu: fc.boolean(),
-  clamp: fc.tuple(int8, int8).map(([a, b]) => [Math.min(a, b), Math.max(a, b)] as const),
+  clamp: clampRange,
   open: fc.boolean(),
   shared: fc.boolean(),
   /** Networks have shifts to the right; the whole range that multipliers can have is tried too. */
@@ -135,39 +135,20 @@ function constants(of: Summing, rule: Rounding, outputs: number) {
   };
 }
 
-const axis = fc.record({
-  size: fc.integer({ min: 1, max: 9 }),
-  kernel: fc.integer({ min: 1, max: 5 }),
-  stride: fc.integer({ min: 1, max: 3 }),
-  dilation: fc.integer({ min: 1, max: 3 }),
-  before: fc.integer({ min: 0, max: 4 }),
-  after: fc.integer({ min: 0, max: 4 }),
-});
-
-/** Sizes of one axis; the kernel shrinks until it fits. */
-function along(of: typeof axis extends fc.Arbitrary<infer T> ? T : never) {
-  const total = of.size + of.before + of.after;
-  let { kernel } = of;
-  while ((kernel - 1) * of.dilation + 1 > total) kernel--;
-  return { ...of, kernel, out: Math.floor((total - (kernel - 1) * of.dilation - 1) / of.stride) + 1 };
-}
-
 const layer = fc.record({
   kind: fc.constantFrom("conv", "group", "depthwise"),
-  y: axis,
-  x: axis,
+  y: windowAxis,
+  x: windowAxis,
   group: fc.integer({ min: 2, max: 3 }),
   channels: fc.integer({ min: 1, max: 9 }),
   /** Outputs of a convolution (of each group), or the multiplier of a depthwise one. */
   outputs: fc.integer({ min: 1, max: 7 }),
-  three: fc.boolean(),
   summing,
 });
 
 /** A layer as the driver takes it, and what the integer interpreter makes of it, [height, width, channels]. */
-function slidingCase(of: typeof layer extends fc.Arbitrary<infer T> ? T : never, rule: Rounding): readonly [Case, Int8Array] {
-  const y = along(of.three ? { ...of.y, kernel: 3 } : of.y);
-  const x = along(of.three ? { ...of.x, kernel: 3 } : of.x);
+function slidingCase(of: typeof layer extends fc.Arbitrary<infer T> ? T : never, rule: Rounding): CheckedCase {
+  const { y, x } = of;
   const group = of.kind === "conv" ? 1 : of.kind === "group" ? of.group : of.channels;
   const channels = of.kind === "group" ? group * Math.min(of.channels, 4) : of.channels;
   const outputs = of.kind === "conv" ? of.outputs : group * Math.min(of.outputs, 3);
@@ -210,7 +191,7 @@ function slidingCase(of: typeof layer extends fc.Arbitrary<infer T> ? T : never,
   const flags = of.summing.plain ? packed.flags : 0;
   return [
     [
-      of.kind as keyof typeof CASES,
+      of.kind,
       ...[
         y.size,
         x.size,
@@ -230,13 +211,8 @@ function slidingCase(of: typeof layer extends fc.Arbitrary<infer T> ? T : never,
       channelsLast(input, channels),
       ...[packed.weights, packed.bias, packed.multipliers, packed.shifts],
     ],
-    channelsLast(planes, outputs),
+    joined(channelsLast(planes, outputs)),
   ];
-}
-
-function channelsLast(planes: Int8Array, channels: number): Int8Array {
-  const plane = planes.length / channels;
-  return planes.map((_, i) => planes[(i % channels) * plane + Math.floor(i / channels)] as number);
 }
 
 const dense = fc.record({
@@ -247,7 +223,7 @@ const dense = fc.record({
   summing,
 });
 
-function denseCase(of: typeof dense extends fc.Arbitrary<infer T> ? T : never, rule: Rounding): readonly [Case, Int8Array] {
+function denseCase(of: typeof dense extends fc.Arbitrary<infer T> ? T : never, rule: Rounding): CheckedCase {
   const { rows, depth, outputs, weightsZero } = of;
   const sums = constants(of.summing, rule, outputs);
   // The interpreter's sums of this layer do not wrap around.
@@ -266,8 +242,7 @@ function denseCase(of: typeof dense extends fc.Arbitrary<infer T> ? T : never, r
     weights,
   } as const;
   const step: FullyConnectedStep & DeviceFullyConnected = { ...shape, ...sums, bias };
-  const out = new Int8Array(rows * outputs);
-  runFullyConnected(step, input, out);
+  const out = filled(rows * outputs, (y) => runFullyConnected(step, input, y));
   const packed = packSums(step);
   const flags = of.summing.plain ? packed.flags : 0;
   return [
@@ -282,38 +257,15 @@ function denseCase(of: typeof dense extends fc.Arbitrary<infer T> ? T : never, r
 }
 
 describe.skipIf(compiler === undefined).each(["double", "single"] as const)("kernels that sum, %s rounding", (rule) => {
-  let driver: KernelDriver;
-  beforeAll(() => {
-    driver = kernelDriver(compiler as string, CASES, rule);
-  }, 120_000);
-  afterAll(() => driver.close());
-
-  function check(cases: readonly (readonly [Case, Int8Array])[]): void {
-    const out = driver.run(cases.map(([sent]) => sent));
-    let at = 0;
-    for (const [sent, wanted] of cases) {
-      const got = new Int8Array(out.buffer, out.byteOffset + at, wanted.length);
-      at += wanted.length;
-      expect(Array.from(got), String(sent.slice(0, 24))).toEqual(Array.from(wanted));
-    }
-    expect(at).toBe(out.length);
-  }
-
-  test("convolutions equal the integer interpreter in any shape", () => {
-    fc.assert(
-      fc.property(fc.array(layer, { minLength: 1, maxLength: 150, size: "max" }), (layers) =>
-        check(layers.map((of) => slidingCase(of, rule))),
-      ),
-      { numRuns: 10 },
-    );
-  });
-
-  test("pointwise and fully connected layers equal the integer interpreter in any shape", () => {
-    fc.assert(
-      fc.property(fc.array(dense, { minLength: 1, maxLength: 150, size: "max" }), (layers) =>
-        check(layers.map((of) => denseCase(of, rule))),
-      ),
-      { numRuns: 4 },
-    );
-  });
+  const holds = useKernels(compiler, CASES, rule);
+  test("convolutions equal the integer interpreter in any shape", () =>
+    holds(
+      layer.map((of) => slidingCase(of, rule)),
+      10,
+    ));
+  test("pointwise and fully connected layers equal the integer interpreter in any shape", () =>
+    holds(
+      dense.map((of) => denseCase(of, rule)),
+      5,
+    ));
 });
