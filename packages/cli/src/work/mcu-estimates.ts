@@ -2,6 +2,7 @@ import type { DeviceProgram } from "@tessera/core/codegen/device/program";
 import { estimateFlash, estimateSteps } from "@tessera/core/codegen/estimate";
 import type { TflmKernels } from "@tessera/core/codegen/tflm/arena";
 import type { McuCycles, McuFlash, McuInstructions, McuTflm } from "@tessera/core/protocol/mcu-report";
+import type { McuBuilt } from "./mcu-build.ts";
 import type { McuCpu } from "./mcu-cpus.ts";
 import type { TflmBuilt } from "./mcu-tflm.ts";
 
@@ -58,18 +59,21 @@ export function estimatedInstructions(program: DeviceProgram, isa: McuCpu["isa"]
       instructions: s.instructions,
       share: s.instructions / Math.max(1, total),
     })),
-    says: `by a table of rates for ${isa} kernels, good to a quarter; nothing was compiled or run`,
+    says: `by a table of rates for ${isa} kernels, good to a quarter for whole networks; nothing was compiled or run`,
   };
 }
 
-/** Flash from the constants, to the byte, and from the number of calls and kernels. */
-export function estimatedFlash(program: DeviceProgram): McuFlash {
-  const parts = estimateFlash(program);
+/** Flash from the emitted constants, to the byte, and from the number of functions; biases count with multipliers and shifts. */
+export function estimatedFlash({ program, emitted }: Pick<McuBuilt, "program" | "emitted">, isa: McuCpu["isa"]): McuFlash {
+  const { weights, bias, multipliers, shifts, tables, constants } = emitted.bytes;
+  const functions = new Set(emitted.layers.map((layer) => layer.function)).size;
+  const { code } = estimateFlash(program, { isa, functions });
+  const parts = { weights, tables: bias + multipliers + shifts, code, rodata: tables + constants };
   return {
     basis: "estimate",
     ...parts,
     total: parts.weights + parts.tables + parts.code + parts.rodata,
-    says: "Constants are counted to the byte, code is estimated from calls and kernels; nothing was compiled",
+    says: "Constants are counted to the byte, code is estimated from the number of functions; nothing was compiled",
   };
 }
 

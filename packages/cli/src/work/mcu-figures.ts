@@ -46,7 +46,7 @@ export function mcuFigures(request: McuFiguresRequest): McuFigures {
   const run = "run" in measured ? measured.run : undefined;
   const macs = estimateSteps(program, cpu.isa).reduce((sum, s) => sum + s.macs, 0);
   const memory = mcuMemory(schedule, stream);
-  const flash = flashOf(built, run);
+  const flash = flashOf(built, run, cpu.isa);
   const stack =
     run?.stackBytes === undefined
       ? ({ basis: "estimate", bytes: STACK_ESTIMATE_BYTES, says: "more than any network that was measured" } as const)
@@ -94,21 +94,9 @@ export function sourcesDigest(files: ReadonlyMap<string, string>): string {
   return sha256(names.map((name) => `${name}\n${sha256(files.get(name) as string)}\n`).join(""));
 }
 
-function flashOf({ program, emitted }: McuBuilt, run: McuMeasured["run"]): McuFlash {
+function flashOf(built: McuBuilt, run: McuMeasured["run"], isa: McuCpu["isa"]): McuFlash {
   const sizes = run?.sizes?.flash;
-  if (sizes === undefined) {
-    const { weights, tables, constants } = byKind(emitted);
-    const { code } = estimatedFlash(program);
-    return {
-      basis: "estimate",
-      weights,
-      tables,
-      code,
-      rodata: constants,
-      total: weights + tables + code + constants,
-      says: "Constants are counted to the byte, code is estimated from calls and kernels; nothing was compiled",
-    };
-  }
+  if (sizes === undefined) return estimatedFlash(built, isa);
   return {
     basis: "measured",
     weights: sizes.weights,
@@ -119,14 +107,6 @@ function flashOf({ program, emitted }: McuBuilt, run: McuMeasured["run"]): McuFl
     besides: sizes.lab,
     says: `Read from the linker's map; ${bytes(sizes.libc)} of the code is the compiler's own (memcpy, memset), ${bytes(sizes.lab)} of test program are not counted`,
   };
-}
-
-/** Constants of the emitted files as the report sorts them: biases go with multipliers and shifts. */
-function byKind({ bytes: kinds }: EmittedC): { readonly weights: number; readonly tables: number; readonly constants: number } {
-  const { weights, ...others } = kinds;
-  const constants = others.constants + others.tables;
-  const all = Object.values(others).reduce((sum, n) => sum + n, 0);
-  return { weights, tables: all - constants, constants };
 }
 
 function instructionsOf(built: McuBuilt, cpu: McuCpu, measured: McuFiguresRequest["measured"]): McuInstructions {

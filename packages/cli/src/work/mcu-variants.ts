@@ -60,7 +60,7 @@ function judgeDevice(variant: Variant, cpu: McuCpu): DeviceVerdict {
       const [first, ...rest] = faults.filter((f) => f.severity === "error");
       return { gate: gateOf(false, `${first?.says ?? ""}${rest.length > 0 ? `, and ${rest.length} more` : ""}`) };
     }
-    const flashBytes = estimatedFlash(built.program).total;
+    const flashBytes = estimatedFlash(built, cpu.isa).total;
     const ramBytes = built.emitted.arenaBytes + STACK_RESERVE_BYTES;
     const { total } = estimatedInstructions(built.program, cpu.isa);
     const device: DeviceFigures = { basis: "estimate", flashBytes, ramBytes, instructions: total };
