@@ -142,7 +142,10 @@ function runLayer(machine: Machine, item: LayerItem): void {
         machine.arena.set(made, out + y * made.length);
       }
     }
-  } else computeWhole(machine, step);
+  } else {
+    noise();
+    computeWhole(machine, step);
+  }
 }
 
 function rowOfInput({ arena, ...machine }: Machine, step: DeviceStep, row: number): Int8Array {
@@ -172,7 +175,6 @@ function runGroups(
   const starts = Array.from({ length: Math.ceil(pixels / ring.columns) }, (_, i) => i * ring.columns);
   for (const start of order === "forward" ? starts : starts.reverse()) {
     const count = Math.min(ring.columns, pixels - start);
-    noise();
     arena.copyWithin(copy, x + start * depth, x + (start + count) * depth);
     noise();
     const inputs = [arena.slice(copy, copy + count * depth)];

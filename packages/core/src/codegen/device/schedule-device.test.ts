@@ -37,13 +37,13 @@ describe("scheduleDevice", () => {
         expect(schedule.memory.arenaBytes).toBeGreaterThanOrEqual(schedule.provenBytes);
         expect(schedule.provenBytes).toBeGreaterThanOrEqual(schedule.memory.lowerBoundBytes);
       }),
-      { numRuns: 120 },
+      { numRuns: 60 },
     );
   });
 
   it("computes the same integers however its steps are cut into items", () => {
     const used = { streams: 0, queues: 0, copies: 0, backward: 0, pushed: 0, pushedQueues: 0, overlaps: 0 };
-    for (let seed = 0; seed < 400; seed++) {
+    for (let seed = 0; seed < 200; seed++) {
       const program = randomDeviceProgram(seed);
       const schedule = anySchedule(program, seed);
       if (schedule === undefined) continue;
@@ -68,7 +68,7 @@ describe("scheduleDevice", () => {
 
   it("never needs more with streams and work in place than without", () => {
     const plain = { isa: "portable", scratch: () => 0 } as const;
-    for (let seed = 0; seed < 60; seed++) {
+    for (let seed = 0; seed < 30; seed++) {
       const program = randomDeviceProgram(seed, { size: 20 });
       const never = scheduleDevice(program, plain).memory.arenaBytes;
       const auto = scheduleDevice(program, { ...plain, stream: "auto" }).memory.arenaBytes;
@@ -85,7 +85,7 @@ describe("scheduleDevice", () => {
 
   it("takes the least extra work that a budget allows", () => {
     let spared = 0;
-    for (let seed = 0; seed < 40; seed++) {
+    for (let seed = 0; seed < 25; seed++) {
       const program = randomDeviceProgram(seed, { size: 20 });
       const least = scheduleDevice(program, { isa: "portable", stream: "auto" });
       const budgetBytes = Math.ceil(least.memory.arenaBytes * 1.5);
@@ -94,7 +94,7 @@ describe("scheduleDevice", () => {
       if (workOf(roomy) < workOf(least)) spared++;
       expect(workOf(roomy)).toBeLessThanOrEqual(workOf(least));
     }
-    expect(spared).toBeGreaterThan(5);
+    expect(spared).toBeGreaterThan(2);
   });
 });
 
@@ -136,7 +136,7 @@ describe("scheduleFaults", () => {
   it("sees what runs wrong when a block is moved, and nothing where none is", () => {
     let wrong = 0;
     let seen = 0;
-    for (let seed = 0; seed < 150; seed++) {
+    for (let seed = 0; seed < 90; seed++) {
       const program = randomDeviceProgram(seed, { steps: 6, size: 9 });
       const schedule = scheduled(program, { isa: "portable", stream: STREAMS[seed % 3] as "auto", alignment: 1 });
       if (schedule === undefined) continue;
@@ -158,7 +158,7 @@ describe("scheduleFaults", () => {
       wrong++;
       expect(faults).not.toEqual([]);
     }
-    expect(wrong).toBeGreaterThan(20);
+    expect(wrong).toBeGreaterThan(10);
     expect(seen).toBeGreaterThanOrEqual(wrong);
   });
 });

@@ -49,7 +49,7 @@ export function planLayer(site: ScheduleSite, index: number, copies: boolean): L
   const step = site.program.steps[index] as DeviceStep;
   const shape = isBytewise(site, step) ? rowShapeOf(step) : undefined;
   const ring = ringOfLayer(site, { step, index, shape, copies });
-  const bytes = site.scratch(step);
+  const bytes = site.scratch(step, false);
   const scratch = bytes > 0 ? `scratch of step ${index}` : undefined;
   const blocks = [
     ...(ring === undefined ? [] : [{ name: ring.block, bytes: ring.bytes, first: 0, last: 0 }]),
@@ -130,14 +130,17 @@ type Rows = Pick<RowShape, "inRows" | "outRows" | "inRowBytes" | "outRowBytes">;
 
 /**
  * How far above its input's start an output may begin at most whose rows are written one after the other: the end of row y must not pass the rows of
- * input that have been read for good by then.
+ * input that have been read for good by then. Infinity where everything has been read before the first row is written.
  *
  * @param read how many rows of input have been read for good when row y is written; rises with y
  */
 export function distanceOfRows({ inRows, outRows, inRowBytes, outRowBytes }: Rows, read: (y: number) => number): number {
   let least = Number.POSITIVE_INFINITY;
-  for (let y = 0; y < outRows; y++)
-    least = Math.min(least, Math.min(inRows, Math.max(0, read(y))) * inRowBytes - (y + 1) * outRowBytes);
+  for (let y = 0; y < outRows; y++) {
+    const gone = Math.max(0, read(y));
+    if (gone >= inRows) break;
+    least = Math.min(least, gone * inRowBytes - (y + 1) * outRowBytes);
+  }
   return least;
 }
 
@@ -156,9 +159,11 @@ export function rowsNeeded(inRows: number, made: (come: number) => number): (y: 
 /** The same for a pointwise step that copies `group` pixels at a time: upwards, or downwards from the last group. */
 function distanceOfGroups(step: DeviceStep, group: number): { readonly atMost: number; readonly atLeast: number } {
   const { pixels, depth, outputs } = matrixOf(step);
+  if (pixels <= group) return { atMost: Number.POSITIVE_INFINITY, atLeast: Number.NEGATIVE_INFINITY };
   const gain = depth - outputs;
-  const lastStart = (Math.ceil(pixels / group) - 1) * group;
-  return { atMost: gain >= 0 ? Math.min(group, pixels) * gain : pixels * gain, atLeast: Math.max(0, lastStart * gain) };
+  // Where the last group begins: no pixel behind it is unread when it is written, nor one before the second when the first is.
+  const last = (Math.ceil(pixels / group) - 1) * group;
+  return { atMost: Math.min(group * gain, last * gain), atLeast: Math.max(group * gain, last * gain) };
 }
 
 /** Whether an operand of an elementwise step lies as the output does, element by element. */

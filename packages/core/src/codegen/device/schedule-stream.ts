@@ -83,7 +83,7 @@ export function planStream(site: ScheduleSite, draft: StreamDraft, pushed: boole
     const queue = queues.get(at);
     const to = targetsOf(at, { stages, queues });
     const row = to.some(({ kind }) => kind === "row") ? `row of step ${index}` : undefined;
-    const bytes = site.scratch(step);
+    const bytes = site.scratch(step, true);
     const scratch = bytes > 0 ? `scratch of step ${index}` : undefined;
     if (ring !== undefined) blocks.push({ name: ring.block, bytes: ring.bytes, first: 0, last });
     if (queue !== undefined) blocks.push({ name: queue.block, bytes: queue.bytes, first: 0, last });
@@ -204,7 +204,7 @@ function overlapsOfStream(site: ScheduleSite, { stages, source, inner }: Drafted
     }
   const overlaps: AllowedOverlap[] = [];
   for (const [under, atMost] of limits)
-    if (Number.isFinite(atMost) && lastUse(site, under, stages)) overlaps.push({ over: end.output, under, atMost });
+    if (atMost > Number.NEGATIVE_INFINITY && lastUse(site, under, stages)) overlaps.push({ over: end.output, under, atMost });
   return overlaps;
 }
 
