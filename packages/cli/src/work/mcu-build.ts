@@ -60,7 +60,7 @@ export function buildMcu({ model, plan }: McuSource, options: McuBuildOptions): 
     isa: cpu.isa,
     stream,
     // The header holds the portable form of every kernel too.
-    scratch: (step) => Math.max(scratchBytes(step, cpu.isa), scratchBytes(step, "portable")),
+    scratch: (step, asRows) => Math.max(scratchBytes(step, cpu.isa, asRows), scratchBytes(step, "portable", asRows)),
     ...(ramBytes > STACK_RESERVE_BYTES ? { budgetBytes: ramBytes - STACK_RESERVE_BYTES } : {}),
   });
   const source = { model: pruned.model, plan: pruned.plan };

@@ -19,7 +19,12 @@ const dw3: KernelSource = {
   name: "ts_dw3",
   needs: ["ts_dot3"],
   portable: "",
-  dsp: String.raw`typedef struct ts_dw3 {
+  dsp: String.raw`TS_INL int ts_dw3_fits(int channels, int multiplier, int kh, int kw, int stride, int dilation, int lo, int hi, int flags)
+{
+  return kh == 3 && kw == 3 && multiplier == 1 && dilation == 1 && stride <= 2 && channels >= 4 && ts_dot3_fits(2, lo, hi, flags);
+}
+
+typedef struct ts_dw3 {
   const int8_t *rows[3];
   int32_t channels;
   int32_t *pairs, *pairs_end, *all_end;

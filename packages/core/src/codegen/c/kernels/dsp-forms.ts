@@ -1,6 +1,6 @@
 import type { KernelSource } from "../kernel-source.ts";
 import { DSP_CONV_ROW } from "./dsp-conv.ts";
-import { DSP_DEPTHWISE_ROW } from "./dsp-depthwise.ts";
+import { DSP_DEPTHWISE_BEGIN, DSP_DEPTHWISE_ROW } from "./dsp-depthwise.ts";
 import { DSP_DOT, DSP_DOT_1X4, DSP_DOT_2X2 } from "./dsp-dot.ts";
 import { DSP_DOT3 } from "./dsp-dot3.ts";
 import { DSP_DW3 } from "./dsp-dw3.ts";
@@ -18,5 +18,6 @@ export const DSP_FORMS = {
   ts_dot_2x2: DSP_DOT_2X2,
   ts_pointwise: DSP_POINTWISE,
   ts_conv_row: DSP_CONV_ROW,
+  ts_depthwise_begin: DSP_DEPTHWISE_BEGIN,
   ts_depthwise_row: DSP_DEPTHWISE_ROW,
 } as const satisfies Readonly<Record<string, { readonly source: string; readonly needs: readonly string[] }>>;

@@ -6,14 +6,14 @@ import type { Rounding } from "../../../interp/integer/multiplier.ts";
 import type { DeviceConv, DeviceDepthwise, DeviceFullyConnected } from "../../device/program.ts";
 import { runConv, runDepthwise, runFullyConnected } from "../../device/run-window.ts";
 import { scratchBytes } from "../scratch.ts";
-import { FLAG_SHIFT_MID, packSums } from "../sums.ts";
+import { FLAG_BEGUN, FLAG_SHIFT_MID, packSums } from "../sums.ts";
 
 const missing = await boardMissing("m4");
 
 /** Rows with their halo columns lie one behind the other, as the test laid them out. */
-function sliding(kernel: string, call: string): CaseCode {
+function sliding(kernels: readonly string[], call: string, begin = ""): CaseCode {
   return {
-    kernels: [kernel],
+    kernels,
     code: `
   const int columns = number(), channels = number(), kh = number(), kw = number(), sy = number(), sx = number(), dy = number(), dx = number();
   const int oh = number(), ow = number(), outputs = number(), pitch = number(), zero = number(), lo = number(), hi = number(), flags = number();
@@ -23,6 +23,7 @@ function sliding(kernel: string, call: string): CaseCode {
   const int8_t *shift = array();
   int8_t *scratch = work > 0 ? room((size_t)work) : NULL, *y = room((size_t)(ow * outputs));
   (void)pitch;
+  ${begin}
   for (int o = 0; o < oh; o++) {
     for (int k = 0; k < kh; k++)
       rows[k] = x + (o * sy + k * dy) * columns * channels;
@@ -34,12 +35,13 @@ function sliding(kernel: string, call: string): CaseCode {
 
 const CASES = {
   conv: sliding(
-    "ts_conv_row",
+    ["ts_conv_row"],
     "ts_conv_row(rows, channels, kh, kw, sx, dx, ow, outputs, w, pitch, bias, mult, shift, zero, lo, hi, scratch, y, flags);",
   ),
   depthwise: sliding(
-    "ts_depthwise_row",
+    ["ts_depthwise_begin", "ts_depthwise_row"],
     "ts_depthwise_row(rows, channels, outputs / channels, kh, kw, sx, dx, ow, w, bias, mult, shift, zero, lo, hi, scratch, y, flags);",
+    "if ((flags & TS_BEGUN) != 0) ts_depthwise_begin(channels, outputs / channels, kh, kw, sx, dx, w, bias, mult, shift, zero, lo, hi, scratch, flags);",
   ),
   fullyConnected: {
     kernels: ["ts_pointwise"],
@@ -168,6 +170,7 @@ const layer = fc.record({
   channels: fc.integer({ min: 1, max: 13 }),
   outputs: fc.integer({ min: 1, max: 9 }),
   multiplier: fc.constantFrom(1, 1, 1, 2),
+  begun: fc.boolean(),
   edge: fc.integer({ min: 0, max: 4 }),
   summing,
 });
@@ -205,6 +208,7 @@ function slidingPair(of: typeof layer extends fc.Arbitrary<infer T> ? T : never,
   if (step.kind === "conv") runConv(step, input, wanted);
   else runDepthwise(step, input, wanted);
   const packed = packSums(step);
+  const isBegun = of.kind === "depthwise" && of.begun;
   return {
     step,
     wanted,
@@ -214,7 +218,7 @@ function slidingPair(of: typeof layer extends fc.Arbitrary<infer T> ? T : never,
       gives: wanted.length,
       parts: [
         ...[width, channels, y.kernel, x.kernel, y.stride, x.stride, y.dilation, x.dilation, y.out, x.out, outputs, packed.pitch],
-        ...[step.outputZero, ...step.clamp, packed.flags, scratchBytes(step, "dsp")],
+        ...[step.outputZero, ...step.clamp, packed.flags | (isBegun ? FLAG_BEGUN : 0), scratchBytes(step, "dsp", !isBegun)],
         ...[input, packed.weights, packed.bias, packed.multipliers, packed.shifts],
       ],
     },
