@@ -4,8 +4,8 @@ import type { DeviceIsa } from "./isa.ts";
 import { DW3_COLUMNS, DW3_TABLE_BYTES } from "./kernels/dsp-dw3.ts";
 import { planesBytes, usesPlanes } from "./kernels/mve-depthwise.ts";
 
-/** Bytes that the kernel of a step needs to work in. */
-type Need = (step: DeviceStep) => number;
+/** Bytes that the kernel of a step needs to work in; `asRows`: its rows come one by one, with other steps in between. */
+type Need = (step: DeviceStep, asRows: boolean) => number;
 
 function aligned(bytes: number): number {
   return (bytes + 15) & ~15;
@@ -23,10 +23,10 @@ const portable: Need = (step) => {
 };
 
 /** Three pixels or columns in 16 bits, and three columns in 8 where the window's pieces are not whole words. */
-const dsp: Need = (step) => {
-  const base = portable(step);
+const dsp: Need = (step, asRows) => {
+  const base = portable(step, asRows);
   if (step.kind === "fullyConnected") return step.rows === 1 ? base : Math.max(base, aligned(6 * aligned4(step.depth)));
-  if (step.kind === "depthwise") return dw3(step);
+  if (step.kind === "depthwise") return dw3(step, asRows);
   if (step.kind !== "conv" || step.group !== 1) return base;
   const [kh, kw] = step.kernel;
   const pitch = aligned4(kh * kw * step.channels);
@@ -36,8 +36,8 @@ const dsp: Need = (step) => {
 };
 
 /** Four columns of a convolution, or one; planes of a depthwise convolution where they pay. */
-const mve: Need = (step) => {
-  const base = portable(step);
+const mve: Need = (step, asRows) => {
+  const base = portable(step, asRows);
   if (step.kind === "depthwise") {
     const { kernel, channels, outWidth } = step;
     const isPlanes = usesPlanes(step.outChannels / channels, kernel, step.dilations[1], channels, outWidth);
@@ -47,14 +47,14 @@ const mve: Need = (step) => {
   return Math.max(base, aligned(4 * step.kernel[0] * step.kernel[1] * step.channels));
 };
 
-/** Tables of four channels, and the pairs of the columns made at once, see dsp-dw3.ts. */
-function dw3(step: Extract<DeviceStep, { readonly kind: "depthwise" }>): number {
+/** Tables of four channels (of all, which are then made once for all rows), and the pairs of the columns made at once, see dsp-dw3.ts. */
+function dw3(step: Extract<DeviceStep, { readonly kind: "depthwise" }>, asRows: boolean): number {
   const { kernel, channels, outChannels, dilations, outWidth } = step;
   const stride = step.strides[1];
   if (kernel[0] !== 3 || kernel[1] !== 3 || outChannels !== channels || channels < 4 || dilations[1] !== 1 || stride > 2)
     return 0;
   const columns = (Math.min(outWidth, DW3_COLUMNS) - 1) * stride + 3;
-  return aligned(DW3_TABLE_BYTES + 48 * Math.ceil(columns / 2));
+  return aligned(DW3_TABLE_BYTES * (asRows ? 1 : Math.ceil(channels / 4)) + 48 * Math.ceil(columns / 2));
 }
 
 function aligned4(bytes: number): number {
@@ -67,7 +67,10 @@ const NEEDS = {
   mve,
 } as const satisfies Record<DeviceIsa, Need>;
 
-/** Bytes of working memory, a multiple of 16 or 0, that the kernel of a step needs in the form for an instruction set. */
-export function scratchBytes(step: DeviceStep, isa: DeviceIsa): number {
-  return NEEDS[isa](step);
+/**
+ * Bytes of working memory, a multiple of 16 or 0, that the kernel of a step needs in the form for an instruction set. Less may do when its rows come one by
+ * one, with other steps in between (`asRows`).
+ */
+export function scratchBytes(step: DeviceStep, isa: DeviceIsa, asRows = false): number {
+  return NEEDS[isa](step, asRows);
 }
