@@ -1,4 +1,4 @@
-import { lowerToDevice } from "@tessera/core/codegen/device/lower";
+import { deviceFaults, lowerToDevice } from "@tessera/core/codegen/device/lower";
 import { compileInteger } from "@tessera/core/interp/integer/compile";
 import type { ProfileName } from "@tessera/core/interp/integer/profile";
 import fc from "fast-check";
@@ -38,6 +38,8 @@ describe("a device's program equals the integer program bit for bit", () => {
       fc.property(fc.nat(), (seed) => {
         const { model, plan } = randomNetwork(seed);
         const program = compileInteger(model, plan);
+        // Plans keep some operators in float, which no device computes.
+        fc.pre(deviceFaults(program).length === 0);
         const device = lowerToDevice(program);
         const feeds = randomFeeds(program, seed);
         expect(deviceLists(device, feeds)).toEqual(integerLists(program, feeds));

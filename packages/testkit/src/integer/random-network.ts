@@ -226,6 +226,17 @@ const normalize: Step = (at, name) => {
   return conv(at, add(at, "LpNormalization", [name], { shape, attributes: { axis: 1 } }));
 };
 
+/** A padding by itself: with zeros, or mirrored. */
+const pad: Step = (at, name) => {
+  const shape = at.shapes.get(name) as readonly number[];
+  const amounts = shape.map((size, axis) => (axis > 1 && size > 1 ? at.random.int(2) : 0));
+  const behind = shape.map((size, axis) => (axis > 1 && size > 1 ? at.random.int(2) : 0));
+  const out = shape.map((size, axis) => size + (amounts[axis] as number) + (behind[axis] as number));
+  const all = constant(at, i64([8], [...amounts, ...behind]));
+  if (at.random.int(2) === 0) return add(at, "Pad", [name, all], { shape: out, attributes: { mode: "reflect" } });
+  return add(at, "Pad", [name, all], { shape: out });
+};
+
 const STEPS: readonly Step[] = [
   conv,
   conv,
@@ -243,6 +254,7 @@ const STEPS: readonly Step[] = [
   resize,
   shuffle,
   normalize,
+  pad,
 ];
 
 /** The end: a fully connected layer on means or on all values, or the value as it is. */
@@ -278,7 +290,9 @@ export function randomNetwork(
   const at: Building = { random, dead: options.dead ?? false, nodes: [], constants: {}, shapes: new Map([["x", x]]), count: 0 };
   let last = conv(at, "x") ?? "x";
   for (let left = 2 + random.int(6); left > 0; left--) last = (STEPS[random.int(STEPS.length)] as Step)(at, last) ?? last;
+  const middle = [...at.shapes.keys()][1 + random.int(at.shapes.size - 1)] as string;
   const outputs = [head(at, last)];
+  if (random.int(4) === 0 && !outputs.includes(middle)) outputs.push(middle);
   const model = smallModel({ x, nodes: at.nodes, constants: at.constants, outputs });
   return unitPlan(model, targetById("cortex-m"));
 }

@@ -93,6 +93,9 @@ const same: Tracer = (at, node) => {
   return link(at, node, channels, [node.inputs[0] as string]);
 };
 
+/** Windows slide over the axes from 2 on: channels along one of those meet each other. */
+const pooled: Tracer = (at, node) => at.channels.get(node.inputs[0] as string)?.axis === 1 && same(at, node);
+
 const conv: Tracer = (at, node) => {
   const [input, weight] = node.inputs as [string, string];
   const [from, kernel] = [at.channels.get(input), at.shapes.get(weight)];
@@ -247,10 +250,10 @@ const TRACERS: Readonly<Record<string, Tracer>> = {
   Sigmoid: same,
   Tanh: same,
   Elu: same,
-  MaxPool: same,
-  AveragePool: same,
-  GlobalAveragePool: same,
-  GlobalMaxPool: same,
+  MaxPool: pooled,
+  AveragePool: pooled,
+  GlobalAveragePool: pooled,
+  GlobalMaxPool: pooled,
   Add: binary,
   Sub: binary,
   Mul: binary,
