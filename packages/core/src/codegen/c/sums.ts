@@ -1,4 +1,5 @@
 import { fail } from "../../base/error.ts";
+import { multiply } from "../../interp/integer/multiplier.ts";
 import type { DeviceConv, DeviceDepthwise, DeviceFullyConnected, DeviceRescale, DeviceStep } from "../device/program.ts";
 import { alignUp } from "../memory-plan.ts";
 
@@ -51,6 +52,7 @@ function pack(step: SummingStep): SumConstants {
   const pitch = isDepthwise ? outputs : alignUp(depth, 4);
   const weights = isDepthwise ? step.weights : new Int8Array(outputs * pitch);
   const bias = new Int32Array(outputs);
+  const { multipliers, shifts } = spread(step.rescale, outputs, step.node);
   let isSmall = true;
   for (let o = 0; o < outputs; o++) {
     let sum = 0;
@@ -66,9 +68,13 @@ function pack(step: SummingStep): SumConstants {
     }
     const folded = (step.bias[o] as number) - step.inputZero * sum;
     bias[o] = folded | 0;
-    if (folded + low <= -(2 ** 30) || folded + high >= 2 ** 30) isSmall = false;
+    if (low === 0 && high === 0) {
+      const always = alwaysGiven(step, { sum: bias[o] as number, channel: o });
+      bias[o] = always * 2 ** (CONSTANT_SHIFT + 1);
+      multipliers[o] = 2 ** 30;
+      shifts[o] = CONSTANT_SHIFT;
+    } else if (folded + low <= -(2 ** 30) || folded + high >= 2 ** 30) isSmall = false;
   }
-  const { multipliers, shifts } = spread(step.rescale, outputs, step.node);
   const isRight = shifts.every((shift) => shift >= 0);
   const isMid = shifts.every((shift) => shift >= 1 && shift <= 22);
   const flags =
@@ -77,6 +83,21 @@ function pack(step: SummingStep): SumConstants {
     (isMid ? FLAG_SHIFT_MID : 0) |
     (isDepthwise && weights.every((w) => w > -128) ? FLAG_WEIGHTS_127 : 0);
   return { weights, pitch, bias, multipliers, shifts, flags };
+}
+
+/** Shift of channels without weights. */
+const CONSTANT_SHIFT = 8;
+
+/**
+ * What a channel without weights always gives, less the zero point. Such channels often have multipliers from a scale of next to nothing, and biases
+ * as large as can be; r * 2^9 with a multiplier of 1/2 and a shift of 8 gives the same r, without a rounding on the way, and spoils no proof.
+ */
+function alwaysGiven(step: SummingStep, { sum, channel }: { readonly sum: number; readonly channel: number }): number {
+  const { rule, multipliers, shifts } = step.rescale;
+  const at = multipliers.length === 1 ? 0 : channel;
+  const by = { value: multipliers[at] as number, shift: shifts[at] as number };
+  const q = multiply(sum, by, rule) + step.outputZero;
+  return Math.min(step.clamp[1], Math.max(step.clamp[0], q)) - step.outputZero;
 }
 
 /** One multiplier and one shift to the right for each output. */
