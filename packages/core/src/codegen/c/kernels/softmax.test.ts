@@ -1,7 +1,16 @@
-import { type CheckedCase, filled, int8Data, multiplierValue, useKernels, zeroPoint } from "@tessera/testkit/kernel-cases";
+import {
+  type CheckedCase,
+  filled,
+  int8Data,
+  joined,
+  multiplierValue,
+  useKernels,
+  zeroPoint,
+} from "@tessera/testkit/kernel-cases";
 import { type CaseCode, sanitizingCompiler } from "@tessera/testkit/kernel-driver";
 import fc from "fast-check";
 import { describe, test } from "vitest";
+import { expOfNegative, inverseOfOnePlus, inverseSqrt } from "../../../interp/integer/fixed-point.ts";
 import type { Rounding } from "../../../interp/integer/multiplier.ts";
 import { runL2Normalization, runSoftmax } from "../../../interp/integer/softmax.ts";
 
@@ -27,6 +36,15 @@ const CASES = {
       int8_t *y = room((size_t)(outer * depth * inner));
       ts_l2_normalization(x, outer, depth, inner, zero, y);
       give(y, (size_t)(outer * depth * inner));`,
+  },
+  functions: {
+    kernels: ["ts_exp_negative", "ts_inverse_of_one_plus", "ts_inverse_sqrt"],
+    code: `
+      const int32_t a = number(), b = number();
+      int down;
+      int32_t all[4] = { ts_exp_negative(a), ts_inverse_of_one_plus(b), ts_inverse_sqrt(b, &down), 0 };
+      all[3] = down;
+      give(all, sizeof all);`,
   },
 } as const satisfies Record<string, CaseCode>;
 
@@ -61,8 +79,17 @@ function l2Case(rule: Rounding): fc.Arbitrary<CheckedCase> {
     });
 }
 
+/** Small numbers as often as large ones. */
+const magnitude = fc.tuple(fc.nat(), fc.integer({ min: 0, max: 30 })).map(([x, bits]) => x >> bits);
+
+const functionsCase: fc.Arbitrary<CheckedCase> = fc.tuple(magnitude, magnitude).map(([x, b]) => {
+  const { value, shift } = inverseSqrt(b);
+  return [["functions", -x, b], joined(Int32Array.of(expOfNegative(-x, 5), inverseOfOnePlus(b), value, -shift))];
+});
+
 describe.skipIf(compiler === undefined).each(["double", "single"] as const)("kernels in fixed point, %s rounding", (rule) => {
   const holds = useKernels(compiler, CASES, rule);
+  test("exponential, reciprocal and root equal the integer interpreter's", () => holds(functionsCase, 20));
   test("softmax equals the integer interpreter at every scale", () => holds(softmaxCase, 8));
   test("L2 normalization equals the integer interpreter", () => holds(l2Case(rule), 8));
 });
