@@ -1,5 +1,6 @@
 import type { DeviceIsa } from "@tessera/core/codegen/c/isa";
 import { scratchBytes } from "@tessera/core/codegen/c/scratch";
+import { FLAG_RELU, FLAG_SHIFT_MID, FLAG_SUM_30BIT, FLAG_WEIGHTS_127 } from "@tessera/core/codegen/c/sums";
 import type { DeviceConv, DeviceDepthwise } from "@tessera/core/codegen/device/program";
 import { multiply, type Rounding } from "@tessera/core/interp/integer/multiplier";
 import type { MadeCase } from "./kernel-case-code.ts";
@@ -11,12 +12,14 @@ interface Terms {
   /** Sum of products, without the bias, of place p and output o. */
   readonly sum: (p: number, o: number) => number;
   readonly places: number;
+  /** Flags that hold besides. */
+  readonly also: number;
 }
 
 /** Bias, multipliers, shifts, zero point, clamp and the flags that hold; and the outputs. */
 function sums(
   dice: Dice,
-  { outputs, sum, places }: Terms,
+  { outputs, sum, places, also }: Terms,
   rule: Rounding,
 ): { readonly parts: CasePart[]; readonly wanted: Int8Array } {
   const [least, most] = dice.of([6, 12], [1, 22], [0, 31], [-30, 31], [-3, 4], [0, 2]) as [number, number];
@@ -47,7 +50,8 @@ function sums(
       );
     }
   const middle = shift.every((s) => s >= 1 && s <= 22);
-  const flags = dice.pick(0, 3) === 0 ? 0 : (small ? 1 : 0) | (relu ? 2 : 0) | (middle ? 4 : 0);
+  const flags =
+    dice.pick(0, 3) === 0 ? 0 : (small ? FLAG_SUM_30BIT : 0) | (relu ? FLAG_RELU : 0) | (middle ? FLAG_SHIFT_MID : 0) | also;
   return { parts: [bias, mult, shift, zero, ...clamp, flags], wanted };
 }
 
@@ -62,7 +66,7 @@ export function pointwiseCase(dice: Dice, rule: Rounding): MadeCase {
     for (let d = 0; d < depth; d++) s += (x[p * depth + d] as number) * (w[o * pitch + d] as number);
     return s;
   };
-  const made = sums(dice, { outputs, sum, places: pixels }, rule);
+  const made = sums(dice, { outputs, sum, places: pixels, also: 0 }, rule);
   return { name: "pointwise", parts: [pixels, depth, outputs, x, w, ...made.parts], wanted: made.wanted };
 }
 
@@ -121,9 +125,12 @@ export function windowCase(
   const pitch = isConv ? (kh * kw * channels + 3) & ~3 : outputs;
   const columns = (ow - 1) * stride + (kw - 1) * dilation + 1;
   const x = dice.bytes(kh * columns * channels);
-  const w = isConv
-    ? dice.bytes(outputs * pitch).map((v, i) => (i % pitch < kh * kw * channels ? v : 0))
-    : dice.bytes(kh * kw * outputs);
+  const least = dice.of(-128, -127, -127);
+  // Products at their largest, two of which leave 16 bits.
+  if (dice.pick(0, 11) === 0) x.fill(-128);
+  const isLargest = x.every((v) => v === -128);
+  const drawn = dice.bytes(isConv ? outputs * pitch : kh * kw * outputs).map((v) => (isLargest ? least : Math.max(v, least)));
+  const w = isConv ? drawn.map((v, i) => (i % pitch < kh * kw * channels ? v : 0)) : drawn;
   const sum = (p: number, o: number) => {
     let s = 0;
     for (let ky = 0; ky < kh; ky++)
@@ -136,7 +143,8 @@ export function windowCase(
       }
     return s;
   };
-  const made = sums(dice, { outputs, sum, places: ow }, rule);
+  const also = !isConv && w.every((v) => v > -128) ? FLAG_WEIGHTS_127 : 0;
+  const made = sums(dice, { outputs, sum, places: ow, also }, rule);
   const work = scratchBytes(windowStep({ name, channels, outputs, kernel: [kh, kw], stride, dilation, columns, ow }), isa);
   return { name, parts: [channels, outputs, kh, kw, stride, dilation, ow, work, x, w, ...made.parts], wanted: made.wanted };
 }

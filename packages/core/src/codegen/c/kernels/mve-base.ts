@@ -8,6 +8,11 @@ const registers: KernelSource = {
   mve: `#if defined(__GNUC__) && !defined(__clang__)
 /* Hides where a number comes from: it stays in a register and is not worked out anew. */
 #define TS_MVE_OPAQUE(x) __asm__("" : "+r"(x))
+/* Ends a step: what is loaded behind it is not loaded before it. */
+#define TS_MVE_STEP(p, q, r, s) __asm__ volatile("" : "+r"(p), "+r"(q), "+r"(r), "+r"(s) : : "memory")
+/* The same for sums: they are added up before it. */
+#define TS_MVE_SUMS_2(a, b) __asm__ volatile("" : "+w"(a), "+w"(b) : : "memory")
+#define TS_MVE_SUMS(a, b, c, d) __asm__ volatile("" : "+w"(a), "+w"(b), "+w"(c), "+w"(d) : : "memory")
 /* Lanes 0 and 2; gcc takes sums into vectors through memory, and keeps lanes that nobody set. */
 TS_INL int32x4_t ts_mve_even(int32_t s0, int32_t s2)
 {
@@ -33,6 +38,9 @@ TS_INL int16x8_t ts_mve_to8(int16x8_t a)
 }
 #else
 #define TS_MVE_OPAQUE(x) (void)(x)
+#define TS_MVE_STEP(p, q, r, s) (void)(p)
+#define TS_MVE_SUMS_2(a, b) (void)(a)
+#define TS_MVE_SUMS(a, b, c, d) (void)(a)
 TS_INL int32x4_t ts_mve_even(int32_t s0, int32_t s2)
 {
   return vsetq_lane_s32(s2, vsetq_lane_s32(s0, vdupq_n_s32(0), 0), 2);

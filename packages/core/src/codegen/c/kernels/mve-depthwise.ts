@@ -40,6 +40,7 @@ TS_INL void ts_mve_depthwise_lanes(const int8_t *const *rows, int channels, int 
           a = vaddq_s32(a, vmulq_s32(TS_MVE_TAP(p), t));
           if (out_width > 1)
             b = vaddq_s32(b, vmulq_s32(TS_MVE_TAP(p + step), t));
+          TS_MVE_SUMS_2(a, b);
         }
       }
       {
@@ -56,6 +57,71 @@ TS_INL void ts_mve_depthwise_lanes(const int8_t *const *rows, int channels, int 
         vstrbq_s32(y + left * outputs + k, vreinterpretq_s32_s16(q));
         if (out_width > 1)
           vstrbq_s32(y + (left + 1) * outputs + k, vshrq_n_s32(vreinterpretq_s32_s16(q), 16));
+      }
+    }
+  }
+}
+`,
+};
+
+/**
+ * Eight channels of two pixels: products of 8 bits and the sum of two of them have 16 bits when no weight is -128 (TS_WEIGHTS_127), so twice as many fit
+ * a vector. Even and odd channels go on in 32 bits by themselves. Takes no scratch; 8 channels and up.
+ */
+const pairs: KernelSource = {
+  name: "ts_mve_depthwise_pairs",
+  needs: ["ts_mve_scale", "ts_mve_narrow"],
+  portable: "",
+  mve: String.raw`#define TS_MVE_WIDEN(even, odd, v) { const int16x8_t m = v; even = vaddq_s32(even, vmovlbq_s16(m)); odd = vaddq_s32(odd, vmovltq_s16(m)); }
+#define TS_MVE_PRODUCTS(p, q, k, l) vaddq_s16(vmulq_s16(vldrbq_s16(p), k), vmulq_s16(vldrbq_s16(q), l))
+/* Two taps at once, in steps that the compiler must not mix, or it runs out of vectors. */
+#define TS_MVE_TAPS(p, q, v, u) { \
+  const int16x8_t k = vldrbq_s16(v), l = vldrbq_s16(u); \
+  TS_MVE_WIDEN(a0, a1, TS_MVE_PRODUCTS(p, q, k, l)) \
+  if (out_width > 1) \
+    TS_MVE_WIDEN(b0, b1, TS_MVE_PRODUCTS((p) + step, (q) + step, k, l)) \
+  TS_MVE_SUMS(a0, a1, b0, b1); }
+TS_INL void ts_mve_depthwise_pairs(const int8_t *const *rows, int channels, int kh, int kw, int stride, int dilation, int out_width, const int8_t *w, const int32_t *bias, const int32_t *mult, const int8_t *shift, int zero, int lo, int hi, int8_t *y, int flags)
+{
+  const int step = stride * channels, tap = dilation * channels, last = kw - 1;
+  for (int g = 0; g < channels; g += 8) {
+    /* The last eight channels and the last two pixels, some of them once more. */
+    const int c = g + 8 <= channels ? g : channels - 8;
+    const int8_t *const v = w + c;
+    for (int x = 0; x < out_width; x += 2) {
+      const int left = out_width > 1 && x + 2 > out_width ? out_width - 2 : x, at = left * step + c;
+      const int32x4x2_t start = vld2q_s32(bias + c);
+      int32x4_t a0 = start.val[0], a1 = start.val[1], b0 = a0, b1 = a1;
+      TS_MVE_SUMS(a0, a1, b0, b1);
+#pragma GCC unroll 4
+      for (int ky = 0; ky < kh; ky++) {
+        const int8_t *p = rows[ky] + at, *u = v + ky * kw * channels;
+#pragma GCC unroll 4
+        for (int kx = 0; kx < last; kx += 2, p += 2 * tap, u += 2 * channels)
+          TS_MVE_TAPS(p, p + tap, u, u + channels)
+      }
+      /* The last column of an odd number goes by pairs of rows. */
+      if (kw % 2 == 1) {
+        int ky = 0;
+#pragma GCC unroll 4
+        for (; ky + 1 < kh; ky += 2)
+          TS_MVE_TAPS(rows[ky] + at + last * tap, rows[ky + 1] + at + last * tap, v + (ky * kw + last) * channels, v + ((ky + 1) * kw + last) * channels)
+        if (ky < kh) {
+          const int8_t *const p = rows[ky] + at + last * tap;
+          const int16x8_t k = vldrbq_s16(v + (ky * kw + last) * channels);
+          TS_MVE_WIDEN(a0, a1, vmulq_s16(vldrbq_s16(p), k))
+          if (out_width > 1)
+            TS_MVE_WIDEN(b0, b1, vmulq_s16(vldrbq_s16(p + step), k))
+        }
+      }
+      {
+        const int32x4x2_t m = vld2q_s32(mult + c);
+        const int16x8_t n = vldrbq_s16(shift + c);
+        const int32x4_t n0 = vmovlbq_s16(n), n1 = vmovltq_s16(n);
+        int8_t *const to = y + left * channels + c;
+        vstrbq_s16(to, ts_mve_narrow(ts_mve_scale_lanes(a0, m.val[0], n0, flags), ts_mve_scale_lanes(a1, m.val[1], n1, flags), zero, lo, hi));
+        if (out_width > 1)
+          vstrbq_s16(to + channels, ts_mve_narrow(ts_mve_scale_lanes(b0, m.val[0], n0, flags), ts_mve_scale_lanes(b1, m.val[1], n1, flags), zero, lo, hi));
       }
     }
   }
@@ -186,7 +252,7 @@ TS_INL void ts_mve_depthwise_planes(const int8_t *const *rows, int channels, int
 };
 
 /** Helpers of the depthwise convolution. */
-export const MVE_DEPTHWISE_HELPERS: readonly KernelSource[] = [lanes, planes];
+export const MVE_DEPTHWISE_HELPERS: readonly KernelSource[] = [lanes, pairs, planes];
 
 /**
  * Pixels in a row from which laying out planes pays, measured: it costs as much for a few pixels, and large windows gain more. Also what scratch the
@@ -199,7 +265,7 @@ export function usesPlanes(
   channels: number,
   outWidth: number,
 ): boolean {
-  return multiplier === 1 && dilation === 1 && channels <= 8000 && kernel[0] * kernel[1] * outWidth >= 90;
+  return multiplier === 1 && dilation === 1 && channels <= 8000 && kernel[0] * kernel[1] * outWidth >= 144;
 }
 
 /** Bytes of the planes of four channels and their weights. */
@@ -212,11 +278,13 @@ export function planesBytes(kernel: readonly [number, number], stride: number, o
 /** One output row, in planes where {@link usesPlanes} says so. */
 export const MVE_DEPTHWISE: SpecialForms = {
   ts_depthwise_row: {
-    needs: ["ts_mve_depthwise_lanes", "ts_mve_depthwise_planes"],
+    needs: ["ts_mve_depthwise_lanes", "ts_mve_depthwise_pairs", "ts_mve_depthwise_planes"],
     source: `TS_INL void ts_depthwise_row(const int8_t *const *rows, int channels, int multiplier, int kh, int kw, int stride, int dilation, int out_width, const int8_t *w, const int32_t *bias, const int32_t *mult, const int8_t *shift, int zero, int lo, int hi, int8_t *scratch, int8_t *y, int flags)
 {
-  if (multiplier == 1 && dilation == 1 && channels <= 8000 && kh * kw * out_width >= 90)
+  if (multiplier == 1 && dilation == 1 && channels <= 8000 && kh * kw * out_width >= 144)
     ts_mve_depthwise_planes(rows, channels, kh, kw, stride, out_width, w, bias, mult, shift, zero, lo, hi, scratch, y, flags);
+  else if (multiplier == 1 && channels >= 8 && (flags & TS_WEIGHTS_127) != 0)
+    ts_mve_depthwise_pairs(rows, channels, kh, kw, stride, dilation, out_width, w, bias, mult, shift, zero, lo, hi, y, flags);
   else
     ts_mve_depthwise_lanes(rows, channels, multiplier, kh, kw, stride, dilation, out_width, w, bias, mult, shift, zero, lo, hi, y, flags);
 }

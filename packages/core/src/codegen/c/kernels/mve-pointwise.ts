@@ -26,20 +26,39 @@ TS_INL void ts_mve_dot_short(const int8_t *x, int step, int depth, const int8x16
     *b = odd == 0 ? ts_mve_even(t, t2) : ts_mve_odd(*b, t, t2);
   }
 }
-#define TS_MVE_DOT_2(p, x, s, t, left) { const int8x16_t p = ts_mve_load(x, left); s = vmladavaq_s8(s, p, wa); t = vmladavaq_s8(t, p, wb); }
-#define TS_MVE_DOT_4X2(left) { const int8x16_t wa = ts_mve_load(w0 + d, left), wb = ts_mve_load(w1 + d, left); \
-  TS_MVE_DOT_2(v0, x + d, s0, t0, left) TS_MVE_DOT_2(v1, x + step + d, s1, t1, left) \
-  TS_MVE_DOT_2(v2, x + 2 * step + d, s2, t2, left) TS_MVE_DOT_2(v3, x + 3 * step + d, s3, t3, left) }
+/* Two pixels at a time: more sums than that leave no registers for pointers. In steps that the compiler must not mix, or it runs out of vectors. */
+#define TS_MVE_DOT_2X2(left) { const int8x16_t wa = ts_mve_load(v0, left), wb = ts_mve_load(v1, left); int8x16_t v = ts_mve_load(x0, left); \
+  s0 = vmladavaq_s8(s0, v, wa); t0 = vmladavaq_s8(t0, v, wb); v = ts_mve_load(x2, left); s2 = vmladavaq_s8(s2, v, wa); t2 = vmladavaq_s8(t2, v, wb); }
+/* Depth of 16 and up. */
 TS_INL void ts_mve_dot_4x2(const int8_t *x, int step, int depth, const int8_t *w0, const int8_t *w1, int32x4_t *a, int32x4_t *b)
 {
-  int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0, t0 = 0, t1 = 0, t2 = 0, t3 = 0;
-  int d = 0;
-  for (; d + 16 <= depth; d += 16)
-    TS_MVE_DOT_4X2(16)
-  if (d < depth)
-    TS_MVE_DOT_4X2(depth - d)
-  *a = ts_mve_odd(ts_mve_even(s0, s2), s1, s3);
-  *b = ts_mve_odd(ts_mve_even(t0, t2), t1, t3);
+#pragma GCC unroll 2
+  for (int odd = 0; odd < 2; odd++, x += step) {
+    const int8_t *x0 = x, *x2 = x + 2 * step, *v0 = w0, *v1 = w1;
+    const int8x16_t ka = vldrbq_s8(v0), kb = vldrbq_s8(v1), xa = vldrbq_s8(x0), xb = vldrbq_s8(x2);
+    int32_t s0 = vmladavq_s8(xa, ka), t0 = vmladavq_s8(xa, kb), s2 = vmladavq_s8(xb, ka), t2 = vmladavq_s8(xb, kb);
+    int left = depth - 16;
+#pragma GCC unroll 8
+    for (; left >= 16; left -= 16) {
+      x0 += 16;
+      x2 += 16;
+      v0 += 16;
+      v1 += 16;
+      TS_MVE_STEP(x0, x2, v0, v1);
+      TS_MVE_DOT_2X2(16)
+    }
+    if (left > 0) {
+      x0 += 16;
+      x2 += 16;
+      v0 += 16;
+      v1 += 16;
+      TS_MVE_STEP(x0, x2, v0, v1);
+      TS_MVE_DOT_2X2(left)
+    }
+    TS_MVE_STEP(x, w0, w1, s0);
+    *a = odd == 0 ? ts_mve_even(s0, s2) : ts_mve_odd(*a, s0, s2);
+    *b = odd == 0 ? ts_mve_even(t0, t2) : ts_mve_odd(*b, t0, t2);
+  }
 }
 #define TS_MVE_DOT_1X4(left) { const int8x16_t v = ts_mve_load(x + d, left); s0 = vmladavaq_s8(s0, v, ts_mve_load(w0 + d, left)); \
   s1 = vmladavaq_s8(s1, v, ts_mve_load(w1 + d, left)); s2 = vmladavaq_s8(s2, v, ts_mve_load(w2 + d, left)); s3 = vmladavaq_s8(s3, v, ts_mve_load(w3 + d, left)); }
