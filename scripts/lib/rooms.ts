@@ -50,8 +50,8 @@ const ALL_CORE = Object.keys(CORE);
 export const ROOMS: Readonly<Record<string, Room>> = {
   ...CORE,
   runtimes: {
-    says: "adapters to real runtimes behind the Runtime interface",
-    may: coreRooms("base", "graph", "formats", "convert", "targets"),
+    says: "adapters to real runtimes behind the Runtime interface; boards that run generated C",
+    may: coreRooms("base", "graph", "formats", "interp", "targets", "convert", "codegen"),
     outside: ["@litertjs/core", "@tensorflow/tfjs-tflite", "onnxruntime-node", "onnxruntime-web"],
     node: true,
   },

@@ -10,7 +10,7 @@ import type { QuantPlan } from "@tessera/core/graph/plan";
 export type FormatId = "onnx" | "ort" | "tflite";
 
 /** Runtimes that run model files on this machine. */
-export type RuntimeId = "ort-node" | "ort-web" | "litert" | "tfjs-tflite";
+export type RuntimeId = "ort-node" | "ort-web" | "litert" | "tfjs-tflite" | "native-c";
 
 /** What a model file means. */
 export interface Raised {
@@ -60,7 +60,7 @@ export const FORMATS = {
   },
   tflite: {
     id: "tflite",
-    runtimes: ["litert", "tfjs-tflite"],
+    runtimes: ["litert", "tfjs-tflite", "native-c"],
     profiler: "tfjs-tflite",
     ownTerms: true,
     remembers: (bytes) => (readTflite(bytes).subgraphs ?? []).some((g) => (g.tensors ?? []).some((t) => t.isVariable === true)),

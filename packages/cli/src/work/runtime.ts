@@ -10,6 +10,7 @@ const LOADERS: Readonly<Record<RuntimeId, () => Promise<Runtime>>> = {
   "ort-web": async () => (await import("@tessera/runtimes/ort-web")).ortWebRuntime(),
   litert: async () => (await import("@tessera/runtimes/litert")).litertRuntime(),
   "tfjs-tflite": async () => (await import("@tessera/runtimes/tfjs-tflite")).tfjsTfliteRuntime(),
+  "native-c": async () => (await import("@tessera/runtimes/native/native-c")).nativeCRuntime(),
 };
 
 /** Ids of all runtimes, for options. */
@@ -65,7 +66,7 @@ export function createRuntimes(chosen?: RuntimeId): Runtimes {
           await (await openRunnable(tried, file)).close();
           return tried;
         } catch (error) {
-          if (!isTesseraError(error) || error.code !== "RUNTIME_FAILED") throw error;
+          if (!isTesseraError(error) || !["RUNTIME_FAILED", "RUNTIME_MISSING"].includes(error.code)) throw error;
           refusal ??= error;
         }
       }

@@ -6,6 +6,7 @@ import type { Session } from "@tessera/core/graph/runtime";
 import { caseInput, type IntegerCase } from "@tessera/testkit/integer/case-builder";
 import { type FamilyName, integerCase, RUNS_PER_CASE } from "@tessera/testkit/integer/cases";
 import { caseBytes } from "@tessera/testkit/integer/run-case";
+import { sketchTflite } from "@tessera/testkit/runtime-tflite";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { BOARDS } from "../mcu-lab/boards.ts";
 import { findToolchain } from "../mcu-lab/toolchains.ts";
@@ -26,7 +27,7 @@ async function opened(family: FamilyName): Promise<{ readonly test: IntegerCase;
     try {
       return { test, session: await runtime.load(test.file()) };
     } catch (error) {
-      if (!isTesseraError(error) || error.code !== "TARGET_RULE") throw error;
+      if (!isTesseraError(error) || error.code !== "RUNTIME_FAILED") throw error;
     }
   }
   throw new Error(`no case of ${family} can run on a device`);
@@ -67,6 +68,18 @@ describe.skipIf(reason)(`the native-c runtime${reason ? ` (skipped: ${reason})` 
     await session.close();
     expect(readdirSync(own)).toEqual([]);
     await expect(session.run(feeds(test, 0))).rejects.toMatchObject({ code: "RUNTIME_FAILED" });
+  });
+
+  it("refuses what no device computes, with the reason", async () => {
+    const runtime = await nativeCRuntime();
+    const float = sketchTflite({
+      tensors: { x: { type: "FLOAT32", shape: [1] }, y: { type: "FLOAT32", shape: [1] } },
+      inputs: ["x"],
+      outputs: ["y"],
+      calls: [{ op: "NEG", inputs: ["x"], outputs: ["y"], options: { kind: "NegOptions" } }],
+    });
+    await expect(runtime.load(float)).rejects.toThrow(/no integer quantization/);
+    await expect(runtime.load(Uint8Array.of(1, 2, 3))).rejects.toMatchObject({ code: "RUNTIME_FAILED" });
   });
 
   it("refuses feeds that are absent or of another shape", async () => {

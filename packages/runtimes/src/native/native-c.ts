@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fail } from "@tessera/core/base/error";
+import { fail, isTesseraError } from "@tessera/core/base/error";
 import { emitC } from "@tessera/core/codegen/c/emit";
 import { lowerToDevice } from "@tessera/core/codegen/device/lower";
 import type { DeviceProgram } from "@tessera/core/codegen/device/program";
@@ -33,17 +33,30 @@ export const NATIVE_C_DEFAULTS = { flags: ["-O2"], timeoutMs: 120_000 } as const
 /** A file's program, and which of its inputs and outputs have their channels last in the file. */
 function deviceOf(bytes: Uint8Array): { readonly program: DeviceProgram; readonly channelsLast: ReadonlySet<string> } {
   const { model, plan, moved } = raiseTflite(readTflite(bytes));
-  if (plan === undefined)
-    throw fail("UNSUPPORTED_OP", "Cannot run the model as C for microcontrollers: it has no integer quantization");
+  if (plan === undefined) throw fail("UNSUPPORTED_OP", "the file has no integer quantization");
   const pruned = removeDeadChannels(model, plan);
   const program = lowerToDevice(compileInteger(pruned.model, pruned.plan, { profile: "tflm-double" }));
   return { program, channelsLast: new Set(moved) };
 }
 
+/** As {@link deviceOf}; what stands in the way becomes the runtime's refusal. */
+function lowered(bytes: Uint8Array): ReturnType<typeof deviceOf> {
+  try {
+    return deviceOf(bytes);
+  } catch (error) {
+    if (!isTesseraError(error)) throw error;
+    throw fail("RUNTIME_FAILED", `Cannot run the model as C for microcontrollers: ${error.message}`, {
+      cause: error,
+      hint: error.hint,
+    });
+  }
+}
+
 /**
  * The C that `tessera mcu` writes, built by this machine's own compiler, as a {@link Runtime} called "native-c": what a microcontroller computes, bit for
  * bit, fast enough for data sets. Reads quantized .tflite files; sessions have inputs and outputs in the file's order of axes, in integers with their
- * `encodings`. Load options are ignored: one thread, nothing to optimize. @throws RUNTIME_MISSING when there is no C compiler
+ * `encodings`. Load options are ignored: one thread, nothing to optimize. @throws RUNTIME_MISSING when there is no C compiler;
+ * RUNTIME_FAILED by `load` for a model that no device computes in integers
  *
  * @example
  * const session = await (await nativeCRuntime()).load(tfliteBytes);
@@ -60,7 +73,7 @@ export async function nativeCRuntime(options: NativeCOptions = {}): Promise<Runt
     version: compiler.version,
     formats: ["tflite"],
     async load(bytes): Promise<Session> {
-      const { program, channelsLast } = deviceOf(bytes);
+      const { program, channelsLast } = lowered(bytes);
       const emitted = emitC(program, scheduleDevice(program, { isa: "portable" }), { name: "model", isa: "portable" });
       const calls = emittedCalls(emitted);
       const dir = await mkdtemp(join(tmpdir(), "tessera-native-"));
