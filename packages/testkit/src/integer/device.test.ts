@@ -44,7 +44,7 @@ describe("a device's program equals the integer program bit for bit", () => {
         const feeds = randomFeeds(program, seed);
         expect(deviceLists(device, feeds)).toEqual(integerLists(program, feeds));
       }),
-      { numRuns: 200 },
+      { numRuns: 120 },
     );
   });
 });
