@@ -17,10 +17,10 @@ import { createRuntimes, type Runtimes } from "../work/runtime.ts";
 import { type SideBySide, sideBySide } from "../work/side-by-side.ts";
 import { tfliteFacts } from "../work/tflite-facts.ts";
 
-/** File endings that are not written, and why. */
+/** File endings that are not written here, and why. */
 const NOT_WRITTEN: Readonly<Record<string, string>> = {
-  c: "this version generates no C",
-  h: "this version generates no C",
+  c: "C is several files, which `tessera mcu` writes",
+  h: "C is several files, which `tessera mcu` writes",
 };
 
 function formatOf(output: string, to: string | undefined): FormatId {

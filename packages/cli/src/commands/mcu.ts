@@ -59,7 +59,7 @@ export const mcu = verb(
       description: "Build it, link it into the budget, run it under an emulator and count, where the tools are there",
       default: true,
     },
-    vectors: { type: "string", description: "Inputs on which it is run and compared", default: "8" },
+    vectors: { type: "string", description: "Inputs on which it is run and compared (default: 2 to 8, by its size)" },
     seed: { type: "string", description: "Seed of those inputs", default: "1" },
     mhz: { type: "string", description: "Clock for a range of milliseconds; a model, never a measurement" },
   },
@@ -70,7 +70,7 @@ export const mcu = verb(
     const stream = choiceOption("stream", args.stream, STREAMS);
     const flashBytes = sizeOption("flash", args.flash);
     const ramBytes = sizeOption("ram", args.ram);
-    const vectors = whole("vectors", args.vectors, { min: 1, max: 100_000 }) as number;
+    const vectors = whole("vectors", args.vectors, { min: 1, max: 100_000 });
     const seed = whole("seed", args.seed, { min: 0, max: 2 ** 32 - 1 }) as number;
     const mhz = numberOption("mhz", args.mhz, { min: 0.01, max: 10_000 });
     const batch = whole("batch", args.batch, { min: 1, max: 65_536 });
@@ -87,7 +87,7 @@ export const mcu = verb(
       ...(args.name === undefined ? {} : { name: args.name }),
       ...(batch === undefined ? {} : { batch }),
       dims: dimsOf(args.dims),
-      vectors,
+      ...(vectors === undefined ? {} : { vectors }),
       seed,
       measure: args.measure,
       ...(mhz === undefined ? {} : { mhz }),

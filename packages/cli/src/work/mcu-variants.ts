@@ -85,9 +85,6 @@ function judgeDevice(variant: Variant, cpu: McuCpu): DeviceVerdict {
   }
 }
 
-/** Inputs on which the pick's C is run. */
-const PICK_VECTORS = 3;
-
 /** What was written for the pick. */
 export interface McuOfPick {
   readonly mcu?: McuReport;
@@ -107,7 +104,6 @@ export async function mcuOfPick(picked: Candidate | undefined, job: OptimizeJob)
     exports: "c",
     stream: "auto",
     name: cPrefix(stem),
-    vectors: PICK_VECTORS,
     seed,
     measure: true,
     progress,

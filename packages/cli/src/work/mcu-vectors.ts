@@ -2,6 +2,7 @@ import { type Random, seededRandom } from "@tessera/core/base/random";
 import type { DeviceProgram } from "@tessera/core/codegen/device/program";
 import type { DeviceData } from "@tessera/core/codegen/device/relayout";
 import { runDevice } from "@tessera/core/codegen/device/run";
+import { stepMacs } from "@tessera/core/codegen/estimate";
 
 /** Inputs of a network with what it must answer, in the device's own order of memory: the same for every board. */
 export interface McuVectors {
@@ -13,12 +14,21 @@ export interface McuVectors {
   readonly values: number;
 }
 
+/** Multiply-accumulates that the interpreter is given to do, some seconds of work, and the least and most vectors that come of it. */
+const WORK = { macs: 2e8, least: 2, most: 8 } as const;
+
+/** How many vectors a network is run on unless somebody says: the interpreter is slow, and large networks have many outputs. */
+export function usualVectors(program: DeviceProgram): number {
+  const macs = program.steps.reduce((sum, step) => sum + stepMacs(step), 0);
+  return Math.max(WORK.least, Math.min(WORK.most, Math.floor(WORK.macs / Math.max(1, macs))));
+}
+
 /** How many integers of a kind there are from the lowest to the highest. */
 const BYTE_LEVELS = 256;
 
 /**
- * Seeded vectors and the answers of the integer interpreter. The first one is the lowest integers everywhere, the second the highest, the others are random:
- * half of those over the whole range, half near the zero point, where most real values lie.
+ * Seeded vectors and the answers of the integer interpreter: random over the whole range and near the zero point, where most real values lie, by turns; the
+ * third one is the lowest integer everywhere, the fourth the highest.
  */
 export function mcuVectors(program: DeviceProgram, count: number, seed: number): McuVectors {
   const random = seededRandom(seed);
@@ -34,8 +44,8 @@ function vectorOf(program: DeviceProgram, index: number, random: Random): Readon
     program.inputs.map((name) => {
       const { bytes, zeroPoint } = program.values.get(name) as { readonly bytes: number; readonly zeroPoint: number };
       const one = (): number => {
-        if (index === 0) return -128;
-        if (index === 1) return 127;
+        if (index === 2) return -128;
+        if (index === 3) return 127;
         if (index % 2 === 0) return random.int(BYTE_LEVELS) - 128;
         return Math.max(-128, Math.min(127, Math.round(zeroPoint + random.normal() * 24)));
       };

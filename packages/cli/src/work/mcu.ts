@@ -26,7 +26,7 @@ import { mcuFigures } from "./mcu-figures.ts";
 import { measureMcu } from "./mcu-measure.ts";
 import { mcuModelSummary, mcuSource } from "./mcu-model.ts";
 import { buildTflm, type TflmBuilt } from "./mcu-tflm.ts";
-import { type McuVectors, mcuVectors } from "./mcu-vectors.ts";
+import { type McuVectors, mcuVectors, usualVectors } from "./mcu-vectors.ts";
 
 /** Forms that `tessera mcu` writes. */
 export const MCU_EXPORTS = ["c", "tflm", "both"] as const;
@@ -48,8 +48,8 @@ export interface McuRequest {
   readonly name?: string;
   readonly batch?: number;
   readonly dims?: ReadonlyMap<string, number>;
-  /** Inputs on which what was built is held against the integer interpreter. */
-  readonly vectors: number;
+  /** Inputs on which what was built is held against the integer interpreter; by the size of the network unless given. */
+  readonly vectors?: number;
   readonly seed: number;
   readonly measure: boolean;
   readonly mhz?: number;
@@ -116,12 +116,13 @@ export async function exportMcu(request: McuRequest): Promise<McuResult> {
     return { report: { ...common, artefacts: [], next }, files: new Map() };
   }
   const name = built.emitted.name;
-  progress.stage(`asking the integer interpreter for ${request.vectors} answers`);
-  const vectors = mcuVectors(built.original, request.vectors, request.seed);
+  const number = request.vectors ?? usualVectors(built.original);
+  progress.stage(`asking the integer interpreter for ${number} answers`);
+  const vectors = mcuVectors(built.original, number, request.seed);
   const measured = request.measure
     ? await measuredOf(built, vectors, request, target)
     : { notMeasured: "measuring was switched off (--no-measure)" };
-  const vector = { input: at(vectors.inputs, request.vectors - 1), output: at(vectors.outputs, request.vectors - 1) };
+  const vector = { input: at(vectors.inputs, 0), output: at(vectors.outputs, 0) };
   const bundled = (from: { readonly model: Model; readonly plan: QuantPlan }): TflmBuilt =>
     buildTflm({ ...from, name, kernels: tflmKernels(cpu), vector });
   const figures = mcuFigures({
