@@ -24,14 +24,14 @@ export interface ScheduleOptions {
   /** Seed of the search for offsets. */
   readonly seed?: number;
   /** Bytes of working memory of a step; those of the isa's kernels by default. */
-  readonly scratch?: (step: DeviceStep) => number;
+  readonly scratch?: (step: DeviceStep, asRows: boolean) => number;
 }
 
 /** Defaults of {@link ScheduleOptions}. */
 export const SCHEDULE_DEFAULTS = { stream: "never", alignment: 16, seed: 1 } as const satisfies Partial<ScheduleOptions>;
 
 /** Pixels that a pointwise step copies at a time: pairs and fours of pixels are what its kernels work on. */
-const PIXELS_COPIED = 8;
+const PIXELS_COPIED = 16;
 
 interface Candidate extends PlacedPlans {
   readonly effort: number;
@@ -49,7 +49,7 @@ export function scheduleDevice(program: DeviceProgram, options: ScheduleOptions)
   const { isa, stream, alignment, seed, budgetBytes, scratch } = { ...SCHEDULE_DEFAULTS, ...options };
   const site = scheduleSite(program, {
     alignment,
-    scratch: scratch ?? ((step) => scratchBytes(step, isa)),
+    scratch: scratch ?? ((step, asRows) => scratchBytes(step, isa, asRows)),
     pixels: PIXELS_COPIED,
   });
   const best = bestCandidate(site, { stream, seed, ...(budgetBytes === undefined ? {} : { budgetBytes }) });

@@ -19,8 +19,8 @@ export interface ScheduleSite {
   readonly reads: readonly (readonly { readonly operand: number; readonly owner: string }[])[];
   readonly writes: readonly (readonly string[])[];
   readonly alignment: number;
-  /** Bytes that the kernel of a step works in. */
-  readonly scratch: (step: DeviceStep) => number;
+  /** Bytes that the kernel of a step works in; `asRows` when its rows come one by one, with other steps in between. */
+  readonly scratch: (step: DeviceStep, asRows: boolean) => number;
   /** Pixels that a pointwise step copies at a time where it works in place. */
   readonly pixels: number;
 }
