@@ -21,6 +21,7 @@ const MISRA = `/*
  *   Directive 4.9   TS_PROFILE is a function-like macro so that it can be nothing.
  *   Rule 1.2        alignment, sections, always_inline and intrinsics are extensions, behind macros that can be defined as nothing.
  *   Rule 10.1, 12.1 numbers are shifted to the right with their sign, which is checked at compile time; products before sums carry no parentheses.
+ *   Rule 10.3       intrinsics take and give words whose signedness is not that of the variables.
  *   Rule 11.3, 11.5 the arena is memory of no type, divided at generation time; every offset is a multiple of the alignment.
  *   Rule 15.5, 15.6 early returns, and bodies of a single line without braces.
  *   Rule 18.4       pointers move by addition: that is what kernels do.

@@ -51,6 +51,14 @@ function forms(
     ...(wantsDsp && dsp !== undefined ? [["TS_USE_DSP", dsp] as const] : []),
   ];
   if (special.length === 0) return portable;
-  const parts = special.map(([macro, source], i) => `#${i === 0 ? "if" : "elif"} defined(${macro})\n${source}`);
+  const parts = special.map(
+    ([macro, source], i) => `#${i === 0 ? "if" : "elif"} defined(${macro})\n${macro === "TS_USE_DSP" ? quiet(source) : source}`,
+  );
   return `${parts.join("")}#else\n${portable}#endif\n`;
+}
+
+/** The words of the DSP intrinsics are signed or not as ACLE has it; kernels pass 32 bits on as they are. */
+function quiet(source: string): string {
+  const lines = ["#pragma GCC diagnostic push", '#pragma GCC diagnostic ignored "-Wsign-conversion"'];
+  return `${lines.join("\n")}\n${source}#pragma GCC diagnostic pop\n`;
 }
