@@ -33,8 +33,15 @@ TS_INL void ts_taps_2(const int8_t *const *rows, int at, int step, int tap, int 
 const taps1: KernelSource = {
   name: "ts_taps_1",
   needs: [],
-  portable: `TS_INL int32_t ts_taps_1(const int8_t *const *rows, int at, int tap, int kh, int kw, const int8_t *w, int outputs, int32_t sum)
+  portable: `#define TS_TAPS_1(p, v) sum += (p)[0] * (v)[0] + (p)[tap] * (v)[outputs] + (p)[2 * tap] * (v)[2 * outputs];
+TS_INL int32_t ts_taps_1(const int8_t *const *rows, int at, int tap, int kh, int kw, const int8_t *w, int outputs, int32_t sum)
 {
+  if (kh == 3 && kw == 3) {
+    TS_TAPS_1(rows[0] + at, w)
+    TS_TAPS_1(rows[1] + at, w + 3 * outputs)
+    TS_TAPS_1(rows[2] + at, w + 6 * outputs)
+    return sum;
+  }
   for (int ky = 0; ky < kh; ky++) {
     const int8_t *p = rows[ky] + at;
     for (int kx = 0; kx < kw; kx++, p += tap, w += outputs)
@@ -46,8 +53,8 @@ const taps1: KernelSource = {
 };
 
 /**
- * One output row, channel by channel: the weights and the multiplier of a channel stay at hand for the whole row. Pixels go two at a time; of an odd number
- * the last two are computed once more. (Four at a time is no faster, and twice the code.)
+ * One output row, channel by channel: the weights and the multiplier of a channel stay at hand for the whole row. Pixels go two at a time, and one by itself
+ * where their number is odd. (Four at a time is no faster, and twice the code.)
  */
 const depthwiseRow: KernelSource = {
   name: "ts_depthwise_row",
@@ -60,16 +67,16 @@ const depthwiseRow: KernelSource = {
     for (int m = 0; m < multiplier; m++, o++, w++) {
       const int32_t first = bias[o], by = mult[o];
       const int down = shift[o];
-      if (out_width == 1)
-        y[o] = ts_finish(ts_sum_end(ts_taps_1(rows, c, tap, kh, kw, w, outputs, ts_sum_start(first, flags)), first, flags), by, down, zero, lo, hi, flags);
-      for (int x = 0; x < out_width && out_width > 1; x += 2) {
-        const int from = x + 2 > out_width ? out_width - 2 : x;
-        int8_t *to = y + from * outputs + o;
+      int at = c;
+      int8_t *to = y + o;
+      for (int x = 0; x + 2 <= out_width; x += 2, at += 2 * step, to += 2 * outputs) {
         int32_t sums[2] = { ts_sum_start(first, flags), 0 };
-        ts_taps_2(rows, from * step + c, step, tap, kh, kw, w, outputs, sums);
+        ts_taps_2(rows, at, step, tap, kh, kw, w, outputs, sums);
         to[0] = ts_finish(ts_sum_end(sums[0], first, flags), by, down, zero, lo, hi, flags);
         to[outputs] = ts_finish(ts_sum_end(sums[1], first, flags), by, down, zero, lo, hi, flags);
       }
+      if (out_width % 2 != 0)
+        *to = ts_finish(ts_sum_end(ts_taps_1(rows, at, tap, kh, kw, w, outputs, ts_sum_start(first, flags)), first, flags), by, down, zero, lo, hi, flags);
     }
   }
 }
