@@ -1,22 +1,12 @@
 import { fail } from "../../base/error.ts";
-import { seededRandom } from "../../base/random.ts";
-import type { DeviceProgram, DeviceStep, DeviceValue } from "./program.ts";
+import type { DeviceProgram, DeviceStep } from "./program.ts";
 import type { DeviceData } from "./relayout.ts";
-import { pixelsStep, rowStep, windowRowStep } from "./row-step.ts";
-import { runDevice } from "./run.ts";
+import { pixelsStep, rowStep } from "./row-step.ts";
+import { bytesOf, compute, computeWhole, contents, type Machine, noiseIn, offsetOf, scribble } from "./run-schedule-machine.ts";
+import { Window } from "./run-schedule-window.ts";
 import type { RowRing, Schedule, ScheduleItem, StreamStage } from "./schedule.ts";
 import { isBroadcast, isPointwise, isWindowed, matrixOf, ownerOf } from "./schedule-rows.ts";
 import { rowStride } from "./schedule-stream.ts";
-
-const BYTES = { int8: 1, uint8: 1, int16: 2, int32: 4 } as const;
-const ARRAYS = { int8: Int8Array, uint8: Uint8Array, int16: Int16Array, int32: Int32Array } as const;
-
-/** One arena, and where things lie in it. */
-interface Machine {
-  readonly program: DeviceProgram;
-  readonly schedule: Schedule;
-  readonly arena: Int8Array;
-}
 
 /**
  * Runs a schedule as the emitted code does: everything in one arena of bytes, at the planned offsets, rows through rings, pixels through copies, outputs
@@ -52,84 +42,13 @@ export function runSchedule(
   );
 }
 
-/** Where a value or a block lies. */
-export function offsetOf({ program, schedule }: Pick<Machine, "program" | "schedule">, name: string): number {
-  const offset = schedule.memory.offsets.get(ownerOf(program, name));
-  if (offset === undefined) throw fail("SCHEDULE_INVALID", `Cannot find "${name}" in the memory plan`, { at: { tensor: name } });
-  return offset;
-}
-
-function bytesOf(data: DeviceData): Int8Array {
-  return new Int8Array(data.buffer, data.byteOffset, data.byteLength);
-}
-
-function scribble({ arena }: Machine, from: number, bytes: number): void {
-  const random = seededRandom(from + bytes);
-  for (let i = from; i < from + bytes; i++) arena[i] = random.int(256) - 128;
-}
-
-/** A copy of a whole value. */
-function contents(machine: Machine, name: string): DeviceData {
-  const { dtype, bytes } = machine.program.values.get(name) as DeviceValue;
-  const start = offsetOf(machine, name);
-  return new ARRAYS[dtype](machine.arena.slice(start, start + bytes).buffer);
-}
-
-/** Runs one step on arrays of its own. `before`: what the output holds already, for steps that write a part of it. */
-function compute(
-  machine: Machine,
-  step: DeviceStep,
-  { inputs, before }: { inputs: readonly DeviceData[]; before: DeviceData },
-): DeviceData {
-  const values = new Map<string, DeviceValue>();
-  const feeds = new Map<string, DeviceData>();
-  const put = (name: string, like: string, data: DeviceData): string => {
-    const model = machine.program.values.get(like) ?? machine.program.constants.get(like);
-    const dtype = model?.dtype ?? "int8";
-    values.set(name, { name, dtype, shape: [data.length], bytes: data.length * BYTES[dtype], scale: 1, zeroPoint: 0 });
-    feeds.set(name, data);
-    return name;
-  };
-  const names = inputs.map((data, i) => put(`in${i}`, step.inputs[i] as string, data));
-  put("out", step.output, before);
-  const program: DeviceProgram = {
-    ...machine.program,
-    inputs: [...names, "out"],
-    outputs: ["out"],
-    values,
-    views: new Map(),
-    constants: new Map(),
-    steps: [{ ...step, inputs: names, output: "out" } as DeviceStep],
-  };
-  return runDevice(program, feeds).get("out") as DeviceData;
-}
-
-/** A step without rows, on whole values. An LSTM may write its states too. */
-function computeWhole(machine: Machine, step: DeviceStep): void {
-  const { program } = machine;
-  const touched = [...step.inputs, step.output, ...(step.kind === "lstm" ? step.states : [])].filter((name) => name !== "");
-  const held = [...new Set(touched)].filter((name) => !program.constants.has(name));
-  const feeds = new Map(held.map((name) => [name, contents(machine, name)]));
-  const small: DeviceProgram = { ...program, inputs: held, outputs: held, views: new Map(), steps: [step] };
-  const written = runDevice(small, feeds);
-  const outputs = step.kind === "lstm" ? [step.output, ...step.states] : [step.output];
-  for (const name of outputs.filter((name) => name !== ""))
-    machine.arena.set(bytesOf(written.get(name) as DeviceData), offsetOf(machine, name));
-}
-
-/** What a kernel leaves in the memory it works in. */
-function noiseIn(machine: Machine, scratch: string | undefined): void {
-  if (scratch === undefined) return;
-  const block = machine.schedule.occupancy.flatMap(({ blocks }) => blocks).find(({ name }) => name === scratch);
-  scribble(machine, offsetOf(machine, scratch), block?.bytes ?? 0);
-}
-
 type LayerItem = Extract<ScheduleItem, { readonly kind: "layer" }>;
 type StreamItem = Extract<ScheduleItem, { readonly kind: "stream" }>;
 
 function runLayer(machine: Machine, item: LayerItem): void {
   const { step, ring } = item;
   const noise = (): void => noiseIn(machine, item.scratch);
+  noise();
   if (isPointwise(step) && ring !== undefined) runGroups(machine, { step, ring, order: item.order, noise });
   else if (isWindowed(step) && !isPointwise(step)) {
     const window = new Window(machine, { step, ring, source: offsetOf(machine, step.inputs[0] as string) });
@@ -142,10 +61,7 @@ function runLayer(machine: Machine, item: LayerItem): void {
         machine.arena.set(made, out + y * made.length);
       }
     }
-  } else {
-    noise();
-    computeWhole(machine, step);
-  }
+  } else computeWhole(machine, step);
 }
 
 function rowOfInput({ arena, ...machine }: Machine, step: DeviceStep, row: number): Int8Array {
@@ -180,87 +96,6 @@ function runGroups(
     const inputs = [arena.slice(copy, copy + count * depth)];
     const before = new Int8Array(count * outputs);
     arena.set(compute(machine, pixelsStep(step, count), { inputs, before }) as Int8Array, y + start * outputs);
-  }
-}
-
-/** The rows that a windowed step keeps, in a ring of the arena or, for a pool over a whole value, where they lie. */
-class Window {
-  readonly #machine: Machine;
-  readonly #step: Extract<DeviceStep, { readonly kind: "conv" | "depthwise" | "maxPool" | "averagePool" }>;
-  readonly #ring: RowRing | undefined;
-  readonly #source: number;
-  /** Rows that have come, with those of padding above; further ones below are filled when they are needed. */
-  #come: number;
-  #isEnd = false;
-
-  constructor(machine: Machine, { step, ring, source }: { step: DeviceStep; ring: RowRing | undefined; source: number }) {
-    if (!isWindowed(step)) throw new RangeError(`a step of kind ${step.kind} has no window`);
-    this.#machine = machine;
-    this.#step = step;
-    this.#ring = ring;
-    this.#source = source;
-    this.#come = step.pads[0];
-    if (ring !== undefined)
-      machine.arena.fill(this.#padding, offsetOf(machine, ring.block), offsetOf(machine, ring.block) + ring.bytes);
-  }
-
-  get #padding(): number {
-    return "inputZero" in this.#step ? this.#step.inputZero : 0;
-  }
-
-  get #extent(): number {
-    return (this.#step.kernel[0] - 1) * this.#step.dilations[0] + 1;
-  }
-
-  /** Where row v of the ring's count begins, padding included. */
-  #place(v: number): number {
-    const ring = this.#ring as RowRing;
-    return offsetOf(this.#machine, ring.block) + (v % ring.rows) * ring.columns * ring.channels;
-  }
-
-  /** Where the pixels of a row of input are to be written. */
-  pixelsOf(row: number): number {
-    const { left, channels } = this.#ring as RowRing;
-    return this.#place(row + this.#step.pads[0]) + left * channels;
-  }
-
-  /** A row has come. With `pixels`, it is put into the ring first; without, it was written there or lies in the value. */
-  take(row: number, pixels?: Int8Array): void {
-    if (pixels !== undefined) this.#machine.arena.set(pixels, this.pixelsOf(row));
-    this.#come = row + this.#step.pads[0] + 1;
-    this.#isEnd = row === this.#step.height - 1;
-  }
-
-  canMake(y: number): boolean {
-    return this.#isEnd || y * this.#step.strides[0] + this.#extent <= this.#come;
-  }
-
-  make(y: number): Int8Array {
-    const step = this.#step;
-    const { height, channels, outWidth, outChannels } = step;
-    const first = y * step.strides[0];
-    const isPool = step.kind === "maxPool" || step.kind === "averagePool";
-    const ring = this.#ring;
-    for (; !isPool && this.#come < first + this.#extent; this.#come++) {
-      const from = this.#place(this.#come);
-      this.#machine.arena.fill(this.#padding, from, from + (ring as RowRing).columns * channels);
-    }
-    const above = isPool ? Math.max(0, step.pads[0] - first) : 0;
-    const below = isPool ? Math.max(0, first + this.#extent - step.pads[0] - height) : 0;
-    const rows = this.#extent - above - below;
-    const columns = ring?.columns ?? step.width;
-    const pitch = columns * channels;
-    const gathered = new Int8Array(rows * pitch);
-    for (let i = 0; i < rows; i++) {
-      const v = first + above + i;
-      const from = ring === undefined ? this.#source + (v - step.pads[0]) * pitch : this.#place(v);
-      gathered.set(this.#machine.arena.subarray(from, from + pitch), i * pitch);
-    }
-    const before = new Int8Array(outWidth * outChannels);
-    return compute(this.#machine, windowRowStep(step, { rows, columns, missing: above }), {
-      inputs: [gathered],
-      before,
-    }) as Int8Array;
   }
 }
 

@@ -82,7 +82,8 @@ export type ScheduleItem =
    * its input: `columns` pixels at a time (the last time fewer) are copied into the ring, then computed from there.
    *
    * `order` "backward": the pixels of a pointwise step with a ring from the last group to the first, the groups cut from the front as in "forward".
-   * Steps of other kinds are always "forward". Elementwise steps may write over an operand without more ado (never with `restrict`): their output starts
+   * Steps of other kinds are always "forward". `scratch` keeps its contents from the first row of a layer to its last; in a stream other stages use the
+   * same bytes in between. Elementwise steps may write over an operand without more ado (never with `restrict`): their output starts
    * at the operand or below it.
    */
   | {
