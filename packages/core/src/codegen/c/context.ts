@@ -9,6 +9,8 @@ export interface EmitContext {
   readonly prefix: string;
   readonly program: DeviceProgram;
   readonly schedule: Schedule;
+  /** Whether rows of weights may lie in pairs, see pairRows: the code is for processors with DSP instructions alone. */
+  readonly pairs: boolean;
   readonly pool: ConstantPool;
   /** Kernels that were called. */
   readonly kernels: Set<string>;

@@ -34,6 +34,7 @@ export function emitC(program: DeviceProgram, schedule: Schedule, options: EmitO
     prefix: name,
     program,
     schedule,
+    pairs: isa === "dsp",
     pool: constantPool(name),
     kernels: new Set(),
     instances: new Map(),

@@ -7,7 +7,6 @@ import { broadcastCode, isBroadcast, tableCode } from "./elementwise.ts";
 import { lstmCode } from "./lstm.ts";
 import { copyCode, fillCode, gatherCode } from "./moves.ts";
 import { l2Code, meanCode, resizeCode, softmaxCode } from "./reductions.ts";
-import { packSums } from "./sums.ts";
 import {
   fillLine,
   hasHalo,
@@ -15,6 +14,7 @@ import {
   ringPitch,
   rowLines,
   sumParameters,
+  sumsOf,
   type WindowStep,
   windowBegin,
   windowCall,
@@ -166,7 +166,7 @@ export function pointwiseCall(
   step: PointwiseStep,
   { x, pixels, y }: { readonly x: string; readonly pixels: string | number; readonly y: string },
 ): string {
-  const { pitch, flags } = packSums(step);
+  const { pitch, flags } = sumsOf(context, step);
   const [lo, hi] = step.clamp;
   const { depth, outputs } = matrixOf(step);
   const tail = ["bias", "mult", "shift", step.outputZero, lo, hi];

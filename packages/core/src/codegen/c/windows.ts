@@ -2,7 +2,7 @@ import type { DeviceAveragePool, DeviceConv, DeviceDepthwise, DeviceMaxPool } fr
 import type { RowRing } from "../device/schedule.ts";
 import { call, type EmitContext } from "./context.ts";
 import { cInteger } from "./names.ts";
-import { FLAG_BEGUN, packSums, type SummingStep } from "./sums.ts";
+import { FLAG_BEGUN, packSums, pairRows, type SumConstants, type SummingStep } from "./sums.ts";
 
 /** Steps that slide a window over rows. */
 export type WindowStep = DeviceConv | DeviceDepthwise | DeviceMaxPool | DeviceAveragePool;
@@ -27,10 +27,16 @@ export function hasHalo(step: WindowStep): boolean {
   return step.kind === "conv" || step.kind === "depthwise";
 }
 
+/** The constants of a step that sums, in the order that this code wants. */
+export function sumsOf(context: EmitContext, step: SummingStep): SumConstants {
+  const packed = packSums(step);
+  return context.pairs ? pairRows(step, packed) : packed;
+}
+
 /** Parameters for the constants of sums: arrays of the pool. */
 export function sumParameters(context: EmitContext, step: SummingStep): readonly (readonly [string, string])[] {
   const { pool } = context;
-  const packed = packSums(step);
+  const packed = sumsOf(context, step);
   return [
     ["const int8_t *w", pool.add("weights", packed.weights)],
     ["const int32_t *bias", pool.add("bias", packed.bias)],
@@ -73,7 +79,7 @@ export function windowCall(
   const moves = [strides[1], dilations[1]] as const;
   switch (step.kind) {
     case "conv": {
-      const { pitch, flags } = packSums(step);
+      const { pitch, flags } = sumsOf(context, step);
       const tail = ["bias", "mult", "shift", step.outputZero, lo, hi];
       if (step.group === 1)
         return call(context, "ts_conv_row", [

@@ -33,9 +33,16 @@ const dot3: KernelSource = {
 #else
 #define TS_HIGH "smmlar "
 #endif
-/* r0 weights, r1 activations, r2 to r4 sums of the first output, r5 to r7 of the second; 84 bytes. */
-#define TS_DOT3_WORD \
-  "ldr lr, [sp, #44]\n\tldr r12, [r0, lr]\n\tldr r11, [r0], #4\n\tldm r1!, {r8, r9, r10}\n\t" \
+/* r0 weights, r1 activations, r2 to r4 sums of the first output, r5 to r7 of the second. Words of weights: rows one behind the other (each step has
+ * TS_ROWS_BYTES of code) or in turn from the two rows (TS_PAIRS_BYTES); to the next two rows. */
+#define TS_ROWS_LOAD "ldr lr, [sp, #44]\n\tldr r12, [r0, lr]\n\tldr r11, [r0], #4\n\t"
+#define TS_ROWS_NEXT "ldr r4, [sp, #44]\n\tadd r0, r0, r4\n\t"
+#define TS_ROWS_BYTES "84"
+#define TS_PAIRS_LOAD "ldrd r11, r12, [r0], #8\n\t"
+#define TS_PAIRS_NEXT
+#define TS_PAIRS_BYTES "76"
+#define TS_DOT3_WORD(LOAD) \
+  LOAD "ldm r1!, {r8, r9, r10}\n\t" \
   "sxtb16 lr, r11\n\tsmlad r2, r8, lr, r2\n\tsmlad r3, r9, lr, r3\n\tsmlad r4, r10, lr, r4\n\t" \
   "sxtb16 lr, r12\n\tsmlad r5, r8, lr, r5\n\tsmlad r6, r9, lr, r6\n\tsmlad r7, r10, lr, r7\n\t" \
   "ldm r1!, {r8, r9, r10}\n\t" \
@@ -50,45 +57,53 @@ const dot3: KernelSource = {
 #define TS_PUT_ANY(a, m, s, t, u) \
   "add " u ", " t ", " a ", asr #31\n\tlsl " a ", " a ", #1\n\t" TS_HIGH a ", " a ", " m ", " u "\n\tasr " a ", " a ", " s "\n\tssat " a ", #8, " a "\n\t"
 #endif
-/* The stack holds the struct, with the place to enter the loop at for "words" and the end of the row of weights for "w". */
-#define TS_DOT3(PUT) \
+/* The stack holds the struct, with the place to enter the loop at for "words" and the end of the activations for "w". */
+#define TS_DOT3(LOAD, NEXT, BYTES, PUT) \
   "push {r4-r11, lr}\n\tsub sp, sp, #52\n\tldm r0, {r1-r12}\n\tstm sp, {r1-r12}\n\t" \
-  "mov r0, r11\n\tadd r11, r11, r2, lsl #2\n\tstr r11, [sp, #40]\n\t" \
-  "rsb r2, r2, #0\n\tand r2, r2, #3\n\tmov r3, #84\n\tmul r2, r2, r3\n\tadr.w r3, 2f\n\tadd r2, r2, r3\n\torr r2, r2, #1\n\tstr r2, [sp, #4]\n\t" \
+  "mov r0, r11\n\tadd r11, r2, r2, lsl #1\n\tadd r11, r1, r11, lsl #3\n\tstr r11, [sp, #40]\n\t" \
+  "rsb r2, r2, #0\n\tand r2, r2, #3\n\tmov r3, #" BYTES "\n\tmul r2, r2, r3\n\tadr.w r3, 2f\n\tadd r2, r2, r3\n\torr r2, r2, #1\n\tstr r2, [sp, #4]\n\t" \
   "1:\n\tldr r8, [sp, #8]\n\tldm r8!, {r2, r5}\n\tstr r8, [sp, #8]\n\t" \
   "mov r3, r2\n\tmov r4, r2\n\tmov r6, r5\n\tmov r7, r5\n\tldr r1, [sp]\n\tldr pc, [sp, #4]\n\t" \
-  "2:\n\t" TS_DOT3_WORD TS_DOT3_WORD TS_DOT3_WORD TS_DOT3_WORD \
-  "ldr lr, [sp, #40]\n\tcmp r0, lr\n\tbne 2b\n\t" \
+  "2:\n\t" TS_DOT3_WORD(LOAD) TS_DOT3_WORD(LOAD) TS_DOT3_WORD(LOAD) TS_DOT3_WORD(LOAD) \
+  "ldr lr, [sp, #40]\n\tcmp r1, lr\n\tbne 2b\n\t" \
   "ldrd r8, lr, [sp, #12]\n\tldm r8!, {r9, r10}\n\tldrsb r11, [lr], #1\n\tldrsb r12, [lr], #1\n\tstrd r8, lr, [sp, #12]\n\t" \
   "ldr r8, [sp, #20]\n\tlsl lr, r8, r11\n\tasr lr, lr, #1\n\tlsl r8, r8, r12\n\tasr r8, r8, #1\n\t" \
   PUT("r2", "r9", "r11", "lr", "r1") PUT("r3", "r9", "r11", "lr", "r1") PUT("r4", "r9", "r11", "lr", "r1") \
   "ldr r1, [sp, #24]\n\tldrd r9, r11, [sp, #28]\n\tstrb r3, [r1, r9]\n\tstrb r4, [r1, r11]\n\tstrb r2, [r1], #1\n\t" \
   PUT("r5", "r10", "r12", "r8", "r2") PUT("r6", "r10", "r12", "r8", "r2") PUT("r7", "r10", "r12", "r8", "r2") \
   "strb r6, [r1, r9]\n\tstrb r7, [r1, r11]\n\tstrb r5, [r1], #1\n\tstr r1, [sp, #24]\n\t" \
-  "ldrd r3, r4, [sp, #40]\n\tadd r0, r0, r4\n\tadd r3, r3, r4, lsl #1\n\tstr r3, [sp, #40]\n\t" \
-  "ldr lr, [sp, #36]\n\tcmp r1, lr\n\tbne 1b\n\tadd sp, sp, #52\n\tpop {r4-r11, lr}\n\t"
+  NEXT "ldr lr, [sp, #36]\n\tcmp r1, lr\n\tbne 1b\n\tadd sp, sp, #52\n\tpop {r4-r11, lr}\n\t"
 
-/* For lo = zero = -128: what is negative is cut off. */
-TS_FAR void ts_dot3_relu(const ts_dot3 *p)
+#define TS_DOT3_FAR(name, code) \
+  TS_FAR void name(const ts_dot3 *p) \
+  { \
+    register const ts_dot3 *r0 __asm__("r0") = p; \
+    __asm__ volatile(code : "+r"(r0) : : "r1", "r2", "r3", "r12", "lr", "cc", "memory"); \
+  }
+/* _relu for lo = zero = -128: what is negative is cut off. */
+TS_DOT3_FAR(ts_dot3_rows_relu, TS_DOT3(TS_ROWS_LOAD, TS_ROWS_NEXT, TS_ROWS_BYTES, TS_PUT_RELU))
+TS_DOT3_FAR(ts_dot3_rows_any, TS_DOT3(TS_ROWS_LOAD, TS_ROWS_NEXT, TS_ROWS_BYTES, TS_PUT_ANY))
+TS_DOT3_FAR(ts_dot3_pairs_relu, TS_DOT3(TS_PAIRS_LOAD, TS_PAIRS_NEXT, TS_PAIRS_BYTES, TS_PUT_RELU))
+TS_DOT3_FAR(ts_dot3_pairs_any, TS_DOT3(TS_PAIRS_LOAD, TS_PAIRS_NEXT, TS_PAIRS_BYTES, TS_PUT_ANY))
+
+TS_INL void ts_dot3_put(const ts_dot3 *d, int flags)
 {
-  register const ts_dot3 *r0 __asm__("r0") = p;
-  __asm__ volatile(TS_DOT3(TS_PUT_RELU) : "+r"(r0) : : "r1", "r2", "r3", "r12", "lr", "cc", "memory");
+  if ((flags & TS_PAIRS) != 0) {
+    if ((flags & TS_RELU) != 0)
+      ts_dot3_pairs_relu(d);
+    else
+      ts_dot3_pairs_any(d);
+  } else if ((flags & TS_RELU) != 0)
+    ts_dot3_rows_relu(d);
+  else
+    ts_dot3_rows_any(d);
 }
 
-TS_FAR void ts_dot3_any(const ts_dot3 *p)
-{
-  register const ts_dot3 *r0 __asm__("r0") = p;
-  __asm__ volatile(TS_DOT3(TS_PUT_ANY) : "+r"(r0) : : "r1", "r2", "r3", "r12", "lr", "cc", "memory");
-}
-
-/* All outputs of three pixels; when their number is odd, the last one comes once more with the one before it. */
+/* All outputs of three pixels; when their number is odd (and rows are not in pairs), the last one comes once more with the one before it. */
 TS_INL void ts_dot3_outputs(ts_dot3 *d, int outputs, int flags)
 {
   d->y_end = d->y + (outputs & ~1);
-  if ((flags & TS_RELU) != 0)
-    ts_dot3_relu(d);
-  else
-    ts_dot3_any(d);
+  ts_dot3_put(d, flags);
   if ((outputs & 1) != 0) {
     const int at = outputs - 2;
     ts_dot3 e = *d;
@@ -98,10 +113,7 @@ TS_INL void ts_dot3_outputs(ts_dot3 *d, int outputs, int flags)
     e.w += at * e.pitch;
     e.y += at;
     e.y_end = e.y + 2;
-    if ((flags & TS_RELU) != 0)
-      ts_dot3_relu(&e);
-    else
-      ts_dot3_any(&e);
+    ts_dot3_put(&e, flags);
   }
 }
 

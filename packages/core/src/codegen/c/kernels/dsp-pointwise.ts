@@ -15,24 +15,29 @@ TS_INL void ts_pixels3(const int8_t *x, int pixels, int depth, int outputs, cons
   }
 }
 
-TS_FAR void ts_pixels3_relu(const int8_t *x, int pixels, int depth, int outputs, const int8_t *w, int pitch, const int32_t *bias, const int32_t *mult, const int8_t *shift, int zero, int8_t *scratch, int8_t *y)
-{
-  ts_pixels3(x, pixels, depth, outputs, w, pitch, bias, mult, shift, zero, scratch, y, TS_RELU);
-}
-
-TS_FAR void ts_pixels3_any(const int8_t *x, int pixels, int depth, int outputs, const int8_t *w, int pitch, const int32_t *bias, const int32_t *mult, const int8_t *shift, int zero, int8_t *scratch, int8_t *y)
-{
-  ts_pixels3(x, pixels, depth, outputs, w, pitch, bias, mult, shift, zero, scratch, y, 0);
-}
+#define TS_PIXELS3(name, flags) \\
+  TS_FAR void name(const int8_t *x, int pixels, int depth, int outputs, const int8_t *w, int pitch, const int32_t *bias, const int32_t *mult, const int8_t *shift, int zero, int8_t *scratch, int8_t *y) \\
+  { \\
+    ts_pixels3(x, pixels, depth, outputs, w, pitch, bias, mult, shift, zero, scratch, y, flags); \\
+  }
+TS_PIXELS3(ts_pixels3_rows_relu, TS_RELU)
+TS_PIXELS3(ts_pixels3_rows_any, 0)
+TS_PIXELS3(ts_pixels3_pairs_relu, TS_PAIRS | TS_RELU)
+TS_PIXELS3(ts_pixels3_pairs_any, TS_PAIRS)
 
 TS_INL void ts_pointwise(const int8_t *x, int pixels, int depth, int outputs, const int8_t *w, int pitch, const int32_t *bias, const int32_t *mult, const int8_t *shift, int zero, int lo, int hi, int8_t *scratch, int8_t *y, int flags)
 {
-  if (pixels == 1 || pitch != ((depth + 3) & ~3) || !ts_dot3_fits(outputs, lo, hi, flags))
+  if ((flags & TS_PAIRS) != 0) {
+    if ((flags & TS_RELU) != 0)
+      ts_pixels3_pairs_relu(x, pixels, depth, outputs, w, pitch, bias, mult, shift, zero, scratch, y);
+    else
+      ts_pixels3_pairs_any(x, pixels, depth, outputs, w, pitch, bias, mult, shift, zero, scratch, y);
+  } else if (pixels == 1 || pitch != ((depth + 3) & ~3) || !ts_dot3_fits(outputs, lo, hi, flags))
     ts_portable_pointwise(x, pixels, depth, outputs, w, pitch, bias, mult, shift, zero, lo, hi, scratch, y, flags);
   else if ((flags & TS_RELU) != 0)
-    ts_pixels3_relu(x, pixels, depth, outputs, w, pitch, bias, mult, shift, zero, scratch, y);
+    ts_pixels3_rows_relu(x, pixels, depth, outputs, w, pitch, bias, mult, shift, zero, scratch, y);
   else
-    ts_pixels3_any(x, pixels, depth, outputs, w, pitch, bias, mult, shift, zero, scratch, y);
+    ts_pixels3_rows_any(x, pixels, depth, outputs, w, pitch, bias, mult, shift, zero, scratch, y);
 }
 `,
 };

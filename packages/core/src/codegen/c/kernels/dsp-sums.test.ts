@@ -1,12 +1,12 @@
 import { type BoardCase, boardMissing, runOnBoard } from "@tessera/testkit/board-driver";
-import type { CaseCode } from "@tessera/testkit/kernel-driver";
+import { type CaseCode, kernelDriver, sanitizingCompiler } from "@tessera/testkit/kernel-driver";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Rounding } from "../../../interp/integer/multiplier.ts";
 import type { DeviceConv, DeviceDepthwise, DeviceFullyConnected } from "../../device/program.ts";
 import { runConv, runDepthwise, runFullyConnected } from "../../device/run-window.ts";
 import { scratchBytes } from "../scratch.ts";
-import { FLAG_BEGUN, FLAG_SHIFT_MID, packSums } from "../sums.ts";
+import { FLAG_BEGUN, FLAG_PAIRS, FLAG_SHIFT_MID, packSums, pairRows } from "../sums.ts";
 
 const missing = await boardMissing("m4");
 
@@ -122,6 +122,7 @@ const dense = fc.record({
   rows: fc.integer({ min: 1, max: 8 }),
   depth: fc.integer({ min: 1, max: 70 }),
   outputs: fc.integer({ min: 1, max: 13 }),
+  paired: fc.boolean(),
   edge: fc.integer({ min: 0, max: 4 }),
   summing,
 });
@@ -136,7 +137,9 @@ function densePair(of: typeof dense extends fc.Arbitrary<infer T> ? T : never, r
   const x = integers(of.summing.seed, rows * depth);
   const wanted = new Int8Array(rows * outputs);
   runFullyConnected(step, x, wanted);
-  const packed = packSums(step);
+  // Pieces of a layer may have a single row, too.
+  const layer = { ...step, rows: of.paired ? Math.max(rows, 2) : rows };
+  const packed = of.paired ? pairRows(layer, packSums(step)) : packSums(step);
   return {
     step,
     wanted,
@@ -145,7 +148,7 @@ function densePair(of: typeof dense extends fc.Arbitrary<infer T> ? T : never, r
       edge: of.edge,
       gives: wanted.length,
       parts: [
-        ...[rows, depth, outputs, packed.pitch, step.outputZero, ...step.clamp, packed.flags, scratchBytes(step, "dsp")],
+        ...[rows, depth, outputs, packed.pitch, step.outputZero, ...step.clamp, packed.flags, scratchBytes(layer, "dsp")],
         ...[x, packed.weights, packed.bias, packed.multipliers, packed.shifts],
       ],
     },
@@ -171,6 +174,7 @@ const layer = fc.record({
   outputs: fc.integer({ min: 1, max: 9 }),
   multiplier: fc.constantFrom(1, 1, 1, 2),
   begun: fc.boolean(),
+  paired: fc.boolean(),
   edge: fc.integer({ min: 0, max: 4 }),
   summing,
 });
@@ -207,7 +211,7 @@ function slidingPair(of: typeof layer extends fc.Arbitrary<infer T> ? T : never,
   const wanted = new Int8Array(y.out * x.out * outputs);
   if (step.kind === "conv") runConv(step, input, wanted);
   else runDepthwise(step, input, wanted);
-  const packed = packSums(step);
+  const packed = of.paired ? pairRows(step, packSums(step)) : packSums(step);
   const isBegun = of.kind === "depthwise" && of.begun;
   return {
     step,
@@ -247,6 +251,7 @@ describe.skipIf(missing !== undefined).each(["double", "single"] as const)(
       const pairs = fc.sample(dense, { numRuns: 250, seed: 5 }).map((of) => densePair(of, rule));
       const fast = pairs.filter(({ step }) => (packSums(step).flags & FLAG_SHIFT_MID) !== 0);
       expect(fast.length).toBeGreaterThan(100);
+      expect(pairs.filter(({ sent }) => ((sent.parts[7] as number) & FLAG_PAIRS) !== 0).length).toBeGreaterThan(20);
       await check(pairs, rule);
     }, 120_000);
 
@@ -257,4 +262,27 @@ describe.skipIf(missing !== undefined).each(["double", "single"] as const)(
       );
     }, 120_000);
   },
+);
+
+const compiler = sanitizingCompiler();
+
+test.skipIf(compiler === undefined)(
+  "matrices with rows in pairs give the same in portable C",
+  () => {
+    const pairs = fc
+      .sample(dense, { numRuns: 250, seed: 7 })
+      .map((of) => densePair({ ...of, paired: true }, "double"))
+      .filter(({ sent }) => ((sent.parts[7] as number) & FLAG_PAIRS) !== 0);
+    expect(pairs.length).toBeGreaterThan(40);
+    const driver = kernelDriver(compiler as string, { fullyConnected: CASES.fullyConnected }, "double");
+    const got = driver.run(pairs.map(({ sent }) => ["fullyConnected", ...sent.parts]));
+    driver.close();
+    let at = 0;
+    for (const { wanted, step } of pairs) {
+      const bytes = new Int8Array(got.buffer, got.byteOffset + at, wanted.length);
+      expect(Array.from(bytes), JSON.stringify(step)).toEqual(Array.from(wanted));
+      at += wanted.length;
+    }
+  },
+  60_000,
 );

@@ -79,16 +79,39 @@ TS_INL void ts_dot_1x4(const int8_t *a, const int8_t *t, const int8_t *u, const 
 `,
 };
 
+/** Weights whose rows lie in pairs, see TS_PAIRS: only files written for another processor come here. */
+const pairsPointwise: KernelSource = {
+  name: "ts_pairs_pointwise",
+  needs: ["ts_finish", "ts_sum_end"],
+  portable: `TS_INL void ts_pairs_pointwise(const int8_t *x, int pixels, int depth, int outputs, const int8_t *w, int pitch, const int32_t *bias, const int32_t *mult, const int8_t *shift, int zero, int lo, int hi, int8_t *y, int flags)
+{
+  for (int p = 0; p < pixels; p++, x += depth) {
+    for (int o = 0; o < outputs; o++) {
+      const int8_t *v = w + (o >> 1) * 2 * pitch + (o & 1) * 4;
+      int32_t sum = ts_sum_start(bias[o], flags);
+      for (int i = 0; i < depth; i++)
+        sum += x[i] * v[(i >> 2) * 8 + (i & 3)];
+      *y++ = ts_finish(ts_sum_end(sum, bias[o], flags), mult[o], shift[o], zero, lo, hi, flags);
+    }
+  }
+}
+`,
+};
+
 /**
  * [pixels, depth] x [outputs, depth]^T. Where a block would stick out, the last two pixels or the last output are taken once more and give the same
  * result again, which needs no code for remainders.
  */
 const pointwise: KernelSource = {
   name: "ts_pointwise",
-  needs: ["ts_finish", "ts_sum_end", "ts_dot_2x2", "ts_dot_1x4"],
+  needs: ["ts_finish", "ts_sum_end", "ts_dot_2x2", "ts_dot_1x4", "ts_pairs_pointwise"],
   portable: `TS_INL void ts_pointwise(const int8_t *x, int pixels, int depth, int outputs, const int8_t *w, int pitch, const int32_t *bias, const int32_t *mult, const int8_t *shift, int zero, int lo, int hi, int8_t *scratch, int8_t *y, int flags)
 {
   (void)scratch;
+  if ((flags & TS_PAIRS) != 0) {
+    ts_pairs_pointwise(x, pixels, depth, outputs, w, pitch, bias, mult, shift, zero, lo, hi, y, flags);
+    return;
+  }
   if (pixels == 1) {
     for (int o = 0; o < outputs; o += 4) {
       const int o1 = o + 1 < outputs ? o + 1 : o, o2 = o + 2 < outputs ? o + 2 : o, o3 = o + 3 < outputs ? o + 3 : o;
@@ -142,4 +165,4 @@ const fullyConnected: KernelSource = {
 };
 
 /** Products of matrices. */
-export const POINTWISE_KERNELS: readonly KernelSource[] = [sumEnds, dot22, dot14, pointwise, fullyConnected];
+export const POINTWISE_KERNELS: readonly KernelSource[] = [sumEnds, dot22, dot14, pairsPointwise, pointwise, fullyConnected];

@@ -40,6 +40,8 @@ void *memset(void *to, int value, size_t bytes);
 /* Of a row: ts_depthwise_begin was called, and its scratch is untouched. */
 #define TS_BEGUN 8
 #define TS_WEIGHTS_127 16
+/* Rows of weights lie in pairs, four weights of the one and four of the other in turn; their number is even. */
+#define TS_PAIRS 32
 
 /* Shifts of negative numbers to the right are arithmetic, numbers are two's complement, int has 32 bits. */
 typedef char ts_assert_shift[((-1 >> 1) == -1 && (-3 >> 1) == -2) ? 1 : -1];
