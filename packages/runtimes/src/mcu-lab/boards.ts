@@ -22,6 +22,8 @@ export interface Board {
   readonly cpuFlags: readonly string[];
   /** The emulator and its machine; absent on the host. */
   readonly emulator?: { readonly tool: ToolName; readonly machine: string };
+  /** Whether the program asks for a fault at words that are not aligned. */
+  readonly strictAlignment?: boolean;
   /** Vectors lie at address 0 of Arm boards and count as flash. */
   readonly flash?: BoardMemory;
   readonly ram?: BoardMemory;
@@ -33,7 +35,7 @@ export interface Board {
 }
 
 /** Name of a row of {@link BOARDS}. */
-export type BoardId = "x86" | "m4" | "m7" | "m55" | "rv32";
+export type BoardId = "x86" | "m0" | "m4" | "m7" | "m55" | "rv32";
 
 /** `-icount shift`: an instruction takes 2 to this power ns. Long enough that every board's counter ticks more than twice, so that counts are exact. */
 export const ICOUNT_SHIFT = 7;
@@ -51,6 +53,20 @@ function fpgaCounter(
 /** Boards by name. The Arm ones and RV32 are emulated: instructions are counted exactly, cycles are not modelled. */
 export const BOARDS: Readonly<Record<BoardId, Board>> = {
   x86: { id: "x86", title: "this machine", family: "host", isa: "portable", compilers: ["gcc", "cc", "clang"], cpuFlags: [] },
+  // Its code on the next larger core, which is told to fault where words are not aligned as M0+ would.
+  m0: {
+    id: "m0",
+    title: "Cortex-M0+ (mps2-an385)",
+    family: "arm",
+    isa: "portable",
+    compilers: ["arm-none-eabi-gcc"],
+    cpuFlags: ["-mcpu=cortex-m0plus", "-mthumb", "-mfloat-abi=soft"],
+    emulator: { tool: "qemu-system-arm", machine: "mps2-an385" },
+    flash: { origin: 0, bytes: 4 * MIB },
+    ram: { origin: 0x20000000, bytes: 4 * MIB },
+    counter: fpgaCounter(0x40028000, 25e6),
+    strictAlignment: true,
+  },
   m4: {
     id: "m4",
     title: "Cortex-M4F (mps2-an386)",

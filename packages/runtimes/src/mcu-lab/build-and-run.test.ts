@@ -182,6 +182,13 @@ describe.skipIf(noM4)(`generated C on an emulated Cortex-M4${noM4 ? ` (skipped: 
     await expect(ran("m4", { timeoutMs: 3000 }, endless)).rejects.toThrow(/not done after 3000 ms/);
   });
 
+  it("faults on a core that knows no unaligned words, where another reads them", async () => {
+    const source = SOURCE.replace("return 0;", "arena[36] = (int8_t)*(volatile int32_t *)(void *)(arena + 1);\n  return 0;");
+    expect((await ran("m4", {}, source)).outputs).toEqual(EXPECTED);
+    await expect(ran("m0", {}, source)).rejects.toThrow(/CFSR 01000000/);
+    expect((await ran("m0")).outputs).toEqual(EXPECTED);
+  });
+
   it("takes pushed rows", async () => {
     const calls: ModelCalls = {
       ...CALLS,

@@ -49,6 +49,17 @@ export interface BuildOptions {
 const WARNINGS = ["-Wall", "-Wextra", "-Wshadow", "-Wstrict-prototypes"];
 const COMMON = ["-std=gnu99", "-ffunction-sections", "-fdata-sections"];
 
+function labFlags(board: Board): string[] {
+  const counter = `-DLAB_COUNTER=0x${(board.counter?.address ?? 0).toString(16)}`;
+  return [
+    "-O2",
+    "-ffreestanding",
+    "-fno-tree-loop-distribute-patterns",
+    counter,
+    ...(board.strictAlignment ? ["-DLAB_STRICT"] : []),
+  ];
+}
+
 /** Words of ld about memories that are too small: "region `FLASH' overflowed by 12 bytes". */
 export function overflowsOf(said: string): Overflow[] {
   const found = [...said.matchAll(/region [`'‘]?(FLASH|RAM)['’]? overflowed by (\d+) bytes/g)];
@@ -83,14 +94,7 @@ export async function buildImage(source: ImageSource, dir: string, options: Buil
     const object = name.replace(/\.c$/, ".o");
     const lab = own.has(name);
     // The lab's own code is the same in every build, so that its share is, too.
-    const level = lab
-      ? [
-          "-O2",
-          "-ffreestanding",
-          "-fno-tree-loop-distribute-patterns",
-          `-DLAB_COUNTER=0x${(board.counter?.address ?? 0).toString(16)}`,
-        ]
-      : WARNINGS;
+    const level = lab ? labFlags(board) : WARNINGS;
     const { code, stderr } = await call([...flags, ...level, "-I.", "-c", name, "-o", object]);
     if (code !== 0) throw fail("RUNTIME_FAILED", `Cannot compile ${name} for ${board.title}: ${stderr.trim().slice(0, 4000)}`);
     if (!lab) warnings += stderr;

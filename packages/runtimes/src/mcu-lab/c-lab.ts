@@ -124,7 +124,7 @@ ${SEMIHOSTING}${MEMORY_START}
 uint32_t lab_count(void) { return REGISTER(LAB_COUNTER); }
 /* Two instructions a round. */
 __attribute__((noinline)) void lab_loop(uint32_t rounds) {
-  __asm__ volatile("1: subs %0, %0, #1\n bne 1b" : "+r"(rounds)::"cc");
+  __asm__ volatile(".syntax unified\n1: subs %0, #1\n bne 1b" : "+l"(rounds)::"cc");
 }
 /* The processor has put eight registers on the stack, the seventh says where. */
 __attribute__((used)) static void say_fault(const uint32_t *frame) {
@@ -135,9 +135,12 @@ __attribute__((used)) static void say_fault(const uint32_t *frame) {
   lab_exit(99);
 }
 __attribute__((naked)) static void fault(void) { __asm__ volatile("mrs r0, msp\n b say_fault"); }
-/* CPACR: the coprocessors that are the floating point unit and the vectors. */
+/* CPACR: the coprocessors that are the floating point unit and the vectors. CCR: a fault at words that are not aligned. */
 static void reset(void) {
   REGISTER(0xe000ed88) |= 0xfu << 20;
+#ifdef LAB_STRICT
+  REGISTER(0xe000ed14) |= 1u << 3;
+#endif
   __asm__ volatile("dsb\n isb" ::: "memory");
   start();
 }

@@ -24,6 +24,7 @@ export const LADDER: readonly Rung[] = [
   },
   { id: "x86-O2", board: "x86", flags: ["-O2"] },
   { id: "x86-O3", board: "x86", flags: ["-O3"] },
+  { id: "m0", board: "m0", flags: ["-O2"], few: true, selfTest: true },
   { id: "m4", board: "m4", flags: ["-O2"] },
   { id: "m4-portable", board: "m4", flags: ["-O2", "-DTS_NO_DSP"], few: true, selfTest: true },
   { id: "m7", board: "m7", flags: ["-O2"], few: true, selfTest: true },
