@@ -2,6 +2,7 @@ import type { DeviceStep } from "../device/program.ts";
 import { isPointwise } from "../device/schedule-rows.ts";
 import type { DeviceIsa } from "./isa.ts";
 import { DW3_COLUMNS, DW3_TABLE_BYTES } from "./kernels/dsp-dw3.ts";
+import { columnsBytes } from "./kernels/mve-conv.ts";
 import { planesBytes, usesPlanes } from "./kernels/mve-depthwise.ts";
 
 /** Bytes that the kernel of a step needs to work in; `asRows`: its rows come one by one, with other steps in between. */
@@ -35,7 +36,7 @@ const dsp: Need = (step, asRows) => {
   return Math.max(base, aligned((piece % 4 === 0 ? 6 : 9) * pitch));
 };
 
-/** Four columns of a convolution, or one; planes of a depthwise convolution where they pay. */
+/** Columns of a convolution; planes of a depthwise convolution where they pay. */
 const mve: Need = (step, asRows) => {
   const base = portable(step, asRows);
   if (step.kind === "depthwise") {
@@ -44,7 +45,7 @@ const mve: Need = (step, asRows) => {
     return isPlanes ? aligned(planesBytes(kernel, step.strides[1], outWidth)) : base;
   }
   if (step.kind !== "conv" || step.group !== 1 || isPointwise(step)) return base;
-  return Math.max(base, aligned(4 * step.kernel[0] * step.kernel[1] * step.channels));
+  return Math.max(base, aligned(columnsBytes(step.kernel[0] * step.kernel[1] * step.channels, step.outWidth)));
 };
 
 /** Tables of four channels (of all, which are then made once for all rows), and the pairs of the columns made at once, see dsp-dw3.ts. */

@@ -1,6 +1,6 @@
 import type { KernelSource, SpecialForms } from "../kernel-source.ts";
 import { MVE_BASE } from "./mve-base.ts";
-import { MVE_CONV } from "./mve-conv.ts";
+import { MVE_CONV, MVE_CONV_HELPERS } from "./mve-conv.ts";
 import { MVE_DEPTHWISE, MVE_DEPTHWISE_HELPERS } from "./mve-depthwise.ts";
 import { MVE_ELEMENTWISE, MVE_ELEMENTWISE_HELPERS } from "./mve-elementwise.ts";
 import { MVE_MOVE } from "./mve-move.ts";
@@ -21,6 +21,7 @@ export const MVE_FORMS: SpecialForms = {
 export const MVE_HELPERS: readonly KernelSource[] = [
   ...MVE_BASE,
   ...MVE_MATMUL,
+  ...MVE_CONV_HELPERS,
   ...MVE_DEPTHWISE_HELPERS,
   ...MVE_ELEMENTWISE_HELPERS,
 ];

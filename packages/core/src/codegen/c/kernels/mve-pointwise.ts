@@ -8,15 +8,15 @@ const dots: KernelSource = {
   name: "ts_mve_dots",
   needs: ["ts_mve_registers", "ts_mve_bytes"],
   portable: "",
-  mve: String.raw`/* Depth of up to 32: weights of both outputs stay in registers. */
-TS_INL void ts_mve_dot_short(const int8_t *x, int step, int depth, const int8x16_t *w, int32x4_t *a, int32x4_t *b)
+  mve: String.raw`/* Depth of up to 32: weights of both outputs stay in registers. Weights behind the depth are 0; spare is 16 where activations may be read behind it, else 0. */
+TS_INL void ts_mve_dot_short(const int8_t *x, int step, int depth, int spare, const int8x16_t *w, int32x4_t *a, int32x4_t *b)
 {
 #pragma GCC unroll 2
   for (int odd = 0; odd < 2; odd++, x += step) {
-    const int8x16_t v = ts_mve_load(x, depth), u = ts_mve_load(x + 2 * step, depth);
+    const int8x16_t v = ts_mve_load(x, depth + spare), u = ts_mve_load(x + 2 * step, depth + spare);
     int32_t s = vmladavq_s8(v, w[0]), t = vmladavq_s8(v, w[1]), s2 = vmladavq_s8(u, w[0]), t2 = vmladavq_s8(u, w[1]);
     if (depth > 16) {
-      const int8x16_t v1 = ts_mve_load(x + 16, depth - 16), u1 = ts_mve_load(x + 2 * step + 16, depth - 16);
+      const int8x16_t v1 = ts_mve_load(x + 16, depth - 16 + spare), u1 = ts_mve_load(x + 2 * step + 16, depth - 16 + spare);
       s = vmladavaq_s8(s, v1, w[2]);
       t = vmladavaq_s8(t, v1, w[3]);
       s2 = vmladavaq_s8(s2, u1, w[2]);
@@ -27,10 +27,10 @@ TS_INL void ts_mve_dot_short(const int8_t *x, int step, int depth, const int8x16
   }
 }
 /* Two pixels at a time: more sums than that leave no registers for pointers. In steps that the compiler must not mix, or it runs out of vectors. */
-#define TS_MVE_DOT_2X2(left) { const int8x16_t wa = ts_mve_load(v0, left), wb = ts_mve_load(v1, left); int8x16_t v = ts_mve_load(x0, left); \
-  s0 = vmladavaq_s8(s0, v, wa); t0 = vmladavaq_s8(t0, v, wb); v = ts_mve_load(x2, left); s2 = vmladavaq_s8(s2, v, wa); t2 = vmladavaq_s8(t2, v, wb); }
+#define TS_MVE_DOT_2X2(left) { const int8x16_t wa = ts_mve_load(v0, left), wb = ts_mve_load(v1, left); int8x16_t v = ts_mve_load(x0, (left) + spare); \
+  s0 = vmladavaq_s8(s0, v, wa); t0 = vmladavaq_s8(t0, v, wb); v = ts_mve_load(x2, (left) + spare); s2 = vmladavaq_s8(s2, v, wa); t2 = vmladavaq_s8(t2, v, wb); }
 /* Depth of 16 and up. */
-TS_INL void ts_mve_dot_4x2(const int8_t *x, int step, int depth, const int8_t *w0, const int8_t *w1, int32x4_t *a, int32x4_t *b)
+TS_INL void ts_mve_dot_4x2(const int8_t *x, int step, int depth, int spare, const int8_t *w0, const int8_t *w1, int32x4_t *a, int32x4_t *b)
 {
 #pragma GCC unroll 2
   for (int odd = 0; odd < 2; odd++, x += step) {
@@ -83,7 +83,7 @@ const matmul: KernelSource = {
   name: "ts_mve_matmul",
   needs: ["ts_mve_dots", "ts_mve_scale", "ts_mve_narrow"],
   portable: "",
-  mve: `TS_INL void ts_mve_matmul(const int8_t *x, int pixels, int depth, int outputs, const int8_t *w, int pitch, const int32_t *bias, const int32_t *mult, const int8_t *shift, int zero, int lo, int hi, int8_t *y, int flags)
+  mve: `TS_INL void ts_mve_matmul(const int8_t *x, int pixels, int depth, int spare, int outputs, const int8_t *w, int pitch, const int32_t *bias, const int32_t *mult, const int8_t *shift, int zero, int lo, int hi, int8_t *y, int flags)
 {
   const int next = outputs > 1 ? 1 : 0;
   const uint16x8_t lanes = vidupq_n_u16(0, 1);
@@ -105,9 +105,9 @@ const matmul: KernelSource = {
       const int p = pixels % 4 == 0 || i + 4 <= pixels ? i : pixels - 4;
       int32x4_t a, b;
       if (depth <= 32)
-        ts_mve_dot_short(x + p * depth, depth, depth, held, &a, &b);
+        ts_mve_dot_short(x + p * depth, depth, depth, spare, held, &a, &b);
       else
-        ts_mve_dot_4x2(x + p * depth, depth, depth, w0, w1, &a, &b);
+        ts_mve_dot_4x2(x + p * depth, depth, depth, spare, w0, w1, &a, &b);
       a = ts_mve_scale(a, &c0, flags);
       b = ts_mve_scale(b, &c1, flags);
       vstrbq_scatter_offset_s16(y + p * outputs + k, to, ts_mve_narrow(a, b, zero, lo, hi));
@@ -164,7 +164,7 @@ export const MVE_POINTWISE: SpecialForms = {
   if (pixels < 4 || outputs > 20000)
     ts_mve_matvec(x, pixels, depth, outputs, w, pitch, bias, mult, shift, zero, lo, hi, y, flags);
   else
-    ts_mve_matmul(x, pixels, depth, outputs, w, pitch, bias, mult, shift, zero, lo, hi, y, flags);
+    ts_mve_matmul(x, pixels, depth, 0, outputs, w, pitch, bias, mult, shift, zero, lo, hi, y, flags);
 }
 `,
   },
