@@ -85,10 +85,11 @@ export function useKernels(
   compiler: string | undefined,
   code: Readonly<Record<string, CaseCode>>,
   rounding: "double" | "single",
+  defines: readonly string[] = [],
 ): Holds {
   let driver: KernelDriver | undefined;
   beforeAll(() => {
-    driver = kernelDriver(compiler as string, code, rounding);
+    driver = kernelDriver(compiler as string, code, rounding, defines);
   }, 120_000);
   afterAll(() => driver?.close());
   return (cases, batches) =>

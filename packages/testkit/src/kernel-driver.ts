@@ -57,11 +57,12 @@ export function portableKernels(names: Iterable<string>): string {
   return [KERNEL_PRELUDE, LSTM_GATE, ...kernelsFor(names).map((kernel) => kernel.portable)].join("\n");
 }
 
-/** Compiles the kernels that the cases call. `rounding` is TS_ROUNDING. */
+/** Compiles the kernels that the cases call. `rounding` is TS_ROUNDING, `defines` are further macros. */
 export function kernelDriver(
   compiler: string,
   cases: Readonly<Record<string, CaseCode>>,
   rounding: "double" | "single",
+  defines: readonly string[] = [],
 ): KernelDriver {
   const names = Object.keys(cases);
   const bodies = names.map((name, i) => `    case ${i}: {\n${cases[name]?.code}\n    } break;`);
@@ -71,7 +72,14 @@ export function kernelDriver(
   const file = join(dir, "driver.c");
   const program = join(dir, "driver");
   writeFileSync(file, source);
-  const flags = ["-std=c99", "-O0", "-g1", `-DTS_ROUNDING=${rounding === "double" ? 2 : 1}`, ...KERNEL_WARNINGS];
+  const flags = [
+    "-std=c99",
+    "-O0",
+    "-g1",
+    `-DTS_ROUNDING=${rounding === "double" ? 2 : 1}`,
+    ...KERNEL_WARNINGS,
+    ...defines.map((d) => `-D${d}`),
+  ];
   const made = spawnSync(compiler, [...flags, "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-o", program, file], {
     encoding: "utf8",
   });

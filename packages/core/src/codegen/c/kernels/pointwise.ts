@@ -99,12 +99,47 @@ const pairsPointwise: KernelSource = {
 };
 
 /**
- * [pixels, depth] x [outputs, depth]^T. Where a block would stick out, the last two pixels or the last output are taken once more and give the same
- * result again, which needs no code for remainders.
+ * Two pixels at a time. Where a block would stick out, the last two pixels or the last output are taken once more and give the same result again, which
+ * needs no code for remainders. With TS_SMALL one instance serves all layers that have the usual flags: literal sizes save a tenth of the instructions but
+ * cost a copy for each layer.
  */
+const pixels2: KernelSource = {
+  name: "ts_pixels2",
+  needs: ["ts_finish", "ts_sum_end", "ts_dot_2x2"],
+  portable: `TS_INL void ts_pixels2(const int8_t *x, int pixels, int depth, int outputs, const int8_t *w, int pitch, const int32_t *bias, const int32_t *mult, const int8_t *shift, int zero, int lo, int hi, int8_t *y, int flags)
+{
+  for (int p = 0; p < pixels; p += 2) {
+    const int from = p + 2 > pixels ? pixels - 2 : p;
+    const int8_t *a = x + from * depth, *b = a + depth;
+    int8_t *ya = y + from * outputs, *yb = ya + outputs;
+    for (int o = 0; o < outputs; o += 2) {
+      const int o1 = o + 1 < outputs ? o + 1 : o;
+      int32_t sums[4] = { ts_sum_start(bias[o], flags), ts_sum_start(bias[o1], flags), 0, 0 };
+      ts_dot_2x2(a, b, w + o * pitch, w + o1 * pitch, depth, sums);
+      ya[o] = ts_finish(ts_sum_end(sums[0], bias[o], flags), mult[o], shift[o], zero, lo, hi, flags);
+      yb[o] = ts_finish(ts_sum_end(sums[2], bias[o], flags), mult[o], shift[o], zero, lo, hi, flags);
+      ya[o1] = ts_finish(ts_sum_end(sums[1], bias[o1], flags), mult[o1], shift[o1], zero, lo, hi, flags);
+      yb[o1] = ts_finish(ts_sum_end(sums[3], bias[o1], flags), mult[o1], shift[o1], zero, lo, hi, flags);
+    }
+  }
+}
+#ifdef TS_SMALL
+TS_FAR void ts_pixels2_relu(const int8_t *x, int pixels, int depth, int outputs, const int8_t *w, int pitch, const int32_t *bias, const int32_t *mult, const int8_t *shift, int zero, int hi, int8_t *y)
+{
+  ts_pixels2(x, pixels, depth, outputs, w, pitch, bias, mult, shift, zero, zero, hi, y, TS_SUM_30BIT | TS_SHIFT_MID | TS_RELU);
+}
+TS_FAR void ts_pixels2_any(const int8_t *x, int pixels, int depth, int outputs, const int8_t *w, int pitch, const int32_t *bias, const int32_t *mult, const int8_t *shift, int zero, int lo, int hi, int8_t *y)
+{
+  ts_pixels2(x, pixels, depth, outputs, w, pitch, bias, mult, shift, zero, lo, hi, y, TS_SUM_30BIT | TS_SHIFT_MID);
+}
+#endif
+`,
+};
+
+/** [pixels, depth] x [outputs, depth]^T. */
 const pointwise: KernelSource = {
   name: "ts_pointwise",
-  needs: ["ts_finish", "ts_sum_end", "ts_dot_2x2", "ts_dot_1x4", "ts_pairs_pointwise"],
+  needs: ["ts_finish", "ts_sum_end", "ts_dot_1x4", "ts_pixels2", "ts_pairs_pointwise"],
   portable: `TS_INL void ts_pointwise(const int8_t *x, int pixels, int depth, int outputs, const int8_t *w, int pitch, const int32_t *bias, const int32_t *mult, const int8_t *shift, int zero, int lo, int hi, int8_t *scratch, int8_t *y, int flags)
 {
   (void)scratch;
@@ -124,20 +159,16 @@ const pointwise: KernelSource = {
     }
     return;
   }
-  for (int p = 0; p < pixels; p += 2) {
-    const int from = p + 2 > pixels ? pixels - 2 : p;
-    const int8_t *a = x + from * depth, *b = a + depth;
-    int8_t *ya = y + from * outputs, *yb = ya + outputs;
-    for (int o = 0; o < outputs; o += 2) {
-      const int o1 = o + 1 < outputs ? o + 1 : o;
-      int32_t sums[4] = { ts_sum_start(bias[o], flags), ts_sum_start(bias[o1], flags), 0, 0 };
-      ts_dot_2x2(a, b, w + o * pitch, w + o1 * pitch, depth, sums);
-      ya[o] = ts_finish(ts_sum_end(sums[0], bias[o], flags), mult[o], shift[o], zero, lo, hi, flags);
-      yb[o] = ts_finish(ts_sum_end(sums[2], bias[o], flags), mult[o], shift[o], zero, lo, hi, flags);
-      ya[o1] = ts_finish(ts_sum_end(sums[1], bias[o1], flags), mult[o1], shift[o1], zero, lo, hi, flags);
-      yb[o1] = ts_finish(ts_sum_end(sums[3], bias[o1], flags), mult[o1], shift[o1], zero, lo, hi, flags);
-    }
+#ifdef TS_SMALL
+  if ((flags & (TS_SUM_30BIT | TS_SHIFT_MID)) == (TS_SUM_30BIT | TS_SHIFT_MID)) {
+    if ((flags & TS_RELU) != 0)
+      ts_pixels2_relu(x, pixels, depth, outputs, w, pitch, bias, mult, shift, zero, hi, y);
+    else
+      ts_pixels2_any(x, pixels, depth, outputs, w, pitch, bias, mult, shift, zero, lo, hi, y);
+    return;
   }
+#endif
+  ts_pixels2(x, pixels, depth, outputs, w, pitch, bias, mult, shift, zero, lo, hi, y, flags);
 }
 `,
 };
@@ -165,4 +196,12 @@ const fullyConnected: KernelSource = {
 };
 
 /** Products of matrices. */
-export const POINTWISE_KERNELS: readonly KernelSource[] = [sumEnds, dot22, dot14, pairsPointwise, pointwise, fullyConnected];
+export const POINTWISE_KERNELS: readonly KernelSource[] = [
+  sumEnds,
+  dot22,
+  dot14,
+  pairsPointwise,
+  pixels2,
+  pointwise,
+  fullyConnected,
+];

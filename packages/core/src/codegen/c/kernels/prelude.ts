@@ -25,6 +25,10 @@ void *memset(void *to, int value, size_t bytes);
 #define TS_INL static inline
 #define TS_FAR static
 #endif
+/* Told to save bytes, compilers copy what is inlined all the same: then layers share instances. */
+#if defined(__OPTIMIZE_SIZE__) && !defined(TS_SMALL)
+#define TS_SMALL 1
+#endif
 /* Small cores run out of registers when compilers load far ahead. */
 #if defined(__GNUC__) && (defined(__arm__) || defined(__riscv))
 #define TS_IN_ORDER __asm__ __volatile__("" ::: "memory");

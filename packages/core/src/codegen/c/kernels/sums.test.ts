@@ -256,8 +256,14 @@ function denseCase(of: typeof dense extends fc.Arbitrary<infer T> ? T : never, r
   ];
 }
 
-describe.skipIf(compiler === undefined).each(["double", "single"] as const)("kernels that sum, %s rounding", (rule) => {
-  const holds = useKernels(compiler, CASES, rule);
+const VARIANTS = [
+  ["double", []],
+  ["single", []],
+  ["double", ["TS_SMALL=1"]],
+] as const;
+
+describe.skipIf(compiler === undefined).each(VARIANTS)("kernels that sum, %s rounding %s", (rule, defines) => {
+  const holds = useKernels(compiler, CASES, rule, defines);
   test("convolutions equal the integer interpreter in any shape", () =>
     holds(
       layer.map((of) => slidingCase(of, rule)),
