@@ -118,6 +118,13 @@ export function exampleMcuReport(): McuReport {
       },
     ],
     figures: exampleFigures(),
+    bundle: {
+      modelBytes: 30_704,
+      operators: ["CONV_2D", "AVERAGE_POOL_2D"],
+      plan: { bytes: 16_000, lowerBoundBytes: 16_000, gapBytes: 0, greedyBytes: 16_000 },
+      arenas: [{ kernels: "reference", bytes: 23_800, plannedBytes: 16_000, persistentBytes: 6_772, marginBytes: 1_024 }],
+      says: "arenas are estimates with a margin",
+    },
     artefacts: [{ file: "kws.c", says: "the network", sizeBytes: 9000, sha256: "ef".repeat(32) }],
     notes: ["the final normalisation is left to the application"],
     next: ["Flash it and measure"],
@@ -126,7 +133,7 @@ export function exampleMcuReport(): McuReport {
 
 /** The same for a model that cannot be exported. */
 export function refusedMcuReport(): McuReport {
-  const { figures: _, ...report } = exampleMcuReport();
+  const { figures: _figures, bundle: _bundle, ...report } = exampleMcuReport();
   return {
     ...report,
     faults: [

@@ -27,11 +27,19 @@ function weights(shape: readonly number[], seed: number, scale: number, dead = 0
   return f32(shape, values);
 }
 
+/** Options of {@link smallInt8}. */
+export interface SmallInt8Options {
+  /** The last activation is a PRelu. */
+  readonly prelu?: boolean;
+  /** Height and width of the picture; 12 unless given. */
+  readonly size?: number;
+}
+
 /**
  * A network of the usual parts in int8: a strided convolution with two filters of zeros, a depthwise one, a pointwise one, a mean, a dense layer.
- * [1, 3, 12, 12] to [1, 4]. `prelu`: the last activation is a PRelu.
+ * [1, 3, size, size] to [1, 4].
  */
-export function smallInt8(options: { readonly prelu?: boolean } = {}): { readonly model: Model; readonly plan: QuantPlan } {
+export function smallInt8(options: SmallInt8Options = {}): { readonly model: Model; readonly plan: QuantPlan } {
   const SCALE = 1 / 128;
   const activation = options.prelu === true ? smallNode("PRelu", "c slopes", "cr") : smallNode("Relu", "c", "cr");
   const nodes: readonly Node[] = [
@@ -78,12 +86,12 @@ export function smallInt8(options: { readonly prelu?: boolean } = {}): { readonl
     tensors.set(biasName, { ...grid(1, 0), dtype: "int32", scale: [scale] });
   }
   if (options.prelu === true) tensors.set("slopes", grid(1 / 256, 0));
-  const model = smallModel({ x: [1, 3, 12, 12], nodes, constants });
+  const model = smallModel({ x: [1, 3, options.size ?? 12, options.size ?? 12], nodes, constants });
   return { model, plan: { kind: "quant-plan", version: 1, target: "litert", tensors, nodes: new Map() } };
 }
 
 /** {@link smallInt8} as a .tflite file whose inputs and outputs are integers. */
-export function smallInt8File(options: { readonly prelu?: boolean } = {}): Uint8Array {
+export function smallInt8File(options: SmallInt8Options = {}): Uint8Array {
   const { model, plan } = smallInt8(options);
   return modelToTflite(model, { plan, io: "integer" });
 }

@@ -43,6 +43,7 @@ describe("the page of a microcontroller report", () => {
       "Memory",
       "Time",
       "Exactness",
+      "Bundle for the interpreter",
       "Model",
       "Files written",
     ]);

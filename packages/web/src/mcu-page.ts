@@ -3,7 +3,7 @@ import { facts, type Section, table } from "./blocks.ts";
 import { baseName, bytes, count, ms, shortCount } from "./format.ts";
 import { type Html, html } from "./html.ts";
 import { renderPage } from "./page.ts";
-import { basisBadge, exactnessPart, faultsPart, flashPart, memoryPart, timePart } from "./sections/mcu-figures.ts";
+import { basisBadge, bundlePart, exactnessPart, faultsPart, flashPart, memoryPart, timePart } from "./sections/mcu-figures.ts";
 
 /** The report of `tessera mcu` as one self-contained page. Same report, same page. */
 export function renderMcuPage(report: McuReport): string {
@@ -71,6 +71,7 @@ function sectionsOf(report: McuReport): readonly Section[] {
     figures && { id: "memory", title: "Memory", body: memoryPart(figures) },
     figures && { id: "instructions", title: "Time", body: timePart(figures) },
     figures && { id: "exactness", title: "Exactness", body: exactnessPart(figures) },
+    report.bundle && { id: "bundle", title: "Bundle for the interpreter", body: bundlePart(report.bundle) },
     {
       id: "model",
       title: "Model",

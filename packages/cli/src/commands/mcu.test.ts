@@ -111,6 +111,21 @@ describe("mcu without tools", () => {
     expect(out).toContain("cannot: the model computes in floats");
   });
 
+  test("writes a bundle for the interpreter, alone or beside the C", async () => {
+    const both = await report(at("tiny.tflite"), "-o", at("both"), "--export", "both");
+    expect(both.bundle?.operators).toEqual(expect.arrayContaining(["CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"]));
+    const names = both.artefacts.map((a) => a.file);
+    expect(names).toEqual(expect.arrayContaining(["tiny.c", "tiny.tflite", "tiny_resolver.h", "tiny_model.cc"]));
+    const alone = await report(at("tiny.tflite"), "-o", at("tflm"), "--export", "tflm");
+    expect(alone.artefacts.map((a) => a.file)).toEqual(
+      names.filter((name) => !/\.c$|_weights\.h$|kernels\.h$|^tiny\.h$/.test(name)),
+    );
+    expect(alone.bundle).toEqual(both.bundle);
+    expect(readFileSync(join(at("tflm"), "tiny_resolver.h"), "utf8")).toContain(
+      `MicroMutableOpResolver<${both.bundle?.operators.length}>`,
+    );
+  });
+
   test("says that a PRelu costs, and exports it all the same", async () => {
     const { code, faults } = await report(at("prelu.tflite"), "-o", at("prelu"));
     expect(code).toBe(0);
@@ -228,6 +243,8 @@ describe("what is printed", () => {
       depthwise 1     conv         1,000,000     1,400,000     1.40  13.3 %
       conv            conv           500,000       700,000     1.40   6.7 %
 
+      bundle for TensorFlow Lite for Microcontrollers: 30.7 kB, 2 operators (CONV_2D, AVERAGE_POOL_2D)
+        offline plan 16,000 B (lower bound 16,000, its own planner 16,000); reserve 23,800 B with reference
       bit-equal: 192 values of 16 inputs on Cortex-M4 under QEMU
       fits: The linker put it into 256 KiB of flash and 64 KiB of memory
       next: Flash it and measure"

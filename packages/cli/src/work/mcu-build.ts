@@ -28,6 +28,8 @@ export interface McuBuildOptions {
   readonly modelSha256: string;
   /** Bytes of memory of the board; 0 for no limit. */
   readonly ramBytes: number;
+  /** Build a vector and its answer in, which the interpreter has to compute: not for what is only looked at. */
+  readonly selfTest?: boolean;
 }
 
 /** A network as C, with everything that led to it. */
@@ -50,7 +52,7 @@ export interface McuAttempt {
 
 /** Judges a model, and where nothing stands in the way, compiles, lowers, schedules and writes it as C. @throws UNSUPPORTED_OP where rows cannot be pushed */
 export function buildMcu({ model, plan }: McuSource, options: McuBuildOptions): McuAttempt {
-  const { cpu, stream, name, modelSha256, ramBytes } = options;
+  const { cpu, stream, name, modelSha256, ramBytes, selfTest = true } = options;
   const { faults, program: integers } = mcuFaults(model, plan, targetById(cpu.target));
   if (integers === undefined) return { faults };
   // Where there is a program there was a plan.
@@ -64,6 +66,12 @@ export function buildMcu({ model, plan }: McuSource, options: McuBuildOptions): 
     ...(ramBytes > STACK_RESERVE_BYTES ? { budgetBytes: ramBytes - STACK_RESERVE_BYTES } : {}),
   });
   const source = { model: pruned.model, plan: pruned.plan };
-  const emitted = emitC(program, schedule, { name, isa: cpu.isa, modelSha256, generator: `tessera ${TESSERA_VERSION}` });
+  const emitted = emitC(program, schedule, {
+    name,
+    isa: cpu.isa,
+    modelSha256,
+    generator: `tessera ${TESSERA_VERSION}`,
+    ...(selfTest ? {} : { selfTest: "none" as const }),
+  });
   return { faults, built: { original: lowerToDevice(integers), pruned: pruned.report, source, program, schedule, emitted } };
 }

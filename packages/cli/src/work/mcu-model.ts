@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import { GraphDraft } from "@tessera/core/graph/draft";
 import { withGraph } from "@tessera/core/graph/edit";
 import type { Model, ValueInfo } from "@tessera/core/graph/model";
-import type { QuantPlan } from "@tessera/core/graph/plan";
+import type { NodeChoice, QuantPlan } from "@tessera/core/graph/plan";
 import { isFloatNode } from "@tessera/core/graph/plan-borders";
 import { printType } from "@tessera/core/graph/text-print";
 import { inferTypes } from "@tessera/core/ops/infer-types";
@@ -41,7 +41,7 @@ export function mcuSource(file: Pick<ModelFile, "model" | "plan" | "notes">, opt
   const lifted = liftedOf(file);
   const notes = grouped(lifted.notes);
   let { model } = lifted;
-  const { plan } = lifted;
+  const plan = file.plan === undefined ? lifted.plan : withFloats(model, file.plan);
   if (batch !== undefined) {
     model = rebatch(model, { batch });
     notes.push(`brought to ${batch} sample${batch === 1 ? "" : "s"} at a time`);
@@ -54,6 +54,13 @@ export function mcuSource(file: Pick<ModelFile, "model" | "plan" | "notes">, opt
   if (plan === undefined) return { model, plan, notes };
   const cut = withoutFloatNorm(model, plan);
   return { model: cut.model, plan, notes: [...notes, ...cut.notes] };
+}
+
+/** The plan of a TFLite file with a choice for every node: raising notes those that the file computes in integers, the others stand between conversions. */
+function withFloats({ graph }: Model, plan: QuantPlan): QuantPlan {
+  const float: NodeChoice = { precision: "float32", reason: "in float, as in the file" };
+  const nodes = new Map(graph.nodes.map(({ name }) => [name, plan.nodes.get(name) ?? float] as const));
+  return { ...plan, nodes };
 }
 
 /** Of notes that begin alike and differ in names, the first with the number of the others: networks have dozens of biases. */

@@ -55,6 +55,7 @@ function judgeDevice(variant: Variant, cpu: McuCpu): DeviceVerdict {
       name: "variant",
       modelSha256: "",
       ramBytes: target.ramBytes,
+      selfTest: false,
     });
     if (built === undefined) {
       const [first, ...rest] = faults.filter((f) => f.severity === "error");

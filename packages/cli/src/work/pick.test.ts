@@ -19,6 +19,7 @@ interface Facts {
   readonly scheme?: Candidate["scheme"];
   readonly searched?: Candidate["searched"];
   readonly fusion?: Candidate["fusion"];
+  readonly device?: Candidate["device"];
   /** Half width of the interval of the TAR difference. */
   readonly doubt?: number;
 }
@@ -26,7 +27,7 @@ interface Facts {
 const BASE_TAR = 0.98;
 
 function candidate({ id, ms, size, tar, gate = true, baseline = false, untold = false, spread = 1, ...more }: Facts): Candidate {
-  const { scheme = "float32", searched, fusion, doubt = 0.01 } = more;
+  const { scheme = "float32", searched, fusion, device, doubt = 0.01 } = more;
   const estimate = (value: number) => ({ value, low: value - doubt, high: value + doubt, confidence: 0.95, method: "m" });
   return {
     id,
@@ -34,6 +35,7 @@ function candidate({ id, ms, size, tar, gate = true, baseline = false, untold = 
     scheme,
     ...(searched === undefined ? {} : { searched }),
     ...(fusion === undefined ? {} : { fusion }),
+    ...(device === undefined ? {} : { device }),
     file: `${id}.onnx`,
     sha256: "",
     sizeBytes: size,
@@ -249,5 +251,20 @@ describe("the pick after a search", () => {
     });
     expect(pickCandidate([fp32, lite], { far: FAR }).why.join()).toContain("2.0x slower here because PRELU (2 of them)");
     expect(pickCandidate([fp32, int8], { far: FAR }).why.join()).not.toContain("slower");
+  });
+
+  test("by instructions where candidates are for a microcontroller, whatever their times here", () => {
+    const device = (instructions: number) => ({ basis: "estimate", flashBytes: 1000, ramBytes: 500, instructions }) as const;
+    const { id, why, passedOver } = pickCandidate(
+      [
+        candidate({ id: "base", ms: 10, size: 100, tar: BASE_TAR, baseline: true, gate: false }),
+        candidate({ id: "quick-here", ms: 1, size: 50, tar: BASE_TAR, device: device(2_000_000) }),
+        candidate({ id: "few", ms: 5, size: 50, tar: BASE_TAR, device: device(1_000_000) }),
+      ],
+      { far: FAR },
+    );
+    expect(id).toBe("few");
+    expect(why[0]).toContain("about 1,000,000 instructions a face, about 1.0 kB of flash, 500 B of memory");
+    expect(passedOver.find((p) => p.id === "quick-here")?.why).toBe("it takes 2.00 times the instructions");
   });
 });

@@ -1,4 +1,4 @@
-import type { McuFigures, McuMemory, McuReport } from "@tessera/core/protocol/mcu-report";
+import type { McuBundle, McuFigures, McuMemory, McuReport } from "@tessera/core/protocol/mcu-report";
 import { badge, facts, figure, fold, small, table } from "../blocks.ts";
 import { BLOCK_LOOKS, occupancyChart } from "../charts/occupancy.ts";
 import { bytes, count, counted, fixed, ms, percent, shortCount } from "../format.ts";
@@ -148,6 +148,30 @@ export function exactnessPart({ pruned, rounding, verified = [], notMeasured, so
     ...(notMeasured === undefined ? [] : [["Not run", notMeasured] as const]),
     ["Sources", html`<span class="digest">${sourcesSha256}</span>`],
   ])}`;
+}
+
+/** What the interpreter is given: its file, its resolver, and the arenas that builds of it need. */
+export function bundlePart({ modelBytes, operators, plan, arenas, says }: McuBundle): Html {
+  return html`${facts([
+    ["Model", `${bytes(modelBytes)}, slim, with its plan of memory inside`],
+    ["Operators of the resolver", operators.join(", ")],
+    [
+      "Plan in the file",
+      `${count(plan.bytes)} B, lower bound ${count(plan.lowerBoundBytes)} B; the interpreter's own planner would take ${count(plan.greedyBytes)} B`,
+    ],
+  ])}${table(
+    "Arenas to reserve",
+    [
+      { title: "Kernels" },
+      { title: "Reserve", number: true },
+      { title: "Planned", number: true },
+      { title: "Structures", number: true },
+      { title: "Margin", number: true },
+    ],
+    arenas.map((a) => ({
+      cells: [a.kernels, count(a.bytes), count(a.plannedBytes), count(a.persistentBytes), count(a.marginBytes)],
+    })),
+  )}<p>${says}.</p>`;
 }
 
 /** What stands in the way and what costs, with what to do. */
