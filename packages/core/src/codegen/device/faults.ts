@@ -13,7 +13,7 @@ const INSTEAD: Readonly<Record<string, string>> = {
   BatchNormalization: "fold it into the convolution before it (tessera optimize)",
   GRU: "use an LSTM, or convolutions over time",
   RNN: "use an LSTM, or convolutions over time",
-  LSTM: "only forward LSTMs with the usual activations, no peepholes, state starting at zero; export one direction at a time",
+  LSTM: "only forward LSTMs with the usual activations, no peepholes, no sequence lengths, state starting at zero; export one direction at a time, for sequences of full length",
   MatMul: "one operand has to be a constant; attention has no kernel here",
   Gemm: "the weights have to be constant, alpha and beta 1",
   Div: "multiply by the constant's inverse",

@@ -15,7 +15,8 @@ export interface DeviceLayout {
   readonly order: readonly number[];
 }
 
-/** A value in the device's memory: an activation. Elements lie densely, the last axis fastest; pictures are [height, width, channels]. */
+/** A value in the device's memory: an activation. Elements lie densely, the last axis fastest; pictures are [height, width, channels],
+ * sequences that windows slide over pictures of width 1. */
 export interface DeviceValue {
   readonly name: string;
   readonly dtype: DeviceDType;
