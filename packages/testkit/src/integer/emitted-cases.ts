@@ -6,9 +6,11 @@ import type { DeviceProgram } from "@tessera/core/codegen/device/program";
 import type { DeviceData } from "@tessera/core/codegen/device/relayout";
 import { runDevice } from "@tessera/core/codegen/device/run";
 import { scheduleDevice } from "@tessera/core/codegen/device/schedule-device";
+import { compileInteger } from "@tessera/core/interp/integer/compile";
 import type { HostCase } from "./c-host.ts";
 import { CASES_PER_FAMILY, FAMILIES, type FamilyName, integerCase } from "./cases.ts";
 import { deviceChain } from "./device-chain.ts";
+import { randomNetwork } from "./random-network.ts";
 import { compileCase } from "./run-case.ts";
 
 /** Ways to hand rows on, from the most daring to none. */
@@ -87,6 +89,16 @@ export function chainCases(stream: (typeof STREAMS)[number], count: number): Hos
   const runs = Array.from({ length: count }, (_, i) => {
     const program = deviceChain(i);
     return { ...runsOf(program, RUNS, i), emitted: emitted(program, stream, { name: `chain_${i}` }) };
+  });
+  return { cases: runs, wanted: runs.map((run) => run.wanted) };
+}
+
+/** The first networks of {@link randomNetwork}, with every kind of step between convolutions. */
+export function networkCases(stream: (typeof STREAMS)[number], count: number): HostCases {
+  const runs = Array.from({ length: count }, (_, i) => {
+    const { model, plan } = randomNetwork(i);
+    const program = lowerToDevice(compileInteger(model, plan, { profile: "tflm-double" }));
+    return { ...runsOf(program, RUNS, i), emitted: emitted(program, stream, { name: `network_${i}` }) };
   });
   return { cases: runs, wanted: runs.map((run) => run.wanted) };
 }

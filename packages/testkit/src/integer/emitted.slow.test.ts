@@ -1,11 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { findCompiler, runOnHost } from "./c-host.ts";
-import { chainCases, familyCases, NARROW, STREAMS } from "./emitted-cases.ts";
+import { chainCases, familyCases, NARROW, networkCases, STREAMS } from "./emitted-cases.ts";
 
 const compiler = findCompiler();
 
-/** Cases of each family, and chains, that are compiled. */
+/** Cases of each family, random networks and chains that are compiled. */
 const CASES = 40;
+const NETWORKS = 40;
 const CHAINS = 60;
 
 describe.skipIf(compiler === undefined)("emitted C equals the device program on many programs (needs a C compiler)", () => {
@@ -20,6 +21,11 @@ describe.skipIf(compiler === undefined)("emitted C equals the device program on 
     it(`on chains of steps with ${stream} rows, under the sanitizers`, () => {
       const { cases, wanted } = chainCases(stream, CHAINS);
       if (stream === "pushed") expect(cases.filter((c) => c.emitted.push !== undefined).length).toBeGreaterThan(CHAINS / 2);
+      expect(runOnHost(compiler as string, cases)).toEqual(wanted);
+    });
+
+    it(`on random networks with ${stream} rows, under the sanitizers`, () => {
+      const { cases, wanted } = networkCases(stream, NETWORKS);
       expect(runOnHost(compiler as string, cases)).toEqual(wanted);
     });
   }
