@@ -45,7 +45,11 @@ function tiles({ flash, memory, stack, instructions, cycles }: McuFigures): read
     html`<div><dt>${name}</dt><dd><b>${value}</b><span>${note}</span></dd></div>`;
   return [
     tile("Flash", bytes(flash.total), `${bytes(flash.weights)} of it weights, ${flash.basis}`),
-    tile("Arena", bytes(memory.arenaBytes), memory.gapBytes === 0 ? "the least there can be" : `gap ${bytes(memory.gapBytes)}`),
+    tile(
+      "Arena",
+      bytes(memory.arenaBytes),
+      memory.gapBytes === 0 ? "no gap to its lower bound" : `gap ${bytes(memory.gapBytes)}`,
+    ),
     tile("Stack", bytes(stack.bytes), stack.basis),
     tile(
       "Instructions",

@@ -225,7 +225,7 @@ describe("what is printed", () => {
       figure                                value  of what
       -----------------------  ------------------  ------------------------------------------------------------------------------------------
       flash (measured)                    34.2 kB  weights 22.6 kB, tables 5.3 kB, code 6.1 kB, other 180 B
-      arena                              16,016 B  lower bound 16,000, gap 16; without work in place 24,000
+      arena                              16,016 B  lower bound 16,000, gap 16; values alone, nothing in place 24,000
       stack (measured)                      312 B  painted before the run
       instructions (measured)              10.5 M  1.91 a multiply-accumulate of 5,500,000; 0 before the first inference
                                                    gcc 12.2; QEMU 7.2

@@ -73,7 +73,7 @@ function figuresTable(figures: McuFigures): string {
     [
       "arena",
       `${count(memory.arenaBytes)} B`,
-      `lower bound ${count(memory.lowerBoundBytes)}, gap ${count(memory.gapBytes)}; without work in place ${count(memory.plainArenaBytes)}${memory.streamedSteps > 0 ? `; ${memory.streamedSteps} layers stream${memory.pushed ? ", rows pushed" : ""}` : ""}`,
+      `lower bound ${count(memory.lowerBoundBytes)}, gap ${count(memory.gapBytes)}; values alone, nothing in place ${count(memory.plainArenaBytes)}${memory.streamedSteps > 0 ? `; ${memory.streamedSteps} layers stream${memory.pushed ? ", rows pushed" : ""}` : ""}`,
     ],
     [`stack (${stack.basis})`, `${count(stack.bytes)} B`, stack.says],
     [

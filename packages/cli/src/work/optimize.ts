@@ -135,7 +135,7 @@ export async function optimizeFaceModel(request: OptimizeRequest): Promise<Optim
     ...(mcu === undefined ? {} : { mcu }),
     preprocessing,
     artefacts: [...written, ...onDevice],
-    next: nextSteps(candidates, picked, job, skipped),
+    next: [...nextSteps(candidates, picked, job, skipped), ...(mcu?.next ?? [])],
   };
   writeFile(join(outDir, "report.json"), `${JSON.stringify(report, null, 2)}\n`);
   return report;

@@ -132,7 +132,7 @@ export interface McuMemory {
   readonly lowerBoundBytes: number;
   readonly gapBytes: number;
   readonly method: string;
-  /** Without work in place, rings and streams. */
+  /** Of the values alone, each in memory of its own: no working memory of kernels, nothing in place, no streams. */
   readonly plainArenaBytes: number;
   readonly stream: "never" | "auto" | "pushed";
   /** Layers that hand rows to each other; 0 without streams. */

@@ -14,7 +14,7 @@ export function basisBadge(basis: "measured" | "linked" | "estimate"): Html {
 /** Flash by what lies in it, beside the budget and what an interpreter would take. */
 export function flashPart({ flash, tflm, fits }: McuFigures): Html {
   const row = (name: string, value: number) => ({ cells: [name, bytes(value), percent(value / Math.max(1, flash.total), 1)] });
-  return html`<h3>Flash ${basisBadge(flash.basis)}</h3>${table(
+  return html`${table(
     "What lies in flash",
     [{ title: "Part" }, { title: "Size", number: true }, { title: "Share", number: true }],
     [
@@ -24,19 +24,19 @@ export function flashPart({ flash, tflm, fits }: McuFigures): Html {
       row("Other constants", flash.rodata),
       { ...row("All", flash.total), mark: "total" },
     ],
-  )}<p>${flash.says}. ${fits.flashBytes > 0 ? `The budget is ${bytes(fits.flashBytes)}. ` : undefined}An interpreter would take about ${bytes(tflm.flashBytes)} (${tflm.says}).</p>`;
+  )}<p>${basisBadge(flash.basis)} ${flash.says}. ${fits.flashBytes > 0 ? `The budget is ${bytes(fits.flashBytes)}. ` : undefined}An interpreter would take about ${bytes(tflm.flashBytes)} (${tflm.says}).</p>`;
 }
 
 /** The arena, its bound, and the chart of what lies in it when. */
 export function memoryPart({ memory, stack, tflm }: McuFigures): Html {
   const kinds = [...new Set(memory.blocks.map((b) => b.kind))];
-  return html`<h3>Memory</h3>${facts([
+  return html`${facts([
     [
       "Arena",
       `${count(memory.arenaBytes)} B${memory.gapBytes === 0 ? ", and no plan of this schedule can be smaller" : `, at most ${count(memory.gapBytes)} B more than the best plan of this schedule`}`,
     ],
     ["Lower bound", `${count(memory.lowerBoundBytes)} B (placed ${memory.method})`],
-    ["Without work in place and streams", `${count(memory.plainArenaBytes)} B`],
+    ["Values alone, each in memory of its own", `${count(memory.plainArenaBytes)} B`],
     ["An interpreter's arena", html`about ${count(tflm.arenaBytes)} B ${basisBadge("estimate")}`],
     ["Stream", streamWords(memory)],
     ["Stack", html`${count(stack.bytes)} B ${basisBadge(stack.basis)}${small(stack.says)}`],
@@ -47,7 +47,7 @@ export function memoryPart({ memory, stack, tflm }: McuFigures): Html {
 }
 
 function streamWords({ pushed, streamedSteps, stream }: McuMemory): string {
-  if (streamedSteps === 0) return stream === "never" ? "switched off" : "none pays here";
+  if (streamedSteps === 0) return stream === "never" ? "switched off" : "none: it fits without, or none would make it smaller";
   return `${counted(streamedSteps, "layer")} hand rows to each other${pushed ? "; rows of the input are pushed in one by one, and the whole of it never lies in memory" : ""}`;
 }
 
@@ -78,8 +78,8 @@ function blocksTable({ blocks, items }: McuMemory): Html {
 /** Instructions, cycles as a range, and where they go. */
 export function timePart({ instructions, cycles, macs, tflm }: McuFigures): Html {
   const dear = [...instructions.layers].sort((a, b) => b.instructions - a.instructions).slice(0, DEAREST);
-  return html`<h3>Instructions ${basisBadge(instructions.basis)}</h3>${facts([
-    ["One inference", `${count(instructions.total)} instructions`],
+  return html`${facts([
+    ["One inference", html`${count(instructions.total)} instructions ${basisBadge(instructions.basis)}`],
     ["Per multiply-accumulate", `${fixed(instructions.perMac, 2)} of ${shortCount(macs)}`],
     ["Before the first one", `${count(instructions.init)} instructions`],
     ["Counted how", instructions.says],
@@ -135,7 +135,7 @@ function layerTable(caption: string, layers: McuFigures["instructions"]["layers"
 
 /** What was taken out, how integers round, and on what the sources were run. */
 export function exactnessPart({ pruned, rounding, verified = [], notMeasured, sourcesSha256 }: McuFigures): Html {
-  return html`<h3>Exactness</h3>${facts([
+  return html`${facts([
     ["Rounding", `${rounding.profile}: ${rounding.says}`],
     ["Dead channels", `${count(pruned.channels)} of ${count(pruned.of)}: ${pruned.says}`],
     ...verified.map(

@@ -35,6 +35,6 @@ export function mcuSection(view: ReportView): Section | undefined {
         { title: "" },
       ],
       rows,
-    )}${mcu?.figures === undefined ? undefined : html`${faultsPart(mcu)}${flashPart(mcu.figures)}${memoryPart(mcu.figures)}${timePart(mcu.figures)}${exactnessPart(mcu.figures)}`}`,
+    )}${mcu?.figures === undefined ? undefined : html`<h3>The pick as C</h3>${faultsPart(mcu)}<h3>Flash</h3>${flashPart(mcu.figures)}<h3>Memory</h3>${memoryPart(mcu.figures)}<h3>Instructions</h3>${timePart(mcu.figures)}<h3>Exactness</h3>${exactnessPart(mcu.figures)}`}`,
   };
 }
