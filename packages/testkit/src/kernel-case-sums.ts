@@ -116,7 +116,7 @@ export function windowCase(
   const isConv = name === "conv";
   const wide = dice.pick(0, 1) === 1;
   const channels = dice.of(dice.pick(1, 9), dice.pick(1, 20), 4, 8);
-  const [kh, kw] = dice.of([3, 3], [3, 3], [5, 5], [dice.pick(1, 9), dice.pick(1, 9)]) as [number, number];
+  const [kh, kw] = dice.of([3, 3], [3, 3], [5, 5], [7, 7], [dice.pick(1, 9), dice.pick(1, 9)]) as [number, number];
   const stride = dice.pick(1, 3);
   const dilation = dice.of(1, 1, 2);
   const ow = isConv ? dice.pick(1, 9) : wide ? dice.pick(8, 40) : dice.pick(1, 14);

@@ -255,7 +255,7 @@ TS_INL void ts_mve_depthwise_planes(const int8_t *const *rows, int channels, int
 export const MVE_DEPTHWISE_HELPERS: readonly KernelSource[] = [lanes, pairs, planes];
 
 /**
- * Pixels in a row from which laying out planes pays, measured: it costs as much for a few pixels, and large windows gain more. Also what scratch the
+ * Whether laying out planes pays, measured against pairs: from 16 pixels in a row on, where the kernel fills most of its vectors. Also what scratch the
  * kernel needs; see scratch.ts.
  */
 export function usesPlanes(
@@ -265,7 +265,7 @@ export function usesPlanes(
   channels: number,
   outWidth: number,
 ): boolean {
-  return multiplier === 1 && dilation === 1 && channels <= 8000 && kernel[0] * kernel[1] * outWidth >= 144;
+  return multiplier === 1 && dilation === 1 && channels <= 8000 && outWidth >= 16 && kernel[0] >= 3 && (kernel[1] + 1) % 4 < 2;
 }
 
 /** Bytes of the planes of four channels and their weights. */
@@ -281,7 +281,7 @@ export const MVE_DEPTHWISE: SpecialForms = {
     needs: ["ts_mve_depthwise_lanes", "ts_mve_depthwise_pairs", "ts_mve_depthwise_planes"],
     source: `TS_INL void ts_depthwise_row(const int8_t *const *rows, int channels, int multiplier, int kh, int kw, int stride, int dilation, int out_width, const int8_t *w, const int32_t *bias, const int32_t *mult, const int8_t *shift, int zero, int lo, int hi, int8_t *scratch, int8_t *y, int flags)
 {
-  if (multiplier == 1 && dilation == 1 && channels <= 8000 && kh * kw * out_width >= 144)
+  if (multiplier == 1 && dilation == 1 && channels <= 8000 && out_width >= 16 && kh >= 3 && (kw + 1) % 4 < 2)
     ts_mve_depthwise_planes(rows, channels, kh, kw, stride, out_width, w, bias, mult, shift, zero, lo, hi, scratch, y, flags);
   else if (multiplier == 1 && channels >= 8 && (flags & TS_WEIGHTS_127) != 0)
     ts_mve_depthwise_pairs(rows, channels, kh, kw, stride, dilation, out_width, w, bias, mult, shift, zero, lo, hi, y, flags);
