@@ -76,7 +76,7 @@ export async function boardMissing(board: BoardId): Promise<string | undefined> 
 
 /**
  * Compiles the kernels that the cases call in the form of a board's processor and runs all cases on it, emulated. Returns what each case gave.
- * `rounding` is TS_ROUNDING.
+ * `rounding` is TS_ROUNDING, `level` how the kernels are optimized.
  *
  * @throws Error when a case wrote beside its arrays, RUNTIME_FAILED when it read behind the edge
  */
@@ -85,6 +85,7 @@ export async function runOnBoard(
   codes: Readonly<Record<string, CaseCode>>,
   cases: readonly BoardCase[],
   rounding: "double" | "single",
+  level: "-O0" | "-O1" | "-O2" | "-Os" = "-O2",
 ): Promise<readonly Uint8Array[]> {
   const names = Object.keys(codes);
   const used = new Set(Object.values(codes).flatMap((code) => code.kernels));
@@ -137,7 +138,7 @@ ${names.map((_, i) => `    case ${i}: run_${i}(); break;`).join("\n")}
       board,
       vectors: [batch],
     },
-    { flags: ["-O2", `-DTS_ROUNDING=${rounding === "double" ? 2 : 1}`], count: false, stack: 1 << 16 },
+    { flags: [level, `-DTS_ROUNDING=${rounding === "double" ? 2 : 1}`], count: false, stack: 1 << 16 },
   );
   if (result.kind !== "run") throw new Error(`The cases did not run: ${JSON.stringify(result)}`);
   const bytes = result.outputs[0] as Uint8Array;

@@ -57,11 +57,11 @@ const dot3: KernelSource = {
 #define TS_PUT_ANY(a, m, s, t, u) \
   "add " u ", " t ", " a ", asr #31\n\tlsl " a ", " a ", #1\n\t" TS_HIGH a ", " a ", " m ", " u "\n\tasr " a ", " a ", " s "\n\tssat " a ", #8, " a "\n\t"
 #endif
-/* The stack holds the struct, with the place to enter the loop at for "words" and the end of the activations for "w". */
+/* An address relative to the counter is right only where the assembler knows the alignment. The stack holds the struct, with the place to enter the loop at for "words" and the end of the activations for "w". */
 #define TS_DOT3(LOAD, NEXT, BYTES, PUT) \
   "push {r4-r11, lr}\n\tsub sp, sp, #52\n\tldm r0, {r1-r12}\n\tstm sp, {r1-r12}\n\t" \
   "mov r0, r11\n\tadd r11, r2, r2, lsl #1\n\tadd r11, r1, r11, lsl #3\n\tstr r11, [sp, #40]\n\t" \
-  "rsb r2, r2, #0\n\tand r2, r2, #3\n\tmov r3, #" BYTES "\n\tmul r2, r2, r3\n\tadr.w r3, 2f\n\tadd r2, r2, r3\n\torr r2, r2, #1\n\tstr r2, [sp, #4]\n\t" \
+  "rsb r2, r2, #0\n\tand r2, r2, #3\n\tmov r3, #" BYTES "\n\tmul r2, r2, r3\n\t.p2align 2\n\tadr.w r3, 2f\n\tadd r2, r2, r3\n\torr r2, r2, #1\n\tstr r2, [sp, #4]\n\t" \
   "1:\n\tldr r8, [sp, #8]\n\tldm r8!, {r2, r5}\n\tstr r8, [sp, #8]\n\t" \
   "mov r3, r2\n\tmov r4, r2\n\tmov r6, r5\n\tmov r7, r5\n\tldr r1, [sp]\n\tldr pc, [sp, #4]\n\t" \
   "2:\n\t" TS_DOT3_WORD(LOAD) TS_DOT3_WORD(LOAD) TS_DOT3_WORD(LOAD) TS_DOT3_WORD(LOAD) \
@@ -126,16 +126,27 @@ TS_INL int ts_dot3_fits(int outputs, int lo, int hi, int flags)
 /* Appends numbers of three pixels at "to", as above; the end. What a last word misses is 0. */
 TS_FAR int32_t *ts_widen3(int32_t *to, const int8_t *a, const int8_t *b, const int8_t *c, int count)
 {
-  int words = count >> 2, rest = count & 3;
-  if (words > 0) {
+  const int rest = count & 3;
+  if (count > 3) {
+    register int32_t *r0 __asm__("r0") = to;
+    register const int8_t *r1 __asm__("r1") = a;
+    register const int8_t *r2 __asm__("r2") = b;
+    register const int8_t *r3 __asm__("r3") = c;
+    register int r12 __asm__("r12") = count >> 2;
     __asm__ volatile(
-        "1:\n\tldr r4, [%1], #4\n\tldr r5, [%2], #4\n\tldr r6, [%3], #4\n\t"
+        "push {r4-r6, r8-r10}\n"
+        "1:\n\tldr r4, [r1], #4\n\tldr r5, [r2], #4\n\tldr r6, [r3], #4\n\t"
         "sxtb16 r8, r4, ror #8\n\tsxtb16 r9, r5, ror #8\n\tsxtb16 r10, r6, ror #8\n\t"
         "sxtb16 r4, r4\n\tsxtb16 r5, r5\n\tsxtb16 r6, r6\n\t"
-        "subs %4, %4, #1\n\tstm %0!, {r4, r5, r6, r8, r9, r10}\n\tbne 1b"
-        : "+r"(to), "+r"(a), "+r"(b), "+r"(c), "+r"(words)
+        "subs r12, r12, #1\n\tstm r0!, {r4, r5, r6, r8, r9, r10}\n\tbne 1b\n\t"
+        "pop {r4-r6, r8-r10}\n\t"
+        : "+r"(r0), "+r"(r1), "+r"(r2), "+r"(r3), "+r"(r12)
         :
-        : "r4", "r5", "r6", "r8", "r9", "r10", "cc", "memory");
+        : "cc", "memory");
+    to = r0;
+    a = r1;
+    b = r2;
+    c = r3;
   }
   if (rest > 0) {
     uint32_t u = 0, v = 0, t = 0;
