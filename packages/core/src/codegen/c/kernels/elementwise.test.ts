@@ -173,8 +173,14 @@ function elementwiseCase(rule: Rounding): fc.Arbitrary<CheckedCase> {
   return fc.oneof(add, mul, prelu, extremum, table);
 }
 
-describe.skipIf(compiler === undefined).each(["double", "single"] as const)("elementwise kernels, %s rounding", (rule) => {
-  const holds = useKernels(compiler, CASES, rule);
+const VARIANTS = [
+  ["double", []],
+  ["single", []],
+  ["double", ["TS_FEW_REGISTERS=1"]],
+] as const;
+
+describe.skipIf(compiler === undefined).each(VARIANTS)("elementwise kernels, %s rounding %s", (rule, defines) => {
+  const holds = useKernels(compiler, CASES, rule, defines);
   test("rescaling equals the integer interpreter for every multiplier and shift", () => holds(requantCase(rule), 20));
   test("elementwise kernels equal the integer interpreter", () => holds(elementwiseCase(rule), 10));
 });

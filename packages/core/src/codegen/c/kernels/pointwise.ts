@@ -19,14 +19,38 @@ TS_INL int32_t ts_sum_end(int32_t sum, int32_t bias, int flags)
 `,
 };
 
+/** Dot products of one pixel with two rows of weights: all that eight registers hold. */
+const dot12: KernelSource = {
+  name: "ts_dot_1x2",
+  needs: [],
+  portable: `TS_INL void ts_dot_1x2(const int8_t *a, const int8_t *u, const int8_t *v, int depth, int32_t *s, int32_t *t)
+{
+  int32_t sum = *s, other = *t;
+  for (int i = 0; i < depth; i++) {
+    const int32_t p = a[i];
+    sum += p * u[i];
+    other += p * v[i];
+  }
+  *s = sum;
+  *t = other;
+}
+`,
+};
+
 /** Dot products of two pixels with two rows of weights: four products for four loads. */
 const dot22: KernelSource = {
   name: "ts_dot_2x2",
-  needs: [],
+  needs: ["ts_dot_1x2"],
   portable: String.raw`#define TS_DOT_2X2(i) { const int32_t p = a[i], q = b[i], s = u[i], t = v[i]; \
   s00 += p * s; s01 += p * t; s10 += q * s; s11 += q * t; }
 TS_INL void ts_dot_2x2(const int8_t *a, const int8_t *b, const int8_t *u, const int8_t *v, int depth, int32_t *sums)
 {
+#ifdef TS_FEW_REGISTERS
+  sums[2] = sums[0];
+  sums[3] = sums[1];
+  ts_dot_1x2(a, u, v, depth, &sums[0], &sums[1]);
+  ts_dot_1x2(b, u, v, depth, &sums[2], &sums[3]);
+#else
   int32_t s00 = sums[0], s01 = sums[1], s10 = sums[0], s11 = sums[1];
   int i = 0;
   for (; i + 4 <= depth; i += 4, a += 4, b += 4, u += 4, v += 4) {
@@ -45,6 +69,7 @@ TS_INL void ts_dot_2x2(const int8_t *a, const int8_t *b, const int8_t *u, const 
   sums[1] = s01;
   sums[2] = s10;
   sums[3] = s11;
+#endif
 }
 `,
 };
@@ -52,11 +77,15 @@ TS_INL void ts_dot_2x2(const int8_t *a, const int8_t *b, const int8_t *u, const 
 /** Dot products of one pixel with four rows of weights: for layers of a single pixel. */
 const dot14: KernelSource = {
   name: "ts_dot_1x4",
-  needs: [],
+  needs: ["ts_dot_1x2"],
   portable: String.raw`#define TS_DOT_1X4(i) { const int32_t p = a[i]; \
   s0 += p * t[i]; s1 += p * u[i]; s2 += p * v[i]; s3 += p * w[i]; }
 TS_INL void ts_dot_1x4(const int8_t *a, const int8_t *t, const int8_t *u, const int8_t *v, const int8_t *w, int depth, int32_t *sums)
 {
+#ifdef TS_FEW_REGISTERS
+  ts_dot_1x2(a, t, u, depth, &sums[0], &sums[1]);
+  ts_dot_1x2(a, v, w, depth, &sums[2], &sums[3]);
+#else
   int32_t s0 = sums[0], s1 = sums[1], s2 = sums[2], s3 = sums[3];
   int i = 0;
   for (; i + 4 <= depth; i += 4, a += 4, t += 4, u += 4, v += 4, w += 4) {
@@ -75,6 +104,7 @@ TS_INL void ts_dot_1x4(const int8_t *a, const int8_t *t, const int8_t *u, const 
   sums[1] = s1;
   sums[2] = s2;
   sums[3] = s3;
+#endif
 }
 `,
 };
@@ -198,6 +228,7 @@ const fullyConnected: KernelSource = {
 /** Products of matrices. */
 export const POINTWISE_KERNELS: readonly KernelSource[] = [
   sumEnds,
+  dot12,
   dot22,
   dot14,
   pairsPointwise,

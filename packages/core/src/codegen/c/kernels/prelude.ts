@@ -29,6 +29,10 @@ void *memset(void *to, int value, size_t bytes);
 #if defined(__OPTIMIZE_SIZE__) && !defined(TS_SMALL)
 #define TS_SMALL 1
 #endif
+/* ARMv6-M: eight registers for most instructions, and no product of 64 bits. */
+#if defined(__thumb__) && !defined(__thumb2__) && !defined(TS_FEW_REGISTERS)
+#define TS_FEW_REGISTERS 1
+#endif
 /* Small cores run out of registers when compilers load far ahead. */
 #if defined(__GNUC__) && (defined(__arm__) || defined(__riscv))
 #define TS_IN_ORDER __asm__ __volatile__("" ::: "memory");

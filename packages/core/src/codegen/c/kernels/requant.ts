@@ -25,19 +25,42 @@ const requant: KernelSource = {
 `,
 };
 
-/** The same for |sum| < 2^30 and shift >= 0, in fewer instructions: the doubled sum puts the high half of the product into one register. */
+/**
+ * sum * mult / 2^31 rounded half up, |sum| < 2^30: the doubled sum puts the high half of the product into one register. Cores that multiply 32 by 32 bits to
+ * 32 only take the product in four parts, which is less than a call of the compiler's 64-bit multiplication.
+ */
+const high30: KernelSource = {
+  name: "ts_high30",
+  needs: [],
+  portable: `TS_INL int32_t ts_high30(int32_t sum, int32_t mult)
+{
+#ifdef TS_FEW_REGISTERS
+  const int32_t ah = (sum * 2) >> 16, bh = mult >> 16;
+  const uint32_t al = (uint32_t)(sum * 2) & 0xffffu, bl = (uint32_t)mult & 0xffffu;
+  const int32_t t = ah * (int32_t)bl + (int32_t)((al * bl) >> 16);
+  const uint32_t u = ((uint32_t)t & 0xffffu) + al * (uint32_t)bh;
+  return ah * bh + (t >> 16) + (int32_t)((u + 0x8000u) >> 16);
+#else
+  const int64_t product = (int64_t)(sum * 2) * mult;
+  return (int32_t)(product >> 32) + (int32_t)((uint32_t)product >> 31);
+#endif
+}
+`,
+};
+
+/** The same as ts_requant for |sum| < 2^30 and shift >= 0, in fewer instructions. */
 const requant30: KernelSource = {
   name: "ts_requant30",
-  needs: [],
+  needs: ["ts_high30"],
   portable: `TS_INL int32_t ts_requant30(int32_t sum, int32_t mult, int shift)
 {
+#if TS_ROUNDING == 1
   const int64_t product = (int64_t)(sum * 2) * mult;
   int32_t high = (int32_t)(product >> 32);
-#if TS_ROUNDING == 1
   if (shift == 0)
     high += (int32_t)((uint32_t)product >> 31);
 #else
-  high += (int32_t)((uint32_t)product >> 31);
+  int32_t high = ts_high30(sum, mult);
   if (shift > 0)
     high += high >> 31;
 #endif
@@ -75,7 +98,7 @@ const place: KernelSource = {
  */
 const finish: KernelSource = {
   name: "ts_finish",
-  needs: ["ts_requant", "ts_requant30", "ts_place"],
+  needs: ["ts_requant", "ts_requant30", "ts_high30", "ts_place"],
   portable: `TS_INL int8_t ts_finish(int32_t sum, int32_t mult, int shift, int zero, int lo, int hi, int flags)
 {
   int32_t q;
@@ -84,11 +107,11 @@ const finish: KernelSource = {
   if ((flags & TS_SHIFT_MID) == 0)
     q = ts_requant30(sum, mult, shift) + zero;
   else {
-    const int64_t product = (int64_t)(sum * 2) * mult;
     const int32_t addend = (1 << (shift - 1)) + zero * (1 << shift);
-    q = (int32_t)(product >> 32);
-#if TS_ROUNDING == 2
-    q += (int32_t)((uint32_t)product >> 31);
+#if TS_ROUNDING == 1
+    q = (int32_t)(((int64_t)(sum * 2) * mult) >> 32);
+#else
+    q = ts_high30(sum, mult);
     if ((flags & TS_RELU) == 0)
       q += q >> 31;
 #endif
@@ -100,4 +123,4 @@ const finish: KernelSource = {
 };
 
 /** From sums of 32 bits to outputs of 8. */
-export const REQUANT_KERNELS: readonly KernelSource[] = [requant, requant30, requantSmall, place, finish];
+export const REQUANT_KERNELS: readonly KernelSource[] = [requant, high30, requant30, requantSmall, place, finish];

@@ -259,7 +259,7 @@ function denseCase(of: typeof dense extends fc.Arbitrary<infer T> ? T : never, r
 const VARIANTS = [
   ["double", []],
   ["single", []],
-  ["double", ["TS_SMALL=1"]],
+  ["double", ["TS_SMALL=1", "TS_FEW_REGISTERS=1"]],
 ] as const;
 
 describe.skipIf(compiler === undefined).each(VARIANTS)("kernels that sum, %s rounding %s", (rule, defines) => {
