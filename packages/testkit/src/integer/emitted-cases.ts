@@ -1,6 +1,7 @@
 import { seededRandom } from "@tessera/core/base/random";
 import { emitC } from "@tessera/core/codegen/c/emit";
-import type { EmitOptions, EmittedC } from "@tessera/core/codegen/c/options";
+import type { DeviceIsa } from "@tessera/core/codegen/c/isa";
+import type { EmittedC } from "@tessera/core/codegen/c/options";
 import { lowerToDevice } from "@tessera/core/codegen/device/lower";
 import type { DeviceProgram } from "@tessera/core/codegen/device/program";
 import type { DeviceData } from "@tessera/core/codegen/device/relayout";
@@ -56,11 +57,16 @@ export function runsOf(program: DeviceProgram, runs: number, seed: number): { ve
   return { vectors, wanted };
 }
 
-/** The code of a program in portable C, with rows handed on as wanted, or with the next less daring way where that is refused. */
-function emitted(program: DeviceProgram, wanted: (typeof STREAMS)[number], options: EmitOptions): EmittedC {
+/** The code of a program, in portable C unless `isa` says otherwise, with rows handed on as wanted, or with the next less daring way where that is refused. */
+function emitted(
+  program: DeviceProgram,
+  wanted: (typeof STREAMS)[number],
+  options: { readonly name: string; readonly isa?: DeviceIsa },
+): EmittedC {
   for (const stream of STREAMS.slice(STREAMS.indexOf(wanted))) {
     try {
-      return emitC(program, scheduleDevice(program, { isa: "portable", stream }), { isa: "portable", ...options });
+      const isa = options.isa ?? "portable";
+      return emitC(program, scheduleDevice(program, { isa, stream }), { ...options, isa });
     } catch (error) {
       if ((error as { code?: string }).code !== "UNSUPPORTED_OP" || stream === "never") throw error;
     }
@@ -84,11 +90,15 @@ export function familyCases(family: FamilyName, count: number): HostCases {
   return { cases, wanted };
 }
 
-/** The first programs of {@link deviceChain}. */
+/** Code for other processors lays its constants in other ways, and must compute the same here. */
+const ISAS = ["portable", "dsp", "mve"] as const satisfies readonly DeviceIsa[];
+
+/** The first programs of {@link deviceChain}, by turns for all instruction sets. */
 export function chainCases(stream: (typeof STREAMS)[number], count: number): HostCases {
   const runs = Array.from({ length: count }, (_, i) => {
     const program = deviceChain(i);
-    return { ...runsOf(program, RUNS, i), emitted: emitted(program, stream, { name: `chain_${i}` }) };
+    const isa = ISAS[i % ISAS.length] as DeviceIsa;
+    return { ...runsOf(program, RUNS, i), emitted: emitted(program, stream, { name: `chain_${i}`, isa }) };
   });
   return { cases: runs, wanted: runs.map((run) => run.wanted) };
 }
