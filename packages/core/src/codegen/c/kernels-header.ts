@@ -4,11 +4,11 @@ import type { KernelSource } from "./kernel-source.ts";
 import { kernelsFor } from "./kernels/kernels.ts";
 import { KERNEL_PRELUDE } from "./kernels/prelude.ts";
 
-const SELECTION = `/* Instructions to use: Helium, the 16-bit multiplications, or C alone. Define TS_NO_MVE or TS_NO_DSP to do without. */
+const SELECTION = `/* Instructions to use: Helium, the 16-bit multiplications (with words read at any address), or C alone. Define TS_NO_MVE or TS_NO_DSP to do without. */
 #if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 1) && !defined(TS_NO_MVE)
 #define TS_USE_MVE 1
 #endif
-#if defined(__ARM_FEATURE_DSP) && !defined(TS_NO_DSP)
+#if defined(__ARM_FEATURE_DSP) && defined(__ARM_FEATURE_UNALIGNED) && defined(__GNUC__) && !defined(TS_NO_DSP)
 #define TS_USE_DSP 1
 #endif
 `;

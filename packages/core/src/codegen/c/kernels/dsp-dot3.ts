@@ -155,12 +155,12 @@ TS_FAR int32_t *ts_widen3(int32_t *to, const int8_t *a, const int8_t *b, const i
       v |= (uint32_t)(uint8_t)b[i] << (8 * i);
       t |= (uint32_t)(uint8_t)c[i] << (8 * i);
     }
-    to[0] = __sxtb16(u);
-    to[1] = __sxtb16(v);
-    to[2] = __sxtb16(t);
-    to[3] = __sxtb16(u >> 8);
-    to[4] = __sxtb16(v >> 8);
-    to[5] = __sxtb16(t >> 8);
+    to[0] = __sxtb16((int8x4_t)u);
+    to[1] = __sxtb16((int8x4_t)v);
+    to[2] = __sxtb16((int8x4_t)t);
+    to[3] = __sxtb16((int8x4_t)(u >> 8));
+    to[4] = __sxtb16((int8x4_t)(v >> 8));
+    to[5] = __sxtb16((int8x4_t)(t >> 8));
     to += 6;
   }
   return to;

@@ -63,12 +63,12 @@ TS_FAR void ts_dw3_split(const ts_dw3 *p)
   memcpy(&v, w + (t) * channels, 4); \
   __asm__("pkhbt %0, %1, %2, lsl #16" : "=r"(e) : "r"(u), "r"(v)); \
   __asm__("pkhtb %0, %1, %2, asr #16" : "=r"(v) : "r"(v), "r"(u)); \
-  table[i] = (int32_t)__sxtab16(__sxtb16(e), e); \
+  table[i] = __sxtab16(__sxtb16((int8x4_t)e), (int8x4_t)e); \
   e >>= 8; \
-  table[8 + i] = (int32_t)__sxtab16(__sxtb16(e), e); \
-  table[16 + i] = (int32_t)__sxtab16(__sxtb16(v), v); \
+  table[8 + i] = __sxtab16(__sxtb16((int8x4_t)e), (int8x4_t)e); \
+  table[16 + i] = __sxtab16(__sxtb16((int8x4_t)v), (int8x4_t)v); \
   v >>= 8; \
-  table[24 + i] = (int32_t)__sxtab16(__sxtb16(v), v); }
+  table[24 + i] = __sxtab16(__sxtb16((int8x4_t)v), (int8x4_t)v); }
 TS_FAR void ts_dw3_table(int32_t *table, int channels, const int8_t *w, const int32_t *bias, const int32_t *mult, const int8_t *shift, int zero)
 {
   TS_DW3_PAIR(0, 0, 3)
