@@ -63,7 +63,8 @@ export function buildMcu({ model, plan }: McuSource, options: McuBuildOptions): 
     stream,
     // The header holds the portable form of every kernel too.
     scratch: (step, asRows) => Math.max(scratchBytes(step, cpu.isa, asRows), scratchBytes(step, "portable", asRows)),
-    ...(ramBytes > STACK_RESERVE_BYTES ? { budgetBytes: ramBytes - STACK_RESERVE_BYTES } : {}),
+    // Who pushes rows wants the least memory; otherwise what fits with the least extra work is taken.
+    ...(stream !== "pushed" && ramBytes > STACK_RESERVE_BYTES ? { budgetBytes: ramBytes - STACK_RESERVE_BYTES } : {}),
   });
   const source = { model: pruned.model, plan: pruned.plan };
   const emitted = emitC(program, schedule, {

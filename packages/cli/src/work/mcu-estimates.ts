@@ -109,6 +109,8 @@ export function tflmEstimate(
   const kernels = optimised ? "optimised" : "reference";
   const channels = program.steps.reduce((sum, s) => sum + (s.kind === "conv" || s.kind === "depthwise" ? s.outChannels : 0), 0);
   const macs = estimateSteps(program, cpu.isa).reduce((sum, s) => sum + s.macs, 0);
+  // Its instructions are known of convolutions, and of those on Cortex-M4.
+  const recurrent = program.steps.some((s) => s.kind === "lstm");
   const arenaBytes =
     bundle === undefined
       ? plainArenaBytes + PERSISTENT.channel * channels + PERSISTENT.operator * program.steps.length
@@ -116,7 +118,7 @@ export function tflmEstimate(
   return {
     flashBytes: INTERPRETER[kernels] + fileBytes,
     arenaBytes,
-    ...(cpu.isa === "mve" ? {} : { instructions: Math.round(macs * PER_MAC[kernels]) }),
+    ...(cpu.isa === "mve" || recurrent ? {} : { instructions: Math.round(macs * PER_MAC[kernels]) }),
     says: optimised ? "with CMSIS-NN" : "with its reference kernels",
     source:
       "TensorFlow Lite for Microcontrollers of July 2026 built by gcc 12.2 -O2 for Cortex-M4 and run under QEMU on the keyword spotting and visual wake words networks of MLPerf Tiny",
