@@ -6,6 +6,7 @@ import {
   int8Data,
   joined,
   useKernels,
+  type WindowAxis,
   windowAxis,
   zeroPoint,
 } from "@tessera/testkit/kernel-cases";
@@ -60,15 +61,8 @@ const CASES = {
 
 const named = { node: "n", inputs: ["a", "b"], output: "y" } as const;
 
-/** Whether every window of an average has a value inside: an empty one divides by zeroPoint, which no operator means. */
-function isCovered(of: {
-  readonly size: number;
-  readonly kernel: number;
-  readonly stride: number;
-  readonly dilation: number;
-  readonly before: number;
-  readonly out: number;
-}): boolean {
+/** Whether every window of an average has a value inside: an empty one divides by zero, which no operator means. */
+function isCovered(of: WindowAxis): boolean {
   return Array.from({ length: of.out }, (_, o) =>
     Array.from({ length: of.kernel }, (_, k) => o * of.stride - of.before + k * of.dilation).some(
       (at) => at >= 0 && at < of.size,
