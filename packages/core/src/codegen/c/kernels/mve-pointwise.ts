@@ -8,9 +8,16 @@ const dots: KernelSource = {
   name: "ts_mve_dots",
   needs: ["ts_mve_registers", "ts_mve_bytes"],
   portable: "",
-  mve: String.raw`/* Depth of up to 32: weights of both outputs stay in registers. Weights behind the depth are 0; spare is 16 where activations may be read behind it, else 0. */
+  mve: String.raw`/* Depth of up to 32: weights of both outputs stay in registers. Weights behind the depth are 0; spare is 16 where activations may be read behind it, else 0. Up to a depth of 8, two pixels
+   are one vector, and w[2], w[3] are the weights as the second of them meets them. */
 TS_INL void ts_mve_dot_short(const int8_t *x, int step, int depth, int spare, const int8x16_t *w, int32x4_t *a, int32x4_t *b)
 {
+  if (depth <= 8) {
+    const int8x16_t v = ts_mve_load(x, 2 * depth + spare), u = ts_mve_load(x + 2 * step, 2 * depth + spare);
+    *a = ts_mve_odd(ts_mve_even(vmladavq_s8(v, w[0]), vmladavq_s8(u, w[0])), vmladavq_s8(v, w[2]), vmladavq_s8(u, w[2]));
+    *b = ts_mve_odd(ts_mve_even(vmladavq_s8(v, w[1]), vmladavq_s8(u, w[1])), vmladavq_s8(v, w[3]), vmladavq_s8(u, w[3]));
+    return;
+  }
 #pragma GCC unroll 2
   for (int odd = 0; odd < 2; odd++, x += step) {
     const int8x16_t v = ts_mve_load(x, depth + spare), u = ts_mve_load(x + 2 * step, depth + spare);
@@ -83,7 +90,15 @@ const matmul: KernelSource = {
   name: "ts_mve_matmul",
   needs: ["ts_mve_dots", "ts_mve_scale", "ts_mve_narrow"],
   portable: "",
-  mve: `TS_INL void ts_mve_matmul(const int8_t *x, int pixels, int depth, int spare, int outputs, const int8_t *w, int pitch, const int32_t *bias, const int32_t *mult, const int8_t *shift, int zero, int lo, int hi, int8_t *y, int flags)
+  mve: `/* Bytes moved count lanes up, 0 before them. */
+TS_INL int8x16_t ts_mve_later(int8x16_t v, int count)
+{
+  int8_t room[32];
+  vstrbq_s8(room, vdupq_n_s8(0));
+  vstrbq_s8(room + count, v);
+  return vldrbq_s8(room);
+}
+TS_INL void ts_mve_matmul(const int8_t *x, int pixels, int depth, int spare, int outputs, const int8_t *w, int pitch, const int32_t *bias, const int32_t *mult, const int8_t *shift, int zero, int lo, int hi, int8_t *y, int flags)
 {
   const int next = outputs > 1 ? 1 : 0;
   const uint16x8_t lanes = vidupq_n_u16(0, 1);
@@ -98,8 +113,8 @@ const matmul: KernelSource = {
       const int more = depth > 16 ? 16 : 0;
       held[0] = ts_mve_load(w0, depth);
       held[1] = ts_mve_load(w1, depth);
-      held[2] = ts_mve_load(w0 + more, depth - more);
-      held[3] = ts_mve_load(w1 + more, depth - more);
+      held[2] = depth <= 8 ? ts_mve_later(held[0], depth) : ts_mve_load(w0 + more, depth - more);
+      held[3] = depth <= 8 ? ts_mve_later(held[1], depth) : ts_mve_load(w1 + more, depth - more);
     }
     for (int i = 0; i < pixels; i += 4) {
       const int p = pixels % 4 == 0 || i + 4 <= pixels ? i : pixels - 4;
