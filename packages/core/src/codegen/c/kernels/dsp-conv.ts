@@ -31,7 +31,8 @@ export const DSP_CONV_ROW = {
       }
     }
     if ((piece & 3) != 0)
-      ts_widen3(act, columns, columns + pitch, columns + 2 * pitch, kh * kw * channels);
+      /* What lies behind a column meets weights of 0. */
+      ts_widen3(act, columns, columns + pitch, columns + 2 * pitch, pitch);
     d.d1 = s1 * outputs;
     d.d2 = s2 * outputs;
     ts_dot3_outputs(&d, outputs, flags);

@@ -5,7 +5,7 @@ import { DSP_DOT, DSP_DOT_1X4, DSP_DOT_2X2 } from "./dsp-dot.ts";
 import { DSP_DOT3 } from "./dsp-dot3.ts";
 import { DSP_DW3 } from "./dsp-dw3.ts";
 import { DSP_POINTWISE } from "./dsp-pointwise.ts";
-import { DSP_FINISH, DSP_REQUANT30 } from "./dsp-requant.ts";
+import { DSP_FINISH, DSP_PLACE, DSP_REQUANT30 } from "./dsp-requant.ts";
 
 /** Helpers of the forms for processors with DSP instructions. */
 export const DSP_HELPERS: readonly KernelSource[] = [...DSP_DOT, ...DSP_DOT3, ...DSP_DW3];
@@ -13,6 +13,7 @@ export const DSP_HELPERS: readonly KernelSource[] = [...DSP_DOT, ...DSP_DOT3, ..
 /** Forms for processors with DSP instructions (Cortex-M4, M7, M33), by the name of the kernel that they replace. */
 export const DSP_FORMS = {
   ts_requant30: DSP_REQUANT30,
+  ts_place: DSP_PLACE,
   ts_finish: DSP_FINISH,
   ts_dot_1x4: DSP_DOT_1X4,
   ts_dot_2x2: DSP_DOT_2X2,

@@ -44,3 +44,16 @@ export const DSP_FINISH = {
 }
 `,
 };
+
+/** ts_place with saturation instead of comparisons. */
+export const DSP_PLACE = {
+  needs: [],
+  source: `TS_INL int8_t ts_place(int32_t x, int zero, int lo, int hi)
+{
+  const int32_t q = __qadd(x, zero);
+  if (lo == -128 && hi == 127)
+    return (int8_t)__ssat(q, 8);
+  return (int8_t)(q < lo ? lo : q > hi ? hi : q);
+}
+`,
+};

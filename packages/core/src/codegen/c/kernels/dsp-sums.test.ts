@@ -2,7 +2,7 @@ import { type BoardCase, boardMissing, runOnBoard } from "@tessera/testkit/board
 import { type CaseCode, kernelDriver, sanitizingCompiler } from "@tessera/testkit/kernel-driver";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Rounding } from "../../../interp/integer/multiplier.ts";
+import { multiply, type Rounding } from "../../../interp/integer/multiplier.ts";
 import type { DeviceConv, DeviceDepthwise, DeviceFullyConnected } from "../../device/program.ts";
 import { runConv, runDepthwise, runFullyConnected } from "../../device/run-window.ts";
 import { scratchBytes } from "../scratch.ts";
@@ -54,6 +54,20 @@ const CASES = {
   int8_t *scratch = work > 0 ? room((size_t)work) : NULL, *y = room((size_t)(pixels * outputs));
   ts_pointwise(x, pixels, depth, outputs, w, pitch, bias, mult, shift, zero, lo, hi, scratch, y, flags);
   give(y, (size_t)(pixels * outputs));`,
+  },
+  rescale: {
+    kernels: ["ts_requant30", "ts_requant", "ts_place"],
+    code: `
+  const int count = number(), zero = number(), lo = number(), hi = number();
+  const int32_t *sum = array(), *mult = array();
+  const int8_t *shift = array();
+  int8_t *y = room((size_t)count), *z = room((size_t)count);
+  for (int i = 0; i < count; i++) {
+    y[i] = ts_place(ts_requant(sum[i], mult[i], shift[i]), zero, lo, hi);
+    z[i] = ts_place(ts_requant30(sum[i] >> 2, mult[i], shift[i] & 31), zero, lo, hi);
+  }
+  give(y, (size_t)count);
+  give(z, (size_t)count);`,
   },
 } as const satisfies Record<string, CaseCode>;
 
@@ -255,6 +269,43 @@ describe.skipIf(missing !== undefined).each(["double", "single"] as const)(
       expect(fast.length).toBeGreaterThan(100);
       expect(pairs.filter(({ sent }) => ((sent.parts[7] as number) & FLAG_PAIRS) !== 0).length).toBeGreaterThan(20);
       await check(pairs, rule);
+    }, 120_000);
+
+    test("rescaling equals the integer interpreter for every multiplier and shift", async () => {
+      const int32 = fc.oneof(
+        fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),
+        fc.integer({ min: -70000, max: 70000 }),
+        fc.constantFrom(-(2 ** 31), 2 ** 31 - 1, -1, 0),
+      );
+      const clamps = [
+        [0, -128, 127],
+        [127, -128, 127],
+        [-100, -100, 30],
+      ] as const;
+      const cases = clamps.map(([zero, lo, hi], seed) => {
+        const rows = fc.sample(fc.tuple(int32, summing), { numRuns: 600, seed });
+        const sums = Int32Array.from(rows, ([sum]) => sum);
+        const multipliers = Int32Array.from(rows, ([, of]) => of.multipliers[0] as number);
+        const shifts = Int8Array.from(rows, ([, of]) => -(of.shifts[0] as number));
+        const place = (sum: number, i: number, shift: number): number =>
+          Math.min(hi, Math.max(lo, multiply(sum, { value: multipliers[i] as number, shift: -shift }, rule) + zero));
+        const wanted = [
+          ...sums.map((sum, i) => place(sum, i, shifts[i] as number)),
+          ...sums.map((sum, i) => place(sum >> 2, i, (shifts[i] as number) & 31)),
+        ];
+        const parts = [rows.length, zero, lo, hi, sums, multipliers, shifts];
+        return { sent: { name: "rescale", edge: 3, gives: wanted.length, parts }, wanted };
+      });
+      const got = await runOnBoard(
+        "m4",
+        CASES,
+        cases.map(({ sent }) => sent),
+        rule,
+      );
+      cases.forEach(({ wanted }, i) => {
+        const bytes = got[i] as Uint8Array;
+        expect(Array.from(new Int8Array(bytes.buffer, bytes.byteOffset, bytes.length))).toEqual(wanted);
+      });
     }, 120_000);
 
     test("windows equal the device program in any shape", async () => {
