@@ -1,17 +1,14 @@
 import { randomDeviceProgram, randomFeeds } from "@tessera/testkit/device-programs";
+import { anySchedule } from "@tessera/testkit/device-schedules";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { seededRandom } from "../../base/random.ts";
 import type { DeviceProgram, DeviceStep } from "./program.ts";
 import { runDevice } from "./run.ts";
 import { runSchedule } from "./run-schedule.ts";
 import type { Schedule } from "./schedule.ts";
-import { placePlans } from "./schedule-assemble.ts";
 import { scheduleFaults } from "./schedule-check.ts";
-import { type AnyPlan, choicesOf } from "./schedule-cuts.ts";
-import { finishSchedule, scheduleDevice } from "./schedule-device.ts";
+import { scheduleDevice } from "./schedule-device.ts";
 import { isPointwise } from "./schedule-rows.ts";
-import { scheduleSite } from "./schedule-site.ts";
 
 const STREAMS = ["never", "auto", "pushed"] as const;
 
@@ -45,7 +42,7 @@ describe("scheduleDevice", () => {
     const used = { streams: 0, queues: 0, copies: 0, backward: 0, pushed: 0, pushedQueues: 0, overlaps: 0 };
     for (let seed = 0; seed < 200; seed++) {
       const program = randomDeviceProgram(seed);
-      const schedule = anySchedule(program, seed);
+      const schedule = anySchedule(program, seed, { scratch: scratchOf, pixels: 3, alignment: 1 + 3 * (seed % 2) });
       if (schedule === undefined) continue;
       const feeds = randomFeeds(program, seed);
       expect(runSchedule(program, schedule, feeds)).toEqual(runDevice(program, feeds));
@@ -100,26 +97,6 @@ describe("scheduleDevice", () => {
 
 function scratchOf({ kind }: DeviceStep): number {
   return kind === "conv" ? 20 : 0;
-}
-
-/** A schedule of items chosen by chance among all that are possible; nothing where rows cannot be pushed. */
-function anySchedule(program: DeviceProgram, seed: number): Schedule | undefined {
-  const random = seededRandom(seed);
-  const stream = random.int(2) === 0 ? "auto" : "pushed";
-  const site = scheduleSite(program, { alignment: 1 + 3 * random.int(2), scratch: scratchOf, pixels: 3 });
-  const choices = choicesOf(site, { stream, copies: true, inPlace: true });
-  const plans: AnyPlan[] = [];
-  // From the end, as choices are listed by their last step; those that begin with step 0 decide about the input.
-  for (let at = choices.length; at > 0; ) {
-    const ending = choices[at - 1] as (typeof choices)[number];
-    const long = ending.filter(({ plan }) => plan.stages > 2 || plan.overlaps.some(({ atLeast }) => atLeast !== undefined));
-    const among = long.length > 0 && random.int(3) > 0 ? long : ending;
-    const chosen = among[random.int(among.length)];
-    if (chosen === undefined) return undefined;
-    plans.unshift(chosen.plan);
-    at = chosen.plan.from;
-  }
-  return finishSchedule(site, placePlans(site, plans, seed), seed);
 }
 
 /** Steps that work row by row or copy their input. */

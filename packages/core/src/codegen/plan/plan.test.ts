@@ -5,7 +5,6 @@ import type { MemoryBlock } from "../lifetimes.ts";
 import { placementFaults } from "../memory-check.ts";
 import { planMemory } from "../memory-plan.ts";
 import { type AllowedOverlap, pairsApart, sharedBytes } from "./allowed-overlap.ts";
-import { greedyBySize } from "./greedy-by-size.ts";
 import { packBelow } from "./prove.ts";
 import { provePlan } from "./prove-plan.ts";
 
@@ -154,27 +153,5 @@ describe("packBelow", () => {
     const pairs = pairsApart(blocks, sizes, { overlaps, alignment: 1 });
     const below = (limit: number): string => packBelow({ sizes, pairs, limit, nodes: 1000 }).kind;
     expect([below(5), below(6)]).toEqual(["impossible", "found"]);
-  });
-});
-
-describe("greedyBySize", () => {
-  it("places the largest first, among equals the one used first, and leaves the gap that this makes", () => {
-    const blocks = [
-      { name: "small", bytes: 16, first: 0, last: 1 },
-      { name: "late", bytes: 32, first: 1, last: 2 },
-      { name: "early", bytes: 32, first: 0, last: 1 },
-      { name: "large", bytes: 48, first: 2, last: 3 },
-    ];
-    const plan = greedyBySize(blocks);
-    expect(Object.fromEntries(plan.offsets)).toEqual({ large: 0, early: 0, late: 48, small: 32 });
-    expect(plan).toMatchObject({ arenaBytes: 80, lowerBoundBytes: 80, gapBytes: 0 });
-  });
-
-  it("never overlaps anything", () => {
-    for (let seed = 0; seed < 100; seed++) {
-      const { blocks } = chain(seed, 20);
-      const plan = greedyBySize(blocks, 4);
-      expect(placementFaults(blocks, plan.offsets, { bytes: plan.arenaBytes, alignment: 4 })).toEqual([]);
-    }
   });
 });
