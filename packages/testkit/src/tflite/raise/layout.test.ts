@@ -1,7 +1,10 @@
+import { modelFromTflite, modelToTflite } from "@tessera/core/convert/tflite/bytes";
 import { raiseTflite } from "@tessera/core/convert/tflite/raise";
 import { PADDINGS } from "@tessera/core/formats/tflite/enums";
 import { readTflite } from "@tessera/core/formats/tflite/read";
 import type { Tensor } from "@tessera/core/graph/tensor";
+import { parseGraph } from "@tessera/core/graph/text-parse";
+import { inferTypes } from "@tessera/core/ops/infer-types";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { difference } from "../../compare-tensors.ts";
@@ -215,5 +218,28 @@ describe("layouts of raised networks", () => {
     const { model } = raiseTflite(readTflite(chainFile(chain, input)));
     expect(model.graph.nodes.map((node) => node.op)).toEqual(["Conv"]);
     expect(model.graph.nodes[0]?.attributes.get("dilations")).toEqual({ kind: "ints", value: [2, 3] });
+  });
+});
+
+describe("a Transpose behind a convolution", () => {
+  const weights = seededTensor("float32", [3, 2, 3, 3], { seed: 5 });
+
+  it.each([
+    ["before a flattening", "t = Transpose(r) {perm: [0, 2, 3, 1]}\ny = Reshape(t, s: i64[2] = [1, -1])"],
+    ["at an output", "y = Identity(r)"],
+  ])("%s stands behind the activation, not between the two", (_, tail) => {
+    const graph = parseGraph(`x : f32[1, 2, 6, 6]\nc = Conv(x, w: f32[3, 2, 3, 3])\nr = Relu(c)\n${tail}\nreturn y`);
+    const model = inferTypes({
+      kind: "model",
+      graph: { ...graph, constants: new Map([...graph.constants, ["w", weights]]) },
+      domains: new Map(),
+      metadata: new Map(),
+      producer: { name: "", version: "" },
+    });
+    const raised = modelFromTflite(modelToTflite(model), { inputLayout: "keep" }).model;
+    const relu = raised.graph.nodes.find((node) => node.op === "Relu");
+    const maker = raised.graph.nodes.find((node) => node.outputs[0] === relu?.inputs[0]);
+    expect(maker?.op).toBe("Conv");
+    expect(raised.graph.outputs.map((output) => output.name)).toEqual(["y"]);
   });
 });

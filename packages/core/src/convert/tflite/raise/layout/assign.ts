@@ -139,6 +139,8 @@ export function assignLayout(graph: Graph, options: AssignOptions): { readonly g
     const type = free && own.label === 1 && output.type.kind === "tensor" ? turnedType(output.type) : output.type;
     if (type !== output.type) moved.push(output.name);
     if (name !== output.name) {
+      // What was made under the output's name in the other layout makes room for it.
+      if (own.name === output.name && made.has(own.name)) renames.set(own.name, book.fresh(`${own.name}_nchw`));
       const isMade = made.has(name) || copied.has(name);
       if (isMade && !outputs.has(name) && !renames.has(name)) renames.set(name, output.name);
       else nodes.push(makeNode("Identity", { inputs: [renames.get(name) ?? name], outputs: [output.name] }));

@@ -18,8 +18,8 @@ export interface Chosen {
 }
 
 /**
- * Labels with the fewest Transposes, as a minimum cut; between equals, the smaller values are transposed, and after that as few values as possible differ
- * from the file. A value is transposed once, however many nodes read it so.
+ * Labels with the fewest Transposes, as a minimum cut; between equals, the smaller values are transposed, rather those behind an activation than those
+ * before it, and after that as few values as possible differ from the file. A value is transposed once, however many nodes read it so.
  */
 export function chooseLabels(
   graph: Graph,
@@ -74,6 +74,7 @@ export function chooseLabels(
     if (!hasLayout(name) || isEnd(name)) continue;
     readers.set(name, (readers.get(name) ?? new Set()).add(sink));
   }
+  const apart = beforeActivations(graph);
   let total = 1;
   for (const shape of shapes.values()) total += countOf(shape);
   for (const [name, vertices] of readers) {
@@ -81,7 +82,7 @@ export function chooseLabels(
     if (maker === undefined) continue;
     const share = countOf(shapes.get(name) as readonly number[]) / total;
     // Sizes of a hostile file may be beyond all numbers.
-    const price = NODE_PRICE + (share >= 0 ? Math.floor(1024 * share) : 0);
+    const price = NODE_PRICE + (share >= 0 ? Math.floor(1024 * share) : 0) + (apart.has(name) ? 1 : 0);
     const [first, ...others] = vertices;
     if (first !== undefined && others.length === 0) {
       network.edge(maker, first, price);
@@ -100,4 +101,16 @@ export function chooseLabels(
   const cut = network.minimumCut(source, sink);
   const label = (vertex: number): Label => (cut[vertex] ? 1 : 0);
   return { inputs: inputs.map(label), nodes: groups.map((list) => list.map(label)) };
+}
+
+/** Values that an activation alone reads: a Transpose there would part it from the operator that applies it to its own output. */
+function beforeActivations({ nodes }: Graph): ReadonlySet<string> {
+  const found = new Set<string>();
+  const others = new Set<string>();
+  for (const { op, inputs } of nodes)
+    inputs.forEach((name, i) => {
+      (i === 0 && (op === "Relu" || op === "Clip" || op === "Tanh") ? found : others).add(name);
+    });
+  for (const name of others) found.delete(name);
+  return found;
 }
