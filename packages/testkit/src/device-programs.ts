@@ -158,9 +158,21 @@ function addConv(draft: Draft, input: Picture, outputs: number): Picture {
   return output;
 }
 
-function addDepthwise(draft: Draft, input: Picture): Picture {
-  const { window, output: size } = randomWindow(draft, input);
-  const channels = input.channels * (draft.random.int(4) === 0 ? 2 : 1);
+/** A window of 3 or 5 that keeps the size: what lies between the ends of a shortcut. */
+function sameWindow({ random }: Draft, { height, width, channels }: Picture): WindowChoice {
+  const kernel = 3 + 2 * random.int(2);
+  const pair = (n: number): readonly [number, number] => [n, n];
+  const window = {
+    ...{ height, width, channels, outHeight: height, outWidth: width },
+    ...{ kernel: pair(kernel), strides: pair(1), dilations: pair(1), pads: pair((kernel - 1) / 2) },
+  };
+  return { window, output: { height, width } };
+}
+
+function addDepthwise(draft: Draft, input: Picture, choice = randomWindow(draft, input)): Picture {
+  const { window, output: size } = choice;
+  const isMultiplied = size.height !== input.height && draft.random.int(4) === 0;
+  const channels = input.channels * (isMultiplied ? 2 : 1);
   const output = next(draft, { ...size, channels });
   const terms = window.kernel[0] * window.kernel[1];
   draft.steps.push({
@@ -243,12 +255,12 @@ function adding(draft: Draft, a: Picture, b: Picture) {
   };
 }
 
-/** Adds an earlier picture of the same size; makes one where there is none. */
+/** Adds an earlier picture of the same size, or the picture before a residual block. */
 function addShortcut(draft: Draft, input: Picture): Picture {
   const size = ({ height, width, channels }: Picture): string => `${height} ${width} ${channels}`;
   const known = draft.pictures.filter((other) => size(other) === size(input) && other.name !== input.name);
-  const other = known[draft.random.int(Math.max(1, known.length))] ?? input;
-  const from = other === input ? addPointwise(draft, input, input.channels) : input;
+  const other = (draft.random.int(2) === 0 ? known[draft.random.int(Math.max(1, known.length))] : undefined) ?? input;
+  const from = other === input ? addBlock(draft, input) : input;
   const [a, b] = draft.random.int(2) === 0 ? [from, other] : [other, from];
   const output = next(draft, input);
   const count = input.height * input.width * input.channels;
@@ -263,6 +275,13 @@ function addShortcut(draft: Draft, input: Picture): Picture {
     ...adding(draft, a, b),
   });
   return output;
+}
+
+/** Steps that keep the size of a picture: a window, pointwise steps, or both, as residual blocks have them. */
+function addBlock(draft: Draft, input: Picture): Picture {
+  const wide = draft.random.int(2) === 0 ? input : addPointwise(draft, input, input.channels + 1);
+  const slid = draft.random.int(3) === 0 ? wide : addDepthwise(draft, wide, sameWindow(draft, wide));
+  return addPointwise(draft, slid, input.channels);
 }
 
 /** A slope for each channel, from a constant. */

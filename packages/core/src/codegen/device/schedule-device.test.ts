@@ -39,7 +39,7 @@ describe("scheduleDevice", () => {
   });
 
   it("computes the same integers however its steps are cut into items", () => {
-    const used = { streams: 0, queues: 0, copies: 0, backward: 0, pushed: 0, pushedQueues: 0, overlaps: 0 };
+    const used = { streams: 0, queues: 0, longQueues: 0, copies: 0, backward: 0, pushed: 0, pushedQueues: 0, overlaps: 0 };
     for (let seed = 0; seed < 200; seed++) {
       const program = randomDeviceProgram(seed);
       const schedule = anySchedule(program, seed, { scratch: scratchOf, pixels: 3, alignment: 1 + 3 * (seed % 2) });
@@ -54,6 +54,7 @@ describe("scheduleDevice", () => {
           used.streams++;
           used.pushed += item.pushed ? 1 : 0;
           used.queues += item.stages.filter(({ queue }) => queue !== undefined).length;
+          used.longQueues += item.stages.filter(({ queue }) => (queue?.rows ?? 0) > 1).length;
           used.pushedQueues += item.stages.filter(({ queue }) => queue?.from === -1).length;
         }
       }
