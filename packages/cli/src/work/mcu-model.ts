@@ -11,6 +11,7 @@ import { rebatch } from "@tessera/core/passes/rebatch";
 import { removeDead } from "@tessera/core/passes/remove-dead";
 import type { McuModel } from "@tessera/core/protocol/mcu-report";
 import { findNormTail } from "@tessera/core/quant/norm-tail";
+import { MOVERS, REPEATERS, SPACE_MOVERS } from "@tessera/core/targets/operator-rules";
 import type { ModelFile } from "../io/model-file.ts";
 import { closedSizes, liftedOf } from "./lifted.ts";
 import { operatorCounts } from "./summary.ts";
@@ -56,11 +57,20 @@ export function mcuSource(file: Pick<ModelFile, "model" | "plan" | "notes">, opt
   return { model: cut.model, plan, notes: [...notes, ...cut.notes] };
 }
 
-/** The plan of a TFLite file with a choice for every node: raising notes those that the file computes in integers, the others stand between conversions. */
+/** What moves numbers: between values of one encoding it is all the same whether these are integers, and raising itself puts some in. */
+const MOVING: ReadonlySet<string> = new Set(["Identity", ...Object.keys({ ...MOVERS, ...SPACE_MOVERS, ...REPEATERS })]);
+
+/**
+ * The plan of a TFLite file with a choice for every node that computes: raising notes those that the file computes in integers, the others stand between
+ * conversions.
+ */
 function withFloats({ graph }: Model, plan: QuantPlan): QuantPlan {
   const float: NodeChoice = { precision: "float32", reason: "in float, as in the file" };
-  const nodes = new Map(graph.nodes.map(({ name }) => [name, plan.nodes.get(name) ?? float] as const));
-  return { ...plan, nodes };
+  const computing = graph.nodes.filter(({ op, domain }) => domain !== "" || !MOVING.has(op));
+  return {
+    ...plan,
+    nodes: new Map([...plan.nodes, ...computing.map(({ name }) => [name, plan.nodes.get(name) ?? float] as const)]),
+  };
 }
 
 /** Of notes that begin alike and differ in names, the first with the number of the others: networks have dozens of biases. */
