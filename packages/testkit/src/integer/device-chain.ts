@@ -19,7 +19,7 @@ interface Chain {
 function addValue(chain: Chain, shape: Shape): string {
   const name = `v${chain.values.size}`;
   const bytes = shape[0] * shape[1] * shape[2];
-  const zeroPoint = [-128, 0, 5, 127][chain.random.int(4)] as number;
+  const zeroPoint = [-128, 0, 5, 50][chain.random.int(4)] as number;
   chain.values.set(name, { name, dtype: "int8", shape, bytes, scale: 0.1, zeroPoint });
   return name;
 }

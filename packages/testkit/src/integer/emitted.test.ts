@@ -7,7 +7,7 @@ const compiler = findCompiler();
 /** Cases of each family, random networks and chains that are compiled. */
 const CASES = 2;
 const NETWORKS = 2;
-const CHAINS = 4;
+const CHAINS = 5;
 
 describe.skipIf(compiler === undefined)("emitted C equals the device program on this machine (needs a C compiler)", () => {
   for (const family of NARROW) {
