@@ -23,10 +23,12 @@ export function offsetOf({ program, schedule }: Pick<Machine, "program" | "sched
   return offset;
 }
 
+/** The bytes of an array, not copied. */
 export function bytesOf(data: DeviceData): Int8Array {
   return new Int8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
+/** Fills a part of the arena with noise. */
 export function scribble({ arena }: Machine, from: number, bytes: number): void {
   const random = seededRandom(from + bytes);
   for (let i = from; i < from + bytes; i++) arena[i] = random.int(256) - 128;
