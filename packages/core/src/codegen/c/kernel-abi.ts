@@ -7,7 +7,7 @@
  * - `bias` is folded: bias - input zero * sum of weights, wrapped to int32. `shift`: to the right, negative to the left before the multiplication.
  * - `a_step`, `b_step`: elements by which an operand moves, 0 when it is one number for all.
  * - `scratch` has scratchBytes(step, isa) bytes, aligned to 16; NULL when that is 0. Outputs may be written over inputs by elementwise kernels only.
- * - `flags` of sums: TS_SUM_30BIT, TS_RELU.
+ * - `flags` of sums: TS_SUM_30BIT, TS_RELU, TS_SHIFT_MID, TS_WEIGHTS_127, TS_PAIRS, TS_BEGUN; see the prelude.
  * - Other operands of the header: `TS_INL`, `TS_ROUNDING` (2 or 1), ts_requant(sum, mult, shift).
  */
 export const KERNEL_ABI = {
