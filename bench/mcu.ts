@@ -168,9 +168,10 @@ const results = await climbLadder(
 const layers: Record<string, object[]> = {};
 if (flags.layers)
   for (const { rung, kind } of results) {
-    // Rungs with macros of their own run other code than the layers would be counted in.
+    // Rungs with macros or files of their own run other code than the layers would be counted in.
     const { isa, emulator } = BOARDS[rung.board];
-    if (kind !== "equal" || emulator === undefined || rung.flags.some((flag) => flag.startsWith("-D"))) continue;
+    if (kind !== "equal" || emulator === undefined || rung.isa !== undefined || rung.flags.some((flag) => flag.startsWith("-D")))
+      continue;
     layers[rung.id] = await layersOn(rung.board, emit(model, name, isa), vectors);
   }
 const plain = results.map((result) => {

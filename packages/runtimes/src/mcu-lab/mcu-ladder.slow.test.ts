@@ -140,14 +140,14 @@ describe("operators on every rung", () => {
 });
 
 describe.skipIf(shared === undefined)("whole models on every rung", () => {
-  it("keyword spotting gives the same bytes everywhere, within what was asked of it", async () => {
+  it("keyword spotting gives the same bytes everywhere, within little more than was measured", async () => {
     const results = await climbed(whole("kws", 100), { few: 20, flash: 256 << 10, ram: 64 << 10 });
     says(results);
     expect(faults(results)).toEqual([]);
     const m4 = runOf(results, "m4");
     if (m4 === undefined) return;
     expect(m4.warnings).toBe("");
-    expect(Math.max(...(m4.instructions ?? []))).toBeLessThan(4_500_000);
+    expect(Math.max(...(m4.instructions ?? []))).toBeLessThan(4_000_000);
     expect(m4.sizes?.flash.total).toBeLessThan(36_000);
     expect(m4.sizes?.ram.arena).toBeLessThan(17_400);
     expect(m4.stackBytes).toBeLessThan(512);
@@ -158,9 +158,9 @@ describe.skipIf(shared === undefined)("whole models on every rung", () => {
     expect(faults(results)).toEqual([]);
     const m4 = runOf(results, "m4");
     if (m4 === undefined) return;
-    expect(Math.max(...(m4.instructions ?? []))).toBeLessThan(10_000_000);
-    expect(m4.sizes?.flash.total).toBeLessThan(150_000);
-    expect(m4.sizes?.ram.arena).toBeLessThan(59_200);
+    expect(Math.max(...(m4.instructions ?? []))).toBeLessThan(7_000_000);
+    expect(m4.sizes?.flash.total).toBeLessThan(60_000);
+    expect(m4.sizes?.ram.arena).toBeLessThan(45_000);
   });
 
   it("visual wake words takes its rows one by one in a quarter of the memory", async () => {
