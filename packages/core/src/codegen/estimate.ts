@@ -114,6 +114,11 @@ function rateKind(step: DeviceStep): RateKind {
   return kh === 1 && kw === 1 ? "pointwise" : "conv";
 }
 
+/** Instructions that a PRelu takes for each value, where a Relu is a bound of the sum before it and takes none. */
+export function preluInstructions(isa: DeviceIsa): number {
+  return RATES[isa].prelu.value;
+}
+
 const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1);
 
 /** Multiply-accumulates of a step; 0 for steps that multiply no weights. */

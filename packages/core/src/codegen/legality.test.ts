@@ -114,6 +114,7 @@ return y`;
     expect(faults).toEqual([
       expect.objectContaining({ severity: "cost", op: "PRelu", nodes: 1, suggestion: expect.stringContaining("Relu6") }),
     ]);
+    expect(faults[0]?.says).toContain("about 20 instructions for each of 4 values, 80 in all");
     expect(program).toBeDefined();
   });
 

@@ -8,6 +8,7 @@ import { inferGraph } from "../ops/infer.ts";
 import type { Target } from "../targets/target.ts";
 import { deviceFaults } from "./device/lower.ts";
 import type { DeviceFault } from "./device/lowering.ts";
+import { preluInstructions } from "./estimate.ts";
 
 /**
  * Something about a model that its author should know before C is generated of it. "error": it cannot be exported as it is; "cost": it can, and this makes
@@ -56,7 +57,7 @@ export function mcuFaults(model: Model, plan: QuantPlan | undefined, target: Tar
   try {
     const program = compileInteger(model, plan, { profile: "tflm-double", dims });
     const refused = loweringFaults(program, plan);
-    const all = [...refused, ...costs];
+    const all = [...refused, ...costFaults(model, target, program)];
     return refused.length === 0 ? { faults: all, program } : { faults: all };
   } catch (error) {
     if (!isTesseraError(error)) throw error;
@@ -172,7 +173,7 @@ function sentence(text: string): string {
 }
 
 /** Operators that work and are expensive, by the target's row: where there is one in it, a bound does instead. */
-function costFaults(model: Model, target: Target): readonly LegalityFault[] {
+function costFaults(model: Model, target: Target, program?: IntegerProgram): readonly LegalityFault[] {
   const { slowKernels = {} } = target;
   const found = new Map<string, Node[]>();
   for (const node of model.graph.nodes)
@@ -183,8 +184,18 @@ function costFaults(model: Model, target: Target): readonly LegalityFault[] {
       node: (nodes[0] as Node).name,
       op,
       nodes: nodes.length,
-      says: `${nodes.length} ${op}: ${slowKernels[op]}`,
+      says: `${nodes.length} ${op}: ${slowKernels[op]}${op === "PRelu" && program !== undefined ? preluCost(program, target) : ""}`,
       suggestion: "Train with Relu or Relu6 in its place",
     }),
   );
+}
+
+/** What the PRelus of a program are expected to take, in words. */
+function preluCost({ steps, values }: IntegerProgram, { generates }: Target): string {
+  const count = steps.reduce(
+    (sum, step) => sum + (step.kind === "prelu" ? (values.get(step.output)?.shape ?? []).reduce((a, b) => a * b, 1) : 0),
+    0,
+  );
+  const each = preluInstructions(generates?.isa ?? "portable");
+  return `; about ${each} instructions for each of ${count.toLocaleString("en-US")} values, ${(count * each).toLocaleString("en-US")} in all`;
 }
