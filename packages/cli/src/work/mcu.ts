@@ -112,7 +112,12 @@ export async function exportMcu(request: McuRequest): Promise<McuResult> {
   } as const;
   const { built } = attempt;
   if (built === undefined) {
-    const next = ["Change the model as suggested and try again"];
+    const next =
+      source.plan === undefined
+        ? ["Quantize it as suggested and try again"]
+        : [
+            `Change the model as suggested, or quantize its float form for the part: tessera quantize FLOAT_MODEL --target ${cpu.target} --io int8 --calib DATA`,
+          ];
     return { report: { ...common, artefacts: [], next }, files: new Map() };
   }
   const name = built.emitted.name;
