@@ -18,10 +18,9 @@ import { resize } from "@tessera/core/signal/resize";
 import { nativeCRuntime } from "@tessera/runtimes/native/native-c";
 import { ortNodeRuntime } from "@tessera/runtimes/ort-node";
 import { sharedDir } from "@tessera/testkit/shared";
-import { runCommand } from "citty";
-import { quantize } from "../packages/cli/src/commands/quantize.ts";
 import { readImage } from "../packages/cli/src/io/images.ts";
 import { quantizedFeed } from "./lib/quantized-feed.ts";
+import { tessera } from "./lib/tessera.ts";
 
 const { values: flags } = parseArgs({ options: { out: { type: "string" }, json: { type: "string" } } });
 const shared = sharedDir();
@@ -58,9 +57,7 @@ for (const [i, crop] of calibrated.entries()) {
   writeFileSync(join(calibration, `${i}.f32`), new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
 }
 const int8File = join(folder, "minifasnet-v2-2.7-80.int8.tflite");
-await runCommand(quantize, {
-  rawArgs: [model, "-o", int8File, "--target", "cortex-m7", "--inputs", calibration, "--io", "int8", "--quiet", "--json"],
-});
+tessera("quantize", model, "-o", int8File, "--target", "cortex-m7", "--inputs", calibration, "--io", "int8", "--quiet");
 
 /** Probability of a living face. */
 function real(logits: ArrayLike<number>): number {

@@ -20,9 +20,8 @@ import { f32, type Tensor, toNumbers } from "@tessera/core/graph/tensor";
 import { compileInteger } from "@tessera/core/interp/integer/compile";
 import { ortNodeRuntime } from "@tessera/runtimes/ort-node";
 import { sharedDir } from "@tessera/testkit/shared";
-import { runCommand } from "citty";
-import { quantize } from "../packages/cli/src/commands/quantize.ts";
 import { readNpz } from "./lib/npz.ts";
+import { tessera } from "./lib/tessera.ts";
 
 const { values: flags } = parseArgs({ options: { out: { type: "string" }, json: { type: "string" } } });
 const shared = sharedDir();
@@ -143,9 +142,7 @@ const fp32 = await evaluate(float);
 await session.close();
 
 const int8File = join(folder, "tinysv-dvector-256.int8.tflite");
-await runCommand(quantize, {
-  rawArgs: [model, "-o", int8File, "--target", "cortex-m4", "--inputs", calibration, "--io", "int8", "--quiet", "--json"],
-});
+tessera("quantize", model, "-o", int8File, "--target", "cortex-m4", "--inputs", calibration, "--io", "int8", "--quiet");
 const raised = modelFromTflite(readFileSync(int8File));
 if (raised.plan === undefined) throw new Error("no plan");
 const program = lowerToDevice(compileInteger(raised.model, raised.plan));

@@ -1,0 +1,13 @@
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+
+const MAIN = fileURLToPath(new URL("../../packages/cli/src/main.ts", import.meta.url));
+
+/** Types a command, as a user would, and throws with what it said when it fails. */
+export function tessera(...words: readonly string[]): void {
+  const { status, stderr } = spawnSync(process.execPath, ["--conditions=source", "--import", "tsx", MAIN, ...words], {
+    encoding: "utf8",
+    maxBuffer: 1 << 26,
+  });
+  if (status !== 0) throw new Error(`tessera ${words[0]} ended with ${status}: ${stderr}`);
+}
