@@ -45,7 +45,7 @@ export function mcuFigures(request: McuFiguresRequest): McuFigures {
   const { program, schedule, emitted } = built;
   const run = "run" in measured ? measured.run : undefined;
   const macs = estimateSteps(program, cpu.isa).reduce((sum, s) => sum + s.macs, 0);
-  const memory = mcuMemory(schedule, stream);
+  const memory = mcuMemory(schedule, stream, emitted.arenaBytes);
   const flash = flashOf(built, run, cpu.isa);
   const stack =
     run?.stackBytes === undefined

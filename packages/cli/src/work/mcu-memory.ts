@@ -22,9 +22,14 @@ const HOW: Readonly<Record<Schedule["proof"], string>> = {
   open: "whether a smaller plan exists is not known",
 };
 
-/** The arena of a schedule as the report has it: one moment for each step, blocks with the moments at which they are in use. */
-export function mcuMemory(schedule: Schedule, stream: McuMemory["stream"]): McuMemory {
+/**
+ * The arena of a schedule as the report has it: one moment for each step, blocks with the moments at which they are in use.
+ *
+ * @param callerBytes what the caller of the written C has to give: the plan, and behind it the counts of rows where they are pushed
+ */
+export function mcuMemory(schedule: Schedule, stream: McuMemory["stream"], callerBytes: number): McuMemory {
   const { memory, items, occupancy } = schedule;
+  const counts = callerBytes - memory.arenaBytes;
   const kinds = blockKinds(schedule);
   const blocks = new Map<string, { -readonly [K in keyof McuBlock]: McuBlock[K] }>();
   for (const [moment, { blocks: live }] of occupancy.entries())
@@ -36,8 +41,8 @@ export function mcuMemory(schedule: Schedule, stream: McuMemory["stream"]): McuM
     }
   const streams = items.flatMap((item) => (item.kind === "stream" ? [item] : []));
   return {
-    arenaBytes: memory.arenaBytes,
-    lowerBoundBytes: memory.lowerBoundBytes,
+    arenaBytes: callerBytes,
+    lowerBoundBytes: memory.lowerBoundBytes + counts,
     gapBytes: memory.gapBytes,
     method: `${memory.method}; ${HOW[schedule.proof]}`,
     plainArenaBytes: schedule.plainArenaBytes,

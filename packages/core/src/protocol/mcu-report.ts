@@ -127,8 +127,9 @@ export interface McuBlock {
 
 /** The arena. */
 export interface McuMemory {
+  /** What the caller gives: everything that the plan places, and counts of rows where rows are pushed. */
   readonly arenaBytes: number;
-  /** No plan of this schedule can be smaller. */
+  /** No plan of this schedule can be smaller; with these counts. */
   readonly lowerBoundBytes: number;
   readonly gapBytes: number;
   readonly method: string;
