@@ -3,8 +3,9 @@
 # TESSERA_PEERS_VENV overrides the place; PYTHON the interpreter (3.10 or newer, with its venv module).
 # onnx2tf needs 3.12 and older libraries: it gets a second environment beside the first, named with the ending -onnx2tf,
 # from PYTHON_ONNX2TF or the first newer interpreter found. Without one, its rows say so and all else works.
-# So have OpenVINO with NNCF, AIMET and QNN (-openvino, -aimet, -qnn), whose wheels a machine may not be able to install.
-# Name environments to make only those: setup.sh main onnx2tf openvino aimet qnn
+# So have OpenVINO with NNCF, AIMET and QNN (-openvino, -aimet, -qnn), whose wheels a machine may not be able to install, and
+# the generators of C for microcontrollers (-mcu).
+# Name environments to make only those: setup.sh main onnx2tf openvino aimet qnn mcu
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 venv="${TESSERA_PEERS_VENV:-${XDG_CACHE_HOME:-$HOME/.cache}/tessera-peers}"
@@ -33,7 +34,7 @@ newer_python() {
   done
 }
 
-wanted=" ${*:-main onnx2tf openvino aimet qnn} "
+wanted=" ${*:-main onnx2tf openvino aimet qnn mcu} "
 
 # optional NAME PACKAGES-TO-NAME
 optional() {
@@ -60,3 +61,4 @@ esac
 optional openvino 'openvino|nncf|onnx|onnxruntime|numpy'
 optional aimet 'aimet-onnx|torch|onnx|onnxruntime|numpy'
 optional qnn 'onnxruntime-qnn|onnxruntime|onnx|numpy'
+optional mcu 'emx-onnx-cgen|onnxruntime|onnx|numpy'

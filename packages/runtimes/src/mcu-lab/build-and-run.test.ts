@@ -154,6 +154,12 @@ describe.skipIf(noM4)(`generated C on an emulated Cortex-M4${noM4 ? ` (skipped: 
     expect(run.layers?.[0]?.instructions).toBeLessThan(200);
   });
 
+  it("links the libraries that it is told of, and no others", async () => {
+    const rounding = `#include <math.h>\n${SOURCE.replace("sum >> 4", "(int)floorf(ldexpf((float)sum, -4))")}`;
+    await expect(ran("m4", { libraries: [] }, rounding)).rejects.toThrow(/undefined reference to `(floor|ldexp)f/);
+    expect((await ran("m4", { libraries: ["-lm"] }, rounding)).outputs).toEqual(EXPECTED);
+  });
+
   it("measures the deepest stack", async () => {
     const deep = SOURCE.replace("int i;", "int i;\n  volatile int8_t hole[1000];\n  hole[0] = 1;\n  (void)hole[0];");
     const [flat, deeper] = [await ran("m4"), await ran("m4", {}, deep)];

@@ -36,6 +36,8 @@ export interface LabOptions {
   readonly layers?: number;
   /** Run the model's built-in check before the vectors; it takes flash. Always done on the host. False unless given. */
   readonly selfTest?: boolean;
+  /** What the linker of a board takes behind all objects, such as ["-lm"]; [] unless given. Emitted C needs none. Nothing to the host. */
+  readonly libraries?: readonly string[];
   /** Tells the model's constants apart by their symbols. */
   readonly constantKind?: (symbol: string) => ConstantKind;
   /** The compiler and the emulator are each ended after this time; 300,000 unless given. */
@@ -50,6 +52,7 @@ export const LAB_DEFAULTS = {
   count: true,
   layers: 0,
   selfTest: false,
+  libraries: [],
   timeoutMs: 300_000,
   constantKind: constantKindOf,
 } as const satisfies LabOptions;
@@ -147,6 +150,7 @@ async function runOnBoard({ task, board, options, tools, dir, limits }: Site): P
       compiler: tools.compiler,
       budget: { flash: options.flash ?? board.flash.bytes, ram: options.ram ?? board.ram.bytes, stack: options.stack },
       flags: [...options.flags, ...hook],
+      libraries: options.libraries,
       constantKind: options.constantKind,
     },
     dir,

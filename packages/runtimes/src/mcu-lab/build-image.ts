@@ -37,6 +37,8 @@ export interface ImageSource {
   readonly budget: ImageBudget;
   /** Behind the board's own: the optimization, feature macros. */
   readonly flags: readonly string[];
+  /** What the linker takes behind the objects, before the C library. */
+  readonly libraries: readonly string[];
   readonly constantKind: (symbol: string) => ConstantKind;
 }
 
@@ -104,6 +106,7 @@ export async function buildImage(source: ImageSource, dir: string, options: Buil
   const linked = await call([
     ...flags,
     ...objects,
+    ...source.libraries,
     ...libraries,
     "-T",
     "lab.ld",
