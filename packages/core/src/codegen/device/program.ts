@@ -1,7 +1,20 @@
 import type { DType } from "../../graph/dtype.ts";
-import type { Multiplier, Rounding } from "../../interp/integer/multiplier.ts";
+import type { Rounding } from "../../interp/integer/multiplier.ts";
 import type { ProfileName } from "../../interp/integer/profile.ts";
-import type { Clamp, LstmStep } from "../../interp/integer/program.ts";
+import type {
+  AddStep,
+  AveragePoolStep,
+  Clamp,
+  ExtremumStep,
+  L2NormalizationStep,
+  LstmStep,
+  MaxPoolStep,
+  MulStep,
+  PreluStep,
+  ResizeStep,
+  SoftmaxStep,
+  WindowSizes,
+} from "../../interp/integer/program.ts";
 
 /** Integer types that lie in a device's memory. */
 export type DeviceDType = "int8" | "uint8" | "int16" | "int32";
@@ -55,19 +68,7 @@ interface StepBase {
 }
 
 /** A window that slides over [height, width, channels]. */
-export interface DeviceWindow {
-  readonly height: number;
-  readonly width: number;
-  readonly channels: number;
-  readonly outHeight: number;
-  readonly outWidth: number;
-  readonly outChannels: number;
-  readonly kernel: readonly [number, number];
-  readonly strides: readonly [number, number];
-  readonly dilations: readonly [number, number];
-  /** Rows above, columns to the left; what is missing behind follows from the sizes. Padding stands for the input's zero point. */
-  readonly pads: readonly [number, number];
-}
+export type DeviceWindow = Omit<WindowSizes, "batch">;
 
 interface Summing {
   /** Sums start with it; one for each output channel. Not yet folded with the input's zero point. */
@@ -110,56 +111,22 @@ export interface DeviceBroadcast {
 }
 
 /** a + b or a - b: each operand shifted left, multiplied; their sum multiplied. */
-export interface DeviceAdd extends StepBase, DeviceBroadcast {
-  readonly kind: "add";
-  readonly subtract: boolean;
-  readonly leftShift: number;
-  readonly zeros: readonly [number, number];
-  readonly multipliers: readonly [Multiplier, Multiplier];
-  readonly outputMultiplier: Multiplier;
-  readonly rounding: Rounding;
-  readonly outputZero: number;
-  readonly clamp: Clamp;
-}
+export type DeviceAdd = AddStep & DeviceBroadcast;
 
 /** (a - za) * (b - zb), rescaled. */
-export interface DeviceMul extends StepBase, DeviceBroadcast {
-  readonly kind: "mul";
-  readonly zeros: readonly [number, number];
-  readonly rescale: DeviceRescale;
-  readonly outputZero: number;
-  readonly clamp: Clamp;
-}
+export type DeviceMul = Omit<MulStep, "rescale"> & DeviceBroadcast & { readonly rescale: DeviceRescale };
 
 /** x where x >= 0, slope * x elsewhere. */
-export interface DevicePrelu extends StepBase, DeviceBroadcast {
-  readonly kind: "prelu";
-  readonly zeros: readonly [number, number];
-  readonly positive: Multiplier;
-  readonly negative: Multiplier;
-  readonly rounding: Rounding;
-  readonly outputZero: number;
-  readonly clamp: Clamp;
-}
+export type DevicePrelu = PreluStep & DeviceBroadcast;
 
 /** The larger or smaller of two operands of one encoding. */
-export interface DeviceExtremum extends StepBase, DeviceBroadcast {
-  readonly kind: "maximum" | "minimum";
-}
+export type DeviceExtremum = ExtremumStep & DeviceBroadcast;
 
 /** Largest value of each window; padding never wins. */
-export interface DeviceMaxPool extends StepBase, DeviceWindow {
-  readonly kind: "maxPool";
-  readonly clamp: Clamp;
-}
+export type DeviceMaxPool = Omit<MaxPoolStep, "batch">;
 
 /** Sum of the window's values inside the picture divided by their number (`countPadding`: by the whole window), half away from zero. */
-export interface DeviceAveragePool extends StepBase, DeviceWindow {
-  readonly kind: "averagePool";
-  readonly countPadding: boolean;
-  readonly inputZero: number;
-  readonly clamp: Clamp;
-}
+export type DeviceAveragePool = Omit<AveragePoolStep, "batch">;
 
 /** Sums over some axes, less the zero points, rescaled with the division inside. */
 export interface DeviceMean extends StepBase {
@@ -185,32 +152,13 @@ export interface DeviceTable extends StepBase {
 }
 
 /** Softmax over the middle of [outer, depth, inner]; see SoftmaxStep of the integer program. */
-export interface DeviceSoftmax extends StepBase {
-  readonly kind: "softmax";
-  readonly sizes: readonly [number, number, number];
-  readonly multiplier: Multiplier;
-  readonly least: number;
-}
+export type DeviceSoftmax = SoftmaxStep;
 
 /** x / |x| over the middle of [outer, depth, inner], in 1/128. */
-export interface DeviceL2Normalization extends StepBase {
-  readonly kind: "l2Normalization";
-  readonly sizes: readonly [number, number, number];
-  readonly inputZero: number;
-  readonly rounding: Rounding;
-}
+export type DeviceL2Normalization = L2NormalizationStep;
 
 /** Bilinear resizing of [height, width, channels]; positions with 10 fraction bits, see ResizeStep of the integer program. */
-export interface DeviceResize extends StepBase {
-  readonly kind: "resizeBilinear";
-  readonly height: number;
-  readonly width: number;
-  readonly channels: number;
-  readonly outHeight: number;
-  readonly outWidth: number;
-  readonly alignCorners: boolean;
-  readonly halfPixel: boolean;
-}
+export type DeviceResize = Omit<ResizeStep, "fine" | "planes"> & { readonly channels: number };
 
 /** Elements moved: for each index of `sizes`, output[outputOffset + index . outputStrides] = input[inputOffset + index . inputStrides]. Input may be a constant. */
 export interface DeviceCopy extends StepBase {
