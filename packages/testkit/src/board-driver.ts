@@ -114,7 +114,7 @@ ${names.map((_, i) => `    case ${i}: run_${i}(); break;`).join("\n")}
 }
 `;
   const files = new Map([
-    ["tessera_kernels.h", kernelsHeader(used, BOARDS[board].isa).text],
+    ["tessera_kernels.h", kernelsHeader(used, { isa: BOARDS[board].isa, name: "tessera" }).text],
     ["driver.h", "#include <stdint.h>\nvoid driver_run(const int8_t *from, int8_t *to);\n"],
     ["driver.c", `${driver(EDGES[board])}\n${bodies.join("\n")}\n${main}`],
   ]);

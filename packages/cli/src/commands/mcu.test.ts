@@ -66,7 +66,7 @@ describe("mcu without tools", () => {
     expect(figures?.verified).toBeUndefined();
     expect(figures?.cycles?.time?.lowMs).toBeCloseTo(((figures?.instructions.total ?? 0) * 1.3) / 120_000, 9);
     const names = artefacts.map((a) => a.file);
-    expect(names).toEqual(["tiny.h", "tiny.c", "tiny_weights.h", "tiny_weights.c", "tessera_kernels.h"]);
+    expect(names).toEqual(["tiny.h", "tiny.c", "tiny_weights.h", "tiny_weights.c", "tiny_kernels.h"]);
     expect(readdirSync(at("plain")).sort()).toEqual([...names, "report.html", "report.json"].sort());
     for (const { file, sha256: digest, sizeBytes } of artefacts) {
       const bytes = readFileSync(join(at("plain"), file));

@@ -195,7 +195,7 @@ async function measuredOf(built: McuBuilt, vectors: McuVectors, request: McuRequ
 
 /** What a file is, by the end of its name; the first that fits. */
 const SAYS: readonly (readonly [RegExp, string])[] = [
-  [/^tessera_kernels/, "the kernels that the network uses, each with its portable form"],
+  [/_kernels\.h$/, "the kernels that the network uses, each with its portable form"],
   [/_weights\.[ch]$/, "weights and other constants"],
   [/_model\.(h|cc)$/, "the model as an aligned array, with the sizes of the arena"],
   [/_resolver\.h$/, "registers exactly the operators of the model"],

@@ -7,7 +7,7 @@
 #endif
 #undef TS_ROUNDING
 #define TS_ROUNDING 2
-#include "tessera_kernels.h"
+#include "tiny_net_kernels.h"
 
 /* Called where the work of a layer begins or goes on. */
 #ifndef TS_PROFILE
@@ -68,6 +68,46 @@ void tiny_net_wipe(void *arena)
     bytes[i] = 0;
 }
 
+/* All constants, those of 8 bits first, then of 16, then of 32, and how many numbers each has. */
+static const struct {
+  const volatile void *data;
+  int32_t count;
+} tiny_net_constants[7] = {
+  {tiny_net_w0, 8},
+  {tiny_net_s0, 2},
+  {tiny_net_w1, 8},
+  {tiny_net_t0, 256},
+  {tiny_net_b0, 2},
+  {tiny_net_m0, 2},
+  {tiny_net_b1, 2},
+};
+
+/* CRC-32 (IEEE 802.3) of the constants. */
+static uint32_t tiny_net_constants_crc(void)
+{
+  uint32_t crc = 0xffffffffu;
+  for (int i = 0; i < 7; i++) {
+    const volatile void *const data = tiny_net_constants[i].data;
+    const int bits = i < 4 ? 8 : i < 4 ? 16 : 32;
+    for (int32_t j = 0; j < tiny_net_constants[i].count; j++) {
+      if (bits == 8)
+        crc ^= ((const volatile uint8_t *)data)[j];
+      else if (bits == 16)
+        crc ^= ((const volatile uint16_t *)data)[j];
+      else
+        crc ^= (uint32_t)((const volatile int32_t *)data)[j];
+      for (int bit = 0; bit < bits; bit++)
+        crc = (crc >> 1) ^ ((crc & 1u) != 0u ? 0xedb88320u : 0u);
+    }
+  }
+  return crc ^ 0xffffffffu;
+}
+
+static int tiny_net_is_damaged(void)
+{
+  return tiny_net_constants_crc() != 0x873d3a9bu;
+}
+
 static const int8_t tiny_net_expected0[12] = {
   -40,-8,-8,2,-36,-7,-13,2,-15,2,-43,-9,
 };
@@ -87,6 +127,8 @@ int tiny_net_self_test(void *arena)
   int wrong = 0;
   if (((uintptr_t)arena % 16u) != 0)
     return 1;
+  if (tiny_net_is_damaged())
+    return -1;
   tiny_net_test_bytes((int8_t *)(void *)tiny_net_input(arena), 12, &seed);
   if (tiny_net_run(arena) != 0)
     return 1;

@@ -61,8 +61,9 @@ const int8_t *tiny_net_output(const void *arena);
 /* Overwrites the arena with zeros, also where a compiler sees no use for it: inputs and outputs of a biometric network are secrets. */
 void tiny_net_wipe(void *arena);
 
-/* Runs a built-in input and compares all outputs with those that were computed at generation time: finds damaged flash and wrong
-   compilers. Returns 0 when they are equal. */
+/* Holds all constants against their CRC-32, which finds damaged flash, then runs a built-in input and compares all outputs with those that
+   were computed at generation time, which finds wrong compilers. Returns 0 when all is well; -1 for damaged constants, 1 for a misaligned
+   arena, another number for wrong outputs. */
 int tiny_net_self_test(void *arena);
 
 #ifdef __cplusplus

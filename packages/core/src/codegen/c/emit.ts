@@ -8,7 +8,7 @@ import { constantFiles } from "./constants-file.ts";
 import type { EmitContext } from "./context.ts";
 import { cosineText } from "./cosine.ts";
 import { headerText } from "./header.ts";
-import { kernelsHeader } from "./kernels-header.ts";
+import { kernelsFile, kernelsHeader } from "./kernels-header.ts";
 import { cPrefix } from "./names.ts";
 import { EMIT_DEFAULTS, type EmitOptions, type EmittedC, type EmittedPort, type EmittedPush } from "./options.ts";
 import { runParts } from "./run-parts.ts";
@@ -73,13 +73,13 @@ export function emitC(program: DeviceProgram, schedule: Schedule, options: EmitO
     layers: parts.layers,
   };
   const cosine = head === "cosine" ? `${name}_cosine` : undefined;
-  const extras = [
-    ...(selfTest === "none" ? [] : [selfTestText(emitted, program, selfTest)]),
-    ...(cosine === undefined ? [] : [cosineText(cosine, vectorOf(program))]),
-  ];
+  const extras = cosine === undefined ? [] : [cosineText(cosine, vectorOf(program))];
   const rounding = roundingOf(program);
-  const source = sourceText(context, { emitted, parts, pushed, stateAt, rounding, extras });
-  const kernels = kernelsHeader(context.kernels, isa);
+  const code = sourceText(context, { emitted, parts, pushed, stateAt, rounding, extras });
+  // Last, because it checks every constant of what comes before.
+  const source =
+    selfTest === "none" ? code : `${code}\n${selfTestText(emitted, { program, seed: selfTest, constants: context.pool.all })}`;
+  const kernels = kernelsHeader(context.kernels, { isa, name });
   const constants = constantFiles(name, context.pool.all);
   const all = { ...emitted, kernels: kernels.names, bytes: bytesByKind(context.pool.all) };
   const facts = {
@@ -97,7 +97,7 @@ export function emitC(program: DeviceProgram, schedule: Schedule, options: EmitO
       [`${name}.c`, source],
       [`${name}_weights.h`, constants.header],
       [`${name}_weights.c`, constants.source],
-      ["tessera_kernels.h", kernels.text],
+      [kernelsFile(name), kernels.text],
     ]),
   };
 }

@@ -110,8 +110,9 @@ const ${port.dtype}_t *${port.function}(const void *arena);`);
   texts.push(`/* Overwrites the arena with zeros, also where a compiler sees no use for it: inputs and outputs of a biometric network are secrets. */
 void ${facts.wipe}(void *arena);`);
   if (emitted.selfTest !== undefined)
-    texts.push(`/* Runs a built-in input and compares all outputs with those that were computed at generation time: finds damaged flash and wrong
-   compilers. Returns 0 when they are equal. */
+    texts.push(`/* Holds all constants against their CRC-32, which finds damaged flash, then runs a built-in input and compares all outputs with those that
+   were computed at generation time, which finds wrong compilers. Returns 0 when all is well; -1 for damaged constants, 1 for a misaligned
+   arena, another number for wrong outputs. */
 int ${emitted.selfTest}(void *arena);`);
   if (facts.cosine !== undefined)
     texts.push(`/* Cosine of the angle between two outputs in 1/32768 (from -32768 to 32768), by integers alone; 0 where one of them has no length. */

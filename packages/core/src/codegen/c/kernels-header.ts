@@ -20,16 +20,25 @@ export interface KernelsHeader {
   readonly names: readonly string[];
 }
 
-/** Writes tessera_kernels.h. */
-export function kernelsHeader(used: Iterable<string>, isa: DeviceIsa | "all"): KernelsHeader {
+/** Name of a model's header of kernels: its own, because it holds what that model uses, and the files of several models may lie in one folder. */
+export function kernelsFile(name: string): string {
+  return `${name}_kernels.h`;
+}
+
+/** Writes the header of the kernels of the model of that name. */
+export function kernelsHeader(
+  used: Iterable<string>,
+  { isa, name }: { readonly isa: DeviceIsa | "all"; readonly name: string },
+): KernelsHeader {
+  const guard = `${name.toUpperCase()}_KERNELS_H`;
   const kernels = kernelsFor(used);
   const wantsDsp = isa === "dsp" || isa === "all";
   const wantsMve = isa === "mve" || isa === "all";
   const hasMve = wantsMve && kernels.some((kernel) => kernel.mve !== undefined);
   const text = [
     "/* Kernels of one generated model: integers only, no heap, no library but memcpy and memset. Generated; do not edit. */",
-    "#ifndef TESSERA_KERNELS_H",
-    "#define TESSERA_KERNELS_H",
+    `#ifndef ${guard}`,
+    `#define ${guard}`,
     "",
     KERNEL_PRELUDE,
     SELECTION,

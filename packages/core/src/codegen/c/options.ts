@@ -66,7 +66,7 @@ export interface EmittedPush {
 
 /** Standalone C99 of a model. */
 export interface EmittedC {
-  /** Text by file name: <name>.h, <name>.c, <name>_weights.h, <name>_weights.c, tessera_kernels.h. */
+  /** Text by file name: <name>.h, <name>.c, <name>_weights.h, <name>_weights.c, <name>_kernels.h. */
   readonly files: ReadonlyMap<string, string>;
   /** Prefix of files and functions, as it became. */
   readonly name: string;

@@ -1,7 +1,8 @@
 import type { DeviceDType, DeviceProgram } from "../device/program.ts";
 import type { DeviceData } from "../device/relayout.ts";
 import { runDevice } from "../device/run.ts";
-import { numberLines } from "./constants.ts";
+import { type EmittedConstant, numberLines } from "./constants.ts";
+import { constantsCheckText } from "./constants-check.ts";
 import type { EmittedC } from "./options.ts";
 
 const ARRAYS = { int8: Int8Array, uint8: Uint8Array, int16: Int16Array, int32: Int32Array } as const satisfies Record<
@@ -36,9 +37,18 @@ export function testFeeds(program: DeviceProgram, seed: number): ReadonlyMap<str
 
 type Emitted = Omit<EmittedC, "files" | "bytes" | "kernels">;
 
-/** C of the self-test: expected outputs, a generator, the comparison. */
-export function selfTestText(emitted: Emitted, program: DeviceProgram, seed: number): string {
+/** What {@link selfTestText} is made of. */
+export interface SelfTestParts {
+  readonly program: DeviceProgram;
+  readonly seed: number;
+  /** Every constant of the source. */
+  readonly constants: readonly EmittedConstant[];
+}
+
+/** C of the self-test: the check of the constants, expected outputs, a generator, the comparison. */
+export function selfTestText(emitted: Emitted, { program, seed, constants }: SelfTestParts): string {
   const { name, push, selfTest } = emitted;
+  const check = constantsCheckText(name, constants);
   const results = runDevice(program, testFeeds(program, seed));
   const outputs = emitted.outputs.map((port, i) => {
     const data = results.get(port.name) as DeviceData;
@@ -70,7 +80,9 @@ export function selfTestText(emitted: Emitted, program: DeviceProgram, seed: num
     `  for (int i = 0; i < ${bytes.length}; i++)`,
     `    wrong |= out[i] != ${expected}[i] ? ${2 + i} : 0;`,
   ]);
-  return `${arrays.join("\n")}
+  // Before anything runs: what stands where a shift or an index was may be anything.
+  const damage = check === "" ? "" : `  if (${name}_is_damaged())\n    return -1;\n`;
+  return `${check}${arrays.join("\n")}
 static void ${name}_test_bytes(int8_t *to, int count, uint32_t *seed)
 {
   for (int i = 0; i < count; i++) {
@@ -86,7 +98,7 @@ int ${selfTest}(void *arena)
   int wrong = 0;
 ${push === undefined ? "" : `  int8_t row[${push.rowBytes}];\n`}  if (((uintptr_t)arena % ${emitted.alignment}u) != 0)
     return 1;
-${[...fill, ...run, ...compare].join("\n")}
+${damage}${[...fill, ...run, ...compare].join("\n")}
   return wrong;
 }
 `;

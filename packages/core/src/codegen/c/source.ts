@@ -1,5 +1,6 @@
 import type { Rounding } from "../../interp/integer/multiplier.ts";
 import { constantOf, type EmitContext, valueAt } from "./context.ts";
+import { kernelsFile } from "./kernels-header.ts";
 import type { EmittedC, EmittedPort } from "./options.ts";
 import type { RunParts } from "./run-parts.ts";
 import { COUNTS, type StreamCode } from "./streams.ts";
@@ -15,7 +16,7 @@ export interface SourceParts {
   /** Offset of the counts of the pushed stream in the arena. */
   readonly stateAt: number;
   readonly rounding: Rounding;
-  /** Texts of self-test and head. */
+  /** Texts of the head. */
   readonly extras: readonly string[];
 }
 
@@ -35,7 +36,7 @@ export function sourceText(context: EmitContext, source: SourceParts): string {
     "#endif",
     "#undef TS_ROUNDING",
     `#define TS_ROUNDING ${rule}`,
-    '#include "tessera_kernels.h"',
+    `#include "${kernelsFile(name)}"`,
     "",
     "/* Called where the work of a layer begins or goes on. */",
     "#ifndef TS_PROFILE",
