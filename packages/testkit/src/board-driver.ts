@@ -78,7 +78,7 @@ export async function boardMissing(board: BoardId): Promise<string | undefined> 
  * Compiles the kernels that the cases call in the form of a board's processor and runs all cases on it, emulated. Returns what each case gave.
  * `rounding` is TS_ROUNDING, `level` how the kernels are optimized.
  *
- * @throws Error when a case wrote beside its arrays, RUNTIME_FAILED when it read behind the edge
+ * @throws Error when a case wrote beside its arrays or the compiler warned of something, RUNTIME_FAILED when it read behind the edge
  */
 export async function runOnBoard(
   board: BoardId,
@@ -141,6 +141,7 @@ ${names.map((_, i) => `    case ${i}: run_${i}(); break;`).join("\n")}
     { flags: [level, `-DTS_ROUNDING=${rounding === "double" ? 2 : 1}`], count: false, stack: 1 << 16 },
   );
   if (result.kind !== "run") throw new Error(`The cases did not run: ${JSON.stringify(result)}`);
+  if (result.warnings !== "") throw new Error(`The compiler warned: ${result.warnings}`);
   const bytes = result.outputs[0] as Uint8Array;
   const damaged = new DataView(bytes.buffer, bytes.byteOffset).getInt32(0, true);
   if (damaged > 0) throw new Error(`Case ${damaged - 1} wrote beside its arrays: ${JSON.stringify(cases[damaged - 1])}`);

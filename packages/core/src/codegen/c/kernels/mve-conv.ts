@@ -48,15 +48,13 @@ export const MVE_CONV: SpecialForms = {
     source: `TS_INL void ts_conv_row(const int8_t *const *rows, int channels, int kh, int kw, int stride, int dilation, int out_width, int outputs, const int8_t *w, int pitch, const int32_t *bias, const int32_t *mult, const int8_t *shift, int zero, int lo, int hi, int8_t *scratch, int8_t *y, int flags)
 {
   const int depth = kh * kw * channels, step = stride * channels, block = depth <= 64 && out_width >= 8 && out_width % 8 < 4 ? 8 : 4;
-  int x = 0;
-  if (outputs <= 20000) {
-    for (; x + block <= out_width; x += block) {
-      for (int i = 0; i < block; i++)
-        ts_mve_gather(rows, (x + i) * step, channels, kh, kw, dilation, scratch + i * depth);
-      ts_mve_matmul(scratch, block, depth, 16, outputs, w, pitch, bias, mult, shift, zero, lo, hi, y + x * outputs, flags);
-    }
+  const int whole = outputs <= 20000 ? out_width - out_width % block : 0;
+  for (int x = 0; x < whole; x += block) {
+    for (int i = 0; i < block; i++)
+      ts_mve_gather(rows, (x + i) * step, channels, kh, kw, dilation, scratch + i * depth);
+    ts_mve_matmul(scratch, block, depth, 16, outputs, w, pitch, bias, mult, shift, zero, lo, hi, y + x * outputs, flags);
   }
-  for (; x < out_width; x++) {
+  for (int x = whole; x < out_width; x++) {
     ts_mve_gather(rows, x * step, channels, kh, kw, dilation, scratch);
     ts_mve_matvec(scratch, 1, depth, outputs, w, pitch, bias, mult, shift, zero, lo, hi, y + x * outputs, flags);
   }

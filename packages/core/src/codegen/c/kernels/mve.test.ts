@@ -40,4 +40,27 @@ describe.skipIf(missing !== undefined)(`kernels for Helium${missing === undefine
     },
     120_000,
   );
+
+  test("give the compiler nothing to warn of where sizes are literal", async () => {
+    // Rows of whole blocks, of blocks and some columns, and of less than a block; windows of bytes, of words and of several vectors.
+    const widths = [1, 3, 4, 7, 8, 10, 48];
+    const convs = [
+      [3, 3, 2, 8],
+      [16, 3, 1, 5],
+      [1, 5, 1, 1],
+      [8, 1, 2, 16],
+    ].flatMap(([channels, side, stride, outputs]) =>
+      widths.map(
+        (width) =>
+          `static void __attribute__((noinline, used)) conv_${channels}_${side}_${width}(const int8_t *const *rows, const int8_t *w, const int32_t *b, const int8_t *s, int8_t *scratch, int8_t *y) { ts_conv_row(rows, ${channels}, ${side}, ${side}, ${stride}, 1, ${width}, ${outputs}, w, ${((channels as number) * (side as number) ** 2 + 3) & ~3}, b, b, s, -128, -128, 127, scratch, y, 7); }`,
+      ),
+    );
+    const sent = { name: "literal", parts: [], gives: 1, edge: 0 };
+    const code = {
+      kernels: ["ts_conv_row"],
+      code: `(void)odd;\n(void)array;\ngive("", 1);\n}\n${convs.join("\n")}\nvoid nothing(void);\nvoid nothing(void)\n{`,
+    };
+    for (const level of ["-O2", "-Os"] as const)
+      expect(await runOnBoard("m55", { literal: code }, [sent], "double", level)).toEqual([Uint8Array.of(0)]);
+  }, 120_000);
 });
