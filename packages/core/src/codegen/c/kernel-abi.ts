@@ -61,10 +61,11 @@ export const KERNEL_ABI = {
   ts_gather: "void ts_gather(const int8_t *x, int outer, int depth, int run, const uint16_t *indices, int count, int8_t *y)",
   /**
    * gates: forget, input, cell, output (see LSTM_GATE). Biases are folded with both zero points. Rows of weights are input_pitch, of recurrent weights
-   * hidden_pitch apart. cell_mult 3 << n and cell_shift: the argument of tanh as in interp/integer/lstm.ts. y: [time, hidden]. last_*: may be NULL.
+   * hidden_pitch apart. cell_mult 3 << n and cell_shift: the argument of tanh as in interp/integer/lstm.ts. y: [time, hidden]. last_*: may be NULL. flags: TS_SUM_30BIT for the
+   * sums of products with x, whatever the shifts.
    */
   ts_lstm:
-    "void ts_lstm(const int8_t *x, int time, int inputs, int input_pitch, int hidden, int hidden_pitch, int hidden_zero, const ts_gate *gates, int32_t cell_mult, int cell_shift, int cell_clip, int32_t forget_mult, int forget_shift, int32_t input_mult, int input_shift, int32_t hidden_mult, int hidden_shift, int8_t *scratch, int8_t *y, int8_t *last_hidden, int16_t *last_cell)",
+    "void ts_lstm(const int8_t *x, int time, int inputs, int input_pitch, int hidden, int hidden_pitch, int hidden_zero, const ts_gate *gates, int32_t cell_mult, int cell_shift, int cell_clip, int32_t forget_mult, int forget_shift, int32_t input_mult, int input_shift, int32_t hidden_mult, int hidden_shift, int8_t *scratch, int8_t *y, int8_t *last_hidden, int16_t *last_cell, int flags)",
 } as const satisfies Record<string, string>;
 
 /** Name of a kernel that emitted code may call. */

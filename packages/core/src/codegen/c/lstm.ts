@@ -3,6 +3,7 @@ import type { DeviceLstm } from "../device/program.ts";
 import { alignUp } from "../memory-plan.ts";
 import { call, type EmitContext, type StepCode, valueAt } from "./context.ts";
 import { multiplierArgs } from "./elementwise.ts";
+import { FLAG_SUM_30BIT } from "./sums.ts";
 
 /** Gates in the order of the kernel. */
 const GATES = ["forget", "input", "cell", "output"] as const;
@@ -21,7 +22,7 @@ export function lstmCode(context: EmitContext, step: DeviceLstm, scratch: string
   const args = [
     ...["x", lstm.time, lstm.inputSize, inputPitch, lstm.hiddenSize, hiddenPitch, lstm.hiddenZero, "gates"],
     ...[...argument, lstm.cellClip, ...multiplierArgs(lstm.forgetCell), ...multiplierArgs(lstm.inputCell)],
-    ...[...multiplierArgs(lstm.hidden), "scratch", "y", "last_hidden", "last_cell"],
+    ...[...multiplierArgs(lstm.hidden), "scratch", "y", "last_hidden", "last_cell", sumFlags(lstm)],
   ];
   return {
     word: "lstm",
@@ -34,6 +35,12 @@ export function lstmCode(context: EmitContext, step: DeviceLstm, scratch: string
     ],
     body: ["static const ts_gate gates[4] = {", ...gates.map((gate) => `  ${gate},`), "};", call(context, "ts_lstm", args)],
   };
+}
+
+/** TS_SUM_30BIT where no sum of products with the input can reach 2^30 with its bias. */
+function sumFlags(lstm: DeviceLstm["lstm"]): number {
+  const most = GATES.map((name) => lstm.gates[name].bias.reduce((max, b) => Math.max(max, Math.abs(b)), 0));
+  return Math.max(...most) + lstm.inputSize * 255 * 128 < 2 ** 30 ? FLAG_SUM_30BIT : 0;
 }
 
 function gateText(

@@ -28,6 +28,7 @@ const dsp: Need = (step, asRows) => {
   const base = portable(step, asRows);
   if (step.kind === "fullyConnected") return step.rows === 1 ? base : Math.max(base, aligned(6 * aligned4(step.depth)));
   if (step.kind === "depthwise") return dw3(step, asRows);
+  if (step.kind === "lstm") return base + aligned(2 * (aligned4(step.lstm.inputSize) + aligned4(step.lstm.hiddenSize)));
   if (step.kind !== "conv" || step.group !== 1) return base;
   const [kh, kw] = step.kernel;
   const pitch = aligned4(kh * kw * step.channels);

@@ -4,11 +4,12 @@ import { DSP_DEPTHWISE_BEGIN, DSP_DEPTHWISE_ROW } from "./dsp-depthwise.ts";
 import { DSP_DOT, DSP_DOT_1X4, DSP_DOT_2X2 } from "./dsp-dot.ts";
 import { DSP_DOT3 } from "./dsp-dot3.ts";
 import { DSP_DW3 } from "./dsp-dw3.ts";
+import { DSP_LSTM, DSP_LSTM_HELPERS, DSP_SATURATE16 } from "./dsp-lstm.ts";
 import { DSP_POINTWISE } from "./dsp-pointwise.ts";
 import { DSP_FINISH, DSP_PLACE, DSP_REQUANT30 } from "./dsp-requant.ts";
 
 /** Helpers of the forms for processors with DSP instructions. */
-export const DSP_HELPERS: readonly KernelSource[] = [...DSP_DOT, ...DSP_DOT3, ...DSP_DW3];
+export const DSP_HELPERS: readonly KernelSource[] = [...DSP_DOT, ...DSP_DOT3, ...DSP_DW3, ...DSP_LSTM_HELPERS];
 
 /** Forms for processors with DSP instructions (Cortex-M4, M7, M33), by the name of the kernel that they replace. */
 export const DSP_FORMS = {
@@ -21,4 +22,6 @@ export const DSP_FORMS = {
   ts_conv_row: DSP_CONV_ROW,
   ts_depthwise_begin: DSP_DEPTHWISE_BEGIN,
   ts_depthwise_row: DSP_DEPTHWISE_ROW,
+  ts_saturate16: DSP_SATURATE16,
+  ts_lstm: DSP_LSTM,
 } as const satisfies Readonly<Record<string, { readonly source: string; readonly needs: readonly string[] }>>;

@@ -1,14 +1,21 @@
+import { boardMissing, runOnBoard } from "@tessera/testkit/board-driver";
 import { type CheckedCase, int8, joined, useKernels } from "@tessera/testkit/kernel-cases";
 import { type CasePart, sanitizingCompiler } from "@tessera/testkit/kernel-driver";
 import fc from "fast-check";
-import { describe, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { runLstm } from "../../../interp/integer/lstm.ts";
 import type { Rounding } from "../../../interp/integer/multiplier.ts";
 import type { LstmGate, LstmStep } from "../../../interp/integer/program.ts";
 import { wideLogistic, wideTanh } from "../../../interp/integer/wide-sigmoid.ts";
+import type { DeviceIsa } from "../isa.ts";
 import { scratchBytes } from "../scratch.ts";
+import { FLAG_SUM_30BIT } from "../sums.ts";
 
 const compiler = sanitizingCompiler();
+const BOARDS = [
+  ["m4", "dsp", await boardMissing("m4")],
+  ["m55", "mve", await boardMissing("m55")],
+] as const;
 
 const CASES = {
   lstm: {
@@ -16,7 +23,7 @@ const CASES = {
     code: `
       const int time = number(), inputs = number(), input_pitch = number(), hidden = number(), hidden_pitch = number(), hidden_zero = number();
       const int32_t cell_mult = number();
-      const int cell_shift = number(), cell_clip = number(), work = number(), wants = number();
+      const int cell_shift = number(), cell_clip = number(), work = number(), wants = number(), flags = number();
       ts_gate gates[4];
       int32_t mult[3];
       int shift[3];
@@ -37,7 +44,7 @@ const CASES = {
         gates[i].recurrent_mult = number();
         gates[i].recurrent_shift = number();
       }
-      ts_lstm(x, time, inputs, input_pitch, hidden, hidden_pitch, hidden_zero, gates, cell_mult, cell_shift, cell_clip, mult[0], shift[0], mult[1], shift[1], mult[2], shift[2], scratch, y, last, cell);
+      ts_lstm(x, time, inputs, input_pitch, hidden, hidden_pitch, hidden_zero, gates, cell_mult, cell_shift, cell_clip, mult[0], shift[0], mult[1], shift[1], mult[2], shift[2], scratch, y, last, cell, flags);
       give(y, (size_t)(time * hidden));
       if (wants) {
         give(last, (size_t)hidden);
@@ -61,8 +68,8 @@ const multiplier = fc.record({
 
 const layer = fc.record({
   time: fc.integer({ min: 1, max: 5 }),
-  inputSize: fc.integer({ min: 1, max: 9 }),
-  hiddenSize: fc.integer({ min: 1, max: 7 }),
+  inputSize: fc.oneof(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 10, max: 40 })),
+  hiddenSize: fc.oneof(fc.integer({ min: 1, max: 7 }), fc.integer({ min: 8, max: 21 })),
   inputZero: int8,
   hiddenZero: int8,
   cellExponent: fc.integer({ min: -15, max: -6 }),
@@ -72,11 +79,14 @@ const layer = fc.record({
   inputCell: multiplier,
   hidden: multiplier,
   wants: fc.boolean(),
+  isSmall: fc.boolean(),
   seed: fc.integer(),
 });
 
+type Layer = typeof layer extends fc.Arbitrary<infer T> ? T : never;
+
 /** A layer as the driver takes it, and the bytes that the interpreter makes of it. */
-function lstmCase(of: typeof layer extends fc.Arbitrary<infer T> ? T : never, rounding: Rounding): CheckedCase {
+function lstmCase(of: Layer, { rounding, isa }: { readonly rounding: Rounding; readonly isa: DeviceIsa }): CheckedCase {
   const { time, inputSize, hiddenSize, inputZero, hiddenZero } = of;
   let state = of.seed;
   const next = (): number => {
@@ -86,7 +96,7 @@ function lstmCase(of: typeof layer extends fc.Arbitrary<infer T> ? T : never, ro
   const bytes = (count: number): Int8Array => Int8Array.from({ length: count }, next);
   const gateOf = (turn: number): LstmGate => ({
     weights: bytes(hiddenSize * inputSize),
-    bias: Int32Array.from({ length: hiddenSize }, () => next() >> 6),
+    bias: Int32Array.from({ length: hiddenSize }, () => (of.isSmall ? next() >> 6 : next() << 7)),
     multiplier: of.gate[turn % 2] as LstmGate["multiplier"],
     recurrent: bytes(hiddenSize * hiddenSize),
     recurrentMultiplier: of.gate[(turn + 1) % 2] as LstmGate["multiplier"],
@@ -111,11 +121,11 @@ function lstmCase(of: typeof layer extends fc.Arbitrary<infer T> ? T : never, ro
     gate.recurrentMultiplier.value,
     -gate.recurrentMultiplier.shift,
   ]);
-  const scratch = scratchBytes({ kind: "lstm", lstm: step, node: "n", inputs: ["x"], output: "y", states: ["", ""] }, "portable");
+  const scratch = scratchBytes({ kind: "lstm", lstm: step, node: "n", inputs: ["x"], output: "y", states: ["", ""] }, isa);
   const sent: readonly ["lstm", ...CasePart[]] = [
     "lstm",
     ...[time, inputSize, inputPitch, hiddenSize, hiddenPitch, hiddenZero, left < 0 ? 3 : 3 * 2 ** left, Math.max(0, -left)],
-    ...[of.cellClip, scratch, of.wants ? 1 : 0, x],
+    ...[of.cellClip, scratch, of.wants ? 1 : 0, of.isSmall ? FLAG_SUM_30BIT : 0, x],
     ...[of.forgetCell, of.inputCell, of.hidden].flatMap((by) => [by.value, -by.shift]),
     ...parts,
   ];
@@ -139,7 +149,7 @@ describe.skipIf(compiler === undefined).each(["double", "single"] as const)("the
 
   test("equals the integer interpreter for any sizes, scales and clips", () =>
     holds(
-      layer.map((of) => lstmCase(of, rule)),
+      layer.map((of) => lstmCase(of, { rounding: rule, isa: "portable" })),
       8,
     ));
 
@@ -150,4 +160,18 @@ describe.skipIf(compiler === undefined).each(["double", "single"] as const)("the
     });
     holds(fc.constant([["sigmoid"], joined(wanted)]), 1);
   });
+});
+
+describe.each(BOARDS)("the LSTM kernel on %s", (board, isa, missing) => {
+  test.skipIf(missing !== undefined).each(["double", "single"] as const)(
+    "equals the integer interpreter for any sizes, scales and clips, %s rounding",
+    async (rounding) => {
+      const layers = fc.sample(layer, { numRuns: 120, seed: 20261123 });
+      const made = layers.map((of) => lstmCase(of, { rounding, isa }));
+      const sent = made.map(([[name, ...parts], wanted], i) => ({ name, parts, gives: wanted.length, edge: i % 12 }));
+      const got = await runOnBoard(board, CASES, sent, rounding);
+      expect(layers.filter((_, i) => Buffer.compare(got[i] as Uint8Array, (made[i] as CheckedCase)[1]) !== 0)).toEqual([]);
+    },
+    120_000,
+  );
 });

@@ -55,21 +55,59 @@ const saturate16: KernelSource = {
 `,
 };
 
-/** Sums of one unit in all four gates, in Q3.12. */
+/** Sums of one unit in one gate, in Q3.12. Up to that many hidden units, their sums with the folded zero point stay below 2^30. */
+const lstmGate: KernelSource = {
+  name: "ts_lstm_gate",
+  needs: ["ts_requant", "ts_requant_small", "ts_saturate16"],
+  portable: `TS_INL int32_t ts_lstm_gate(int32_t own, int32_t back, int hidden, const ts_gate *gate, int unit, int flags)
+{
+  int32_t p, q;
+  own = (int32_t)((uint32_t)own + (uint32_t)gate->bias[unit]);
+  back = (int32_t)((uint32_t)back + (uint32_t)gate->recurrent_bias[unit]);
+  p = (flags & TS_SUM_30BIT) != 0 ? ts_requant_small(own, gate->mult, gate->shift) : ts_requant(own, gate->mult, gate->shift);
+  q = hidden <= 32000 ? ts_requant_small(back, gate->recurrent_mult, gate->recurrent_shift) : ts_requant(back, gate->recurrent_mult, gate->recurrent_shift);
+  return ts_saturate16(ts_saturate16(p) + ts_saturate16(q));
+}
+`,
+};
+
+/** Sums of one unit in all four gates. */
 const lstmGates: KernelSource = {
   name: "ts_lstm_gates",
-  needs: ["ts_dot_1x4", "ts_sum_end", "ts_requant", "ts_saturate16"],
-  portable: `TS_INL void ts_lstm_gates(const int8_t *x, int inputs, int input_pitch, const int8_t *before, int hidden, int hidden_pitch, const ts_gate *gates, int unit, int32_t *out)
+  needs: ["ts_dot_1x4", "ts_lstm_gate"],
+  portable: `TS_INL void ts_lstm_gates(const int8_t *x, int inputs, int input_pitch, const int8_t *before, int hidden, int hidden_pitch, const ts_gate *gates, int unit, int32_t *out, int flags)
 {
   const int w = unit * input_pitch, r = unit * hidden_pitch;
   int32_t own[4] = { 0, 0, 0, 0 }, back[4] = { 0, 0, 0, 0 };
   ts_dot_1x4(x, gates[0].weights + w, gates[1].weights + w, gates[2].weights + w, gates[3].weights + w, inputs, own);
   ts_dot_1x4(before, gates[0].recurrent + r, gates[1].recurrent + r, gates[2].recurrent + r, gates[3].recurrent + r, hidden, back);
-  for (int g = 0; g < 4; g++) {
-    const int32_t p = ts_saturate16(ts_requant(ts_sum_end(own[g], gates[g].bias[unit], 0), gates[g].mult, gates[g].shift));
-    const int32_t q = ts_saturate16(ts_requant(ts_sum_end(back[g], gates[g].recurrent_bias[unit], 0), gates[g].recurrent_mult, gates[g].recurrent_shift));
-    out[g] = ts_saturate16(p + q);
-  }
+  for (int g = 0; g < 4; g++)
+    out[g] = ts_lstm_gate(own[g], back[g], hidden, &gates[g], unit, flags);
+}
+`,
+};
+
+/** From the gates of one unit to its cell state and to what it shows of it. */
+const lstmUnit: KernelSource = {
+  name: "ts_lstm_unit",
+  needs: ["ts_sigmoid", "ts_saturate16", "ts_requant_small", "ts_place"],
+  portable: `typedef struct ts_lstm_scales { int32_t cell_mult, cell_shift, cell_clip, forget_mult, forget_shift, input_mult, input_shift, hidden_mult, hidden_shift, hidden_zero; } ts_lstm_scales;
+TS_INL int8_t ts_lstm_unit(const int32_t *gate, int8_t *at, const ts_lstm_scales *k)
+{
+  int32_t state, kept, added;
+  int16_t cell;
+  memcpy(&cell, at, sizeof cell);
+  kept = ts_saturate16(ts_requant_small(ts_logistic16(3 * gate[0]) * cell, k->forget_mult, k->forget_shift));
+  added = ts_saturate16(ts_requant_small(ts_logistic16(3 * gate[1]) * ts_tanh16(3 * gate[2]), k->input_mult, k->input_shift));
+  state = ts_saturate16(kept + added);
+  if (k->cell_clip > 0)
+    state = state > k->cell_clip ? k->cell_clip : state < -k->cell_clip ? -k->cell_clip : state;
+  cell = (int16_t)state;
+  memcpy(at, &cell, sizeof cell);
+  state *= k->cell_mult;
+  if (k->cell_shift > 0)
+    state = (state + (1 << (k->cell_shift - 1))) >> k->cell_shift;
+  return ts_place(ts_requant_small(ts_tanh16(state) * ts_logistic16(3 * gate[3]), k->hidden_mult, k->hidden_shift), k->hidden_zero, -128, 127);
 }
 `,
 };
@@ -80,30 +118,19 @@ const lstmGates: KernelSource = {
  */
 const lstm: KernelSource = {
   name: "ts_lstm",
-  needs: ["ts_lstm_gates", "ts_sigmoid", "ts_saturate16", "ts_requant_small", "ts_place"],
-  portable: `TS_INL void ts_lstm(const int8_t *x, int time, int inputs, int input_pitch, int hidden, int hidden_pitch, int hidden_zero, const ts_gate *gates, int32_t cell_mult, int cell_shift, int cell_clip, int32_t forget_mult, int forget_shift, int32_t input_mult, int input_shift, int32_t hidden_mult, int hidden_shift, int8_t *scratch, int8_t *y, int8_t *last_hidden, int16_t *last_cell)
+  needs: ["ts_lstm_gates", "ts_lstm_unit"],
+  portable: `TS_INL void ts_lstm(const int8_t *x, int time, int inputs, int input_pitch, int hidden, int hidden_pitch, int hidden_zero, const ts_gate *gates, int32_t cell_mult, int cell_shift, int cell_clip, int32_t forget_mult, int forget_shift, int32_t input_mult, int input_shift, int32_t hidden_mult, int hidden_shift, int8_t *scratch, int8_t *y, int8_t *last_hidden, int16_t *last_cell, int flags)
 {
+  const ts_lstm_scales k = { cell_mult, cell_shift, cell_clip, forget_mult, forget_shift, input_mult, input_shift, hidden_mult, hidden_shift, hidden_zero };
   const int8_t *before = scratch;
   int8_t *cells = scratch + ((hidden + 15) & ~15);
   memset(scratch, hidden_zero, (size_t)hidden);
   memset(cells, 0, (size_t)hidden * sizeof(int16_t));
   for (int t = 0; t < time; t++, x += inputs, before = y, y += hidden) {
     for (int h = 0; h < hidden; h++) {
-      int32_t gate[4], state, kept, added;
-      int16_t cell;
-      memcpy(&cell, cells + 2 * h, sizeof cell);
-      ts_lstm_gates(x, inputs, input_pitch, before, hidden, hidden_pitch, gates, h, gate);
-      kept = ts_saturate16(ts_requant_small(ts_logistic16(3 * gate[0]) * cell, forget_mult, forget_shift));
-      added = ts_saturate16(ts_requant_small(ts_logistic16(3 * gate[1]) * ts_tanh16(3 * gate[2]), input_mult, input_shift));
-      state = ts_saturate16(kept + added);
-      if (cell_clip > 0)
-        state = state > cell_clip ? cell_clip : state < -cell_clip ? -cell_clip : state;
-      cell = (int16_t)state;
-      memcpy(cells + 2 * h, &cell, sizeof cell);
-      state *= cell_mult;
-      if (cell_shift > 0)
-        state = (state + (1 << (cell_shift - 1))) >> cell_shift;
-      y[h] = ts_place(ts_requant_small(ts_tanh16(state) * ts_logistic16(3 * gate[3]), hidden_mult, hidden_shift), hidden_zero, -128, 127);
+      int32_t gate[4];
+      ts_lstm_gates(x, inputs, input_pitch, before, hidden, hidden_pitch, gates, h, gate, flags);
+      y[h] = ts_lstm_unit(gate, cells + 2 * h, &k);
     }
   }
   if (last_hidden != NULL)
@@ -115,4 +142,4 @@ const lstm: KernelSource = {
 };
 
 /** LSTM and its functions. */
-export const LSTM_KERNELS: readonly KernelSource[] = [sigmoid, saturate16, lstmGates, lstm];
+export const LSTM_KERNELS: readonly KernelSource[] = [sigmoid, saturate16, lstmGate, lstmGates, lstmUnit, lstm];
