@@ -121,9 +121,26 @@ describe("mcu without tools", () => {
       names.filter((name) => !/\.c$|_weights\.h$|kernels\.h$|^tiny\.h$/.test(name)),
     );
     expect(alone.bundle).toEqual(both.bundle);
+    expect(alone.notes.join(" ")).toContain("of the same network as standalone C");
+    expect(both.notes.join(" ")).not.toContain("standalone C");
     expect(readFileSync(join(at("tflm"), "tiny_resolver.h"), "utf8")).toContain(
       `MicroMutableOpResolver<${both.bundle?.operators.length}>`,
     );
+  });
+
+  test("judges a bundle alone with the interpreter that it needs, which a budget for standalone C may not hold", async () => {
+    const budget = ["--flash", "64K", "--ram", "32K", "--no-measure"];
+    const both = await report(at("tiny.tflite"), "-o", at("both"), "--export", "both", ...budget);
+    expect([both.code, both.figures?.fits.pass]).toEqual([0, true]);
+    const alone = await report(at("tiny.tflite"), "-o", at("tflm"), "--export", "tflm", ...budget);
+    expect([alone.code, alone.figures?.fits.pass]).toEqual([1, false]);
+    expect(alone.figures?.fits.says).toMatch(/^By estimate it does not fit: flash takes 8\d\.\d kB of 64 KiB$/);
+  });
+
+  test("refuses to write a folder where a file is", async () => {
+    writeFile(at("file"), "mine");
+    await expect(run(at("tiny.tflite"), "-o", at("file"), "--no-measure")).rejects.toThrow(coded("IO", "it is a file"));
+    expect(readFileSync(at("file"), "utf8")).toBe("mine");
   });
 
   test("says that a PRelu costs, and exports it all the same", async () => {

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { fail } from "@tessera/core/base/error";
 
@@ -11,6 +11,8 @@ import { fail } from "@tessera/core/base/error";
  */
 export function writeFolder(path: string, files: ReadonlyMap<string, string | Uint8Array>): void {
   const folder = resolve(path);
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() === false)
+    throw fail("IO", `Cannot write ${path}: it is a file, and a folder is to be written`, { at: { file: path } });
   let temporary: string | undefined;
   try {
     mkdirSync(dirname(folder), { recursive: true });

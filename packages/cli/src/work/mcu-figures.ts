@@ -8,13 +8,21 @@ import type {
   McuMemory,
   McuPruned,
   McuTarget,
+  McuTflm,
 } from "@tessera/core/protocol/mcu-report";
 import { sha256 } from "../io/files.ts";
 import { bytes } from "../ui/format.ts";
 import { memorySize } from "../ui/size-option.ts";
 import { type McuBuilt, STACK_RESERVE_BYTES } from "./mcu-build.ts";
 import type { McuCpu } from "./mcu-cpus.ts";
-import { cyclesOf, estimatedFlash, estimatedInstructions, STACK_ESTIMATE_BYTES, tflmEstimate } from "./mcu-estimates.ts";
+import {
+  cyclesOf,
+  estimatedFlash,
+  estimatedInstructions,
+  STACK_ESTIMATE_BYTES,
+  tflmEstimate,
+  tflmKernels,
+} from "./mcu-estimates.ts";
 import { type McuMeasured, meanOf } from "./mcu-measure.ts";
 import { mcuMemory } from "./mcu-memory.ts";
 import type { TflmBuilt } from "./mcu-tflm.ts";
@@ -62,7 +70,7 @@ export function mcuFigures(request: McuFiguresRequest): McuFigures {
     instructions,
     stack,
     ...(cycles === undefined ? {} : { cycles }),
-    fits: fitsOf({ flash, memory, emitted, target, linked: "linked" in measured ? measured.linked : undefined }),
+    fits: fitsOf({ flash, emitted, target, linked: "linked" in measured ? measured.linked : undefined }),
     tflm: tflmEstimate(built.original, { fileBytes, cpu, bundle, plainArenaBytes: schedule.plainArenaBytes }),
     ...(measured.notMeasured === undefined ? {} : { notMeasured: measured.notMeasured }),
     ...("verified" in measured && measured.verified.length > 0 ? { verified: measured.verified } : {}),
@@ -139,7 +147,6 @@ function instructionsOf(built: McuBuilt, cpu: McuCpu, measured: McuFiguresReques
 
 function fitsOf(about: {
   readonly flash: McuFlash;
-  readonly memory: McuMemory;
   readonly emitted: EmittedC;
   readonly target: McuTarget;
   readonly linked: McuMeasured["linked"];
@@ -148,17 +155,37 @@ function fitsOf(about: {
   const { flashBytes, ramBytes } = target;
   const sizes = { flashBytes, ramBytes };
   if (linked !== undefined) return { pass: linked.pass, basis: "linked", ...sizes, says: linked.says };
+  return estimatedFits({ flash: flash.total, ram: emitted.arenaBytes, of: "arena" }, target);
+}
+
+/**
+ * Whether a bundle fits with the interpreter around it, which takes more than standalone C of the same network: by estimate, for nothing is built of it.
+ *
+ * @param tflm the interpreter with the file as it came in
+ */
+export function bundleFits(
+  { tflm, bundle, fileBytes }: { readonly tflm: McuTflm; readonly bundle: TflmBuilt; readonly fileBytes: number },
+  { cpu, target }: { readonly cpu: McuCpu; readonly target: McuTarget },
+): McuFits {
+  const flash = tflm.flashBytes - fileBytes + bundle.modelBytes;
+  return estimatedFits({ flash, ram: bundle.arenas[tflmKernels(cpu)].bytes, of: "interpreter's arena" }, target);
+}
+
+function estimatedFits(
+  takes: { readonly flash: number; readonly ram: number; readonly of: string },
+  { flashBytes, ramBytes }: McuTarget,
+): McuFits {
+  const sizes = { basis: "estimate", flashBytes, ramBytes } as const;
   if (flashBytes === 0 && ramBytes === 0)
-    return { pass: true, basis: "estimate", ...sizes, says: "No budget was given: name one with --flash and --ram" };
-  const ram = emitted.arenaBytes + STACK_RESERVE_BYTES;
+    return { pass: true, ...sizes, says: "No budget was given: name one with --flash and --ram" };
+  const ram = takes.ram + STACK_RESERVE_BYTES;
   const over: string[] = [];
-  if (flashBytes > 0 && flash.total > flashBytes) over.push(`flash takes ${bytes(flash.total)} of ${memorySize(flashBytes)}`);
+  if (flashBytes > 0 && takes.flash > flashBytes) over.push(`flash takes ${bytes(takes.flash)} of ${memorySize(flashBytes)}`);
   if (ramBytes > 0 && ram > ramBytes)
-    over.push(`arena and ${memorySize(STACK_RESERVE_BYTES)} of stack take ${bytes(ram)} of ${memorySize(ramBytes)}`);
-  const words = `flash ${bytes(flash.total)}${flashBytes > 0 ? ` of ${memorySize(flashBytes)}` : ""}, memory ${bytes(ram)}${ramBytes > 0 ? ` of ${memorySize(ramBytes)}` : ""}`;
+    over.push(`${takes.of} and ${memorySize(STACK_RESERVE_BYTES)} of stack take ${bytes(ram)} of ${memorySize(ramBytes)}`);
+  const words = `flash ${bytes(takes.flash)}${flashBytes > 0 ? ` of ${memorySize(flashBytes)}` : ""}, memory ${bytes(ram)}${ramBytes > 0 ? ` of ${memorySize(ramBytes)}` : ""}`;
   return {
     pass: over.length === 0,
-    basis: "estimate",
     ...sizes,
     says:
       over.length === 0 ? `By estimate it fits: ${words}; nothing was linked` : `By estimate it does not fit: ${over.join(", ")}`,

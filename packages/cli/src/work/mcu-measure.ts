@@ -2,8 +2,8 @@ import type { EmittedC } from "@tessera/core/codegen/c/options";
 import type { McuVerified } from "@tessera/core/protocol/mcu-report";
 import { BOARDS } from "@tessera/runtimes/mcu-lab/boards";
 import { buildAndRun, type LabOptions, type LabRun } from "@tessera/runtimes/mcu-lab/build-and-run";
+import { emittedCalls } from "@tessera/runtimes/mcu-lab/emitted-calls";
 import type { ConstantKind } from "@tessera/runtimes/mcu-lab/image-sizes";
-import type { ModelCalls } from "@tessera/runtimes/mcu-lab/test-program";
 import { memorySize } from "../ui/size-option.ts";
 import type { McuCpu } from "./mcu-cpus.ts";
 import type { McuVectors } from "./mcu-vectors.ts";
@@ -30,23 +30,6 @@ export interface McuMeasureOptions {
   readonly signal: AbortSignal;
 }
 
-/** How a program calls what was emitted. */
-export function callsOf(emitted: EmittedC): ModelCalls {
-  const { header, run, arenaBytes, alignment, inputs, outputs, push } = emitted;
-  const port = (p: EmittedC["inputs"][number]): ModelCalls["inputs"][number] => ({
-    pointer: `${p.function ?? ""}(arena)`,
-    bytes: p.bytes,
-  });
-  const common = { header, arenaBytes, arenaAlignment: alignment, outputs: outputs.map(port), run: `${run}(arena);` };
-  if (push === undefined) return { ...common, inputs: inputs.map(port) };
-  return {
-    ...common,
-    inputs: [],
-    rows: { count: push.rows, bytes: push.rowBytes, push: `${push.push}(arena, row);` },
-    start: `${push.reset}(arena);`,
-  };
-}
-
 /** What a constant of the emitted files is, by the letter that the emitter gives its name: biases count with multipliers and shifts. */
 export function constantKindOf(symbol: string): ConstantKind {
   const [, letter] = /_([wbmstc])\d+$/.exec(symbol) ?? [];
@@ -68,7 +51,8 @@ export async function measureMcu(
 ): Promise<McuMeasured> {
   const { flashBytes, ramBytes, stackBytes, signal } = options;
   const { files } = emitted;
-  const calls = callsOf(emitted);
+  // Whether outputs are right is told value by value, not by the self-test, which would end the program.
+  const { selfTest: _, ...calls } = emittedCalls(emitted);
   const verified: McuVerified[] = [];
   const onBoard = async (lab: LabOptions, inputs: McuVectors["inputs"]) =>
     buildAndRun(

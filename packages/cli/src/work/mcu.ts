@@ -22,7 +22,7 @@ import { TESSERA_VERSION } from "../version.ts";
 import { buildMcu, type McuBuilt, STACK_RESERVE_BYTES } from "./mcu-build.ts";
 import type { McuCpu } from "./mcu-cpus.ts";
 import { tflmKernels } from "./mcu-estimates.ts";
-import { mcuFigures } from "./mcu-figures.ts";
+import { bundleFits, mcuFigures } from "./mcu-figures.ts";
 import { measureMcu } from "./mcu-measure.ts";
 import { mcuModelSummary, mcuSource } from "./mcu-model.ts";
 import { buildTflm, type TflmBuilt } from "./mcu-tflm.ts";
@@ -30,6 +30,9 @@ import { type McuVectors, mcuVectors, usualVectors } from "./mcu-vectors.ts";
 
 /** Forms that `tessera mcu` writes. */
 export const MCU_EXPORTS = ["c", "tflm", "both"] as const;
+
+const BUNDLE_ALONE =
+  "Flash, arena, stack, instructions and what was verified are those of the same network as standalone C (--export c); whether it fits is judged with the interpreter, by estimate";
 
 /** One of {@link MCU_EXPORTS}. */
 export type McuExport = (typeof MCU_EXPORTS)[number];
@@ -130,7 +133,7 @@ export async function exportMcu(request: McuRequest): Promise<McuResult> {
   const vector = { input: at(vectors.inputs, 0), output: at(vectors.outputs, 0) };
   const bundled = (from: { readonly model: Model; readonly plan: QuantPlan }): TflmBuilt =>
     buildTflm({ ...from, name, kernels: tflmKernels(cpu), vector });
-  const figures = mcuFigures({
+  const ofC = mcuFigures({
     built,
     cpu,
     target,
@@ -145,6 +148,10 @@ export async function exportMcu(request: McuRequest): Promise<McuResult> {
         : unlessRefused(() => bundled({ model: source.model, plan: source.plan as QuantPlan })),
   });
   const bundle = request.exports === "c" ? undefined : bundled(built.source);
+  const isAlone = request.exports === "tflm" && bundle !== undefined;
+  const figures = isAlone
+    ? { ...ofC, fits: bundleFits({ tflm: ofC.tflm, bundle, fileBytes: file.bytes.length }, { cpu, target }) }
+    : ofC;
   const files = new Map<string, string | Uint8Array>([
     ...(request.exports === "tflm" ? [] : built.emitted.files),
     ...(bundle?.files ?? []),
@@ -152,6 +159,7 @@ export async function exportMcu(request: McuRequest): Promise<McuResult> {
   return {
     report: {
       ...common,
+      notes: isAlone ? [...common.notes, BUNDLE_ALONE] : common.notes,
       figures,
       ...(bundle === undefined ? {} : { bundle: bundleOf(bundle) }),
       artefacts: artefactsOf(files),

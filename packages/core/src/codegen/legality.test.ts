@@ -116,6 +116,10 @@ return y`;
     ]);
     expect(faults[0]?.says).toContain("about 20 instructions for each of 4 values, 80 in all");
     expect(program).toBeDefined();
+    // In float it is refused, and nothing is said of what its integers would take.
+    const inFloat = mcuFaults(modelOf(text), planOf({ x: int8(0.5), s: int8(0.01) }, { y: "" }), M4).faults;
+    expect(inFloat.map((f) => f.severity)).toContain("error");
+    expect(inFloat.find((f) => f.severity === "cost")?.says).not.toContain("0 values");
   });
 
   test("keep what the compiler itself refuses, with its next step", () => {

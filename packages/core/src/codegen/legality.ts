@@ -197,5 +197,7 @@ function preluCost({ steps, values }: IntegerProgram, { generates }: Target): st
     0,
   );
   const each = preluInstructions(generates?.isa ?? "portable");
+  // Those that would run in float are another fault.
+  if (count === 0) return "";
   return `; about ${each} instructions for each of ${count.toLocaleString("en-US")} values, ${(count * each).toLocaleString("en-US")} in all`;
 }

@@ -114,7 +114,7 @@ function bestCandidate(
   const node = site.program.steps[0]?.node ?? "";
   throw fail("UNSUPPORTED_OP", `Cannot push rows into ${node}: its step needs its whole input at once`, {
     at: { node },
-    hint: "Schedule it with the whole input in memory",
+    hint: "Schedule it with the whole input in memory: stream auto or never instead of pushed",
   });
 }
 
