@@ -66,7 +66,7 @@ const RATES: Readonly<Record<DeviceIsa, Readonly<Record<RateKind, Rate>>>> = {
     mean: { mac: 0, value: 3.4 },
     byte: { mac: 0, value: 5 },
     curve: { mac: 0, value: 110 },
-    lstm: { mac: 2.5, value: 190 },
+    lstm: { mac: 1.6, value: 225 },
   },
   mve: {
     pointwise: { mac: 0.15, value: 3.8 },
@@ -81,7 +81,7 @@ const RATES: Readonly<Record<DeviceIsa, Readonly<Record<RateKind, Rate>>>> = {
     mean: { mac: 0, value: 1 },
     byte: { mac: 0, value: 5 },
     curve: { mac: 0, value: 110 },
-    lstm: { mac: 2.5, value: 190 },
+    lstm: { mac: 0.45, value: 100 },
   },
 };
 

@@ -35,7 +35,7 @@ TS_INL void ts_lstm_widen(int32_t *to, const int8_t *x, int count)
     else
       v = ts_last_word(x + i, count - i);
     to[0] = (int32_t)__sxtb16((int8x4_t)v);
-    to[1] = (int32_t)__sxtb16((int8x4_t)(v >> 8 | v << 24));
+    to[1] = (int32_t)__sxtb16((int8x4_t)(v >> 8));
   }
 }
 `,
