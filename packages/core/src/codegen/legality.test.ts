@@ -1,21 +1,10 @@
+import { textModel } from "@tessera/testkit/text-model";
 import { describe, expect, test } from "vitest";
-import type { Model } from "../graph/model.ts";
 import type { Encoding, QuantPlan } from "../graph/plan.ts";
-import { parseGraph } from "../graph/text-parse.ts";
 import { targetById } from "../targets/table.ts";
 import { mcuFaults } from "./legality.ts";
 
 const M4 = targetById("cortex-m4");
-
-function modelOf(text: string): Model {
-  return {
-    kind: "model",
-    graph: parseGraph(text),
-    domains: new Map(),
-    metadata: new Map(),
-    producer: { name: "test", version: "0" },
-  };
-}
 
 const int8 = (scale: number, zeroPoint = 0): Encoding => ({ dtype: "int8", scale: [scale], zeroPoint: [zeroPoint], reason: "" });
 
@@ -35,14 +24,14 @@ return y`;
 
 describe("faults of a model for generated C", () => {
   test("are none for integers of known sizes, and then there is a program", () => {
-    const { faults, program } = mcuFaults(modelOf(RELU), planOf({ x: int8(0.5), y: int8(0.5) }), M4);
+    const { faults, program } = mcuFaults(textModel(RELU), planOf({ x: int8(0.5), y: int8(0.5) }), M4);
     expect(faults).toEqual([]);
     expect(program?.steps.map((s) => s.kind)).toEqual(["unary"]);
   });
 
   test("name the command that quantizes a model in floats", () => {
     for (const plan of [undefined, planOf({})])
-      expect(mcuFaults(modelOf(RELU), plan, M4).faults).toEqual([
+      expect(mcuFaults(textModel(RELU), plan, M4).faults).toEqual([
         expect.objectContaining({
           severity: "error",
           suggestion: "tessera quantize MODEL --target cortex-m4 --io int8 --calib DATA",
@@ -51,7 +40,7 @@ describe("faults of a model for generated C", () => {
   });
 
   test("name open sizes with the option that closes them, which then does", () => {
-    const model = modelOf(RELU.replace("[1, 4]", "[1, T]"));
+    const model = textModel(RELU.replace("[1, 4]", "[1, T]"));
     const plan = planOf({ x: int8(0.5), y: int8(0.5) });
     const { faults, program } = mcuFaults(model, plan, M4);
     expect(faults.map((f) => [f.severity, f.says, f.suggestion])).toEqual([
@@ -63,11 +52,11 @@ describe("faults of a model for generated C", () => {
 
   test("name a batch, and take a first size that outputs do not share for something else", () => {
     const plan = planOf({ x: int8(0.5), y: int8(0.5) });
-    const batched = mcuFaults(modelOf(RELU.replace("[1, 4]", "[3, 4]")), plan, M4);
+    const batched = mcuFaults(textModel(RELU.replace("[1, 4]", "[3, 4]")), plan, M4);
     expect(batched.faults).toEqual([
       expect.objectContaining({ severity: "error", suggestion: expect.stringContaining("--batch 1") }),
     ]);
-    const summed = modelOf(`x : f32[3, 4]
+    const summed = textModel(`x : f32[3, 4]
 y = ReduceMean(x, axes: i64[1] = [0])
 return y`);
     expect(mcuFaults(summed, plan, M4).faults).toEqual([]);
@@ -83,7 +72,7 @@ y = Div(d, k: f32[1] = [3])
 return y`;
     const grids = Object.fromEntries(["a", "b", "c", "d"].map((name) => [name, int8(0.25)]));
     const { faults, program } = mcuFaults(
-      modelOf(text),
+      textModel(text),
       planOf({ x: int8(1), ...grids }, { a: "kept by the user", c: "", y: "" }),
       M4,
     );
@@ -100,7 +89,7 @@ return y`;
 
   test("count values of 16 bits once, not each", () => {
     const wide: Encoding = { ...int8(0.001), dtype: "int16" };
-    const { faults } = mcuFaults(modelOf(RELU), planOf({ x: wide, y: wide }), M4);
+    const { faults } = mcuFaults(textModel(RELU), planOf({ x: wide, y: wide }), M4);
     expect(faults).toEqual([
       expect.objectContaining({ severity: "error", nodes: 2, says: expect.stringContaining("2 values are int16 (x, y)") }),
     ]);
@@ -110,14 +99,14 @@ return y`;
     const text = `x : f32[1, 4]
 y = PRelu(x, s: f32[4] = [0.1, 0.2, 0.3, 0.4])
 return y`;
-    const { faults, program } = mcuFaults(modelOf(text), planOf({ x: int8(0.5), y: int8(0.5), s: int8(0.01) }), M4);
+    const { faults, program } = mcuFaults(textModel(text), planOf({ x: int8(0.5), y: int8(0.5), s: int8(0.01) }), M4);
     expect(faults).toEqual([
       expect.objectContaining({ severity: "cost", op: "PRelu", nodes: 1, suggestion: expect.stringContaining("Relu6") }),
     ]);
     expect(faults[0]?.says).toContain("about 20 instructions for each of 4 values, 80 in all");
     expect(program).toBeDefined();
     // In float it is refused, and nothing is said of what its integers would take.
-    const inFloat = mcuFaults(modelOf(text), planOf({ x: int8(0.5), s: int8(0.01) }, { y: "" }), M4).faults;
+    const inFloat = mcuFaults(textModel(text), planOf({ x: int8(0.5), s: int8(0.01) }, { y: "" }), M4).faults;
     expect(inFloat.map((f) => f.severity)).toContain("error");
     expect(inFloat.find((f) => f.severity === "cost")?.says).not.toContain("0 values");
   });
@@ -126,7 +115,7 @@ return y`;
     const text = `x : f32[1, 4]
 y = Add(x, x)
 return y`;
-    const { faults } = mcuFaults(modelOf(text), planOf({ x: int8(0.5), y: { ...int8(0.5), scale: [Number.NaN] } }), M4);
+    const { faults } = mcuFaults(textModel(text), planOf({ x: int8(0.5), y: { ...int8(0.5), scale: [Number.NaN] } }), M4);
     expect(faults).toEqual([expect.objectContaining({ severity: "error", suggestion: expect.stringMatching(/./) })]);
   });
 });

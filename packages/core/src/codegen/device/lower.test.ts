@@ -1,26 +1,12 @@
+import { deviceLists, integerLists, randomFeeds } from "@tessera/testkit/integer/run-both";
+import { textModel } from "@tessera/testkit/text-model";
 import { describe, expect, it } from "vitest";
 import { seededRandom } from "../../base/random.ts";
-import type { Model } from "../../graph/model.ts";
 import type { Encoding, QuantPlan } from "../../graph/plan.ts";
-import { countOf, fromNumbers, type Tensor, toNumbers } from "../../graph/tensor.ts";
-import { parseGraph } from "../../graph/text-parse.ts";
 import { compileInteger } from "../../interp/integer/compile.ts";
 import type { IntegerProgram } from "../../interp/integer/program.ts";
-import { runInteger } from "../../interp/integer/run.ts";
 import { deviceFaults, lowerToDevice } from "./lower.ts";
 import type { DeviceProgram, DeviceStep } from "./program.ts";
-import { deviceInput, deviceOutput } from "./relayout.ts";
-import { runDevice } from "./run.ts";
-
-function modelOf(text: string): Model {
-  return {
-    kind: "model",
-    graph: parseGraph(text),
-    domains: new Map(),
-    metadata: new Map(),
-    producer: { name: "test", version: "0" },
-  };
-}
 
 function encoding(dtype: Encoding["dtype"], scale: number, zeroPoint: number): Encoding {
   return { dtype, scale: [scale], zeroPoint: [zeroPoint], reason: "test" };
@@ -35,32 +21,13 @@ function programOf(text: string, names: string, weights = "", more: Readonly<Rec
     ...Object.entries(more),
   ]);
   const plan: QuantPlan = { kind: "quant-plan", version: 1, target: "tflite", tensors, nodes: new Map() };
-  return compileInteger(modelOf(text), plan);
+  return compileInteger(textModel(text), plan);
 }
 
 /** Runs both interpreters on random integers and expects the same. */
 function expectSame(program: IntegerProgram, device: DeviceProgram): void {
-  const random = seededRandom(9);
-  const feeds = new Map(
-    device.inputs.map((name) => {
-      const { dtype, shape } = program.values.get(name) as { dtype: "int8" | "uint8"; shape: readonly number[] };
-      const low = dtype === "uint8" ? 0 : -128;
-      return [
-        name,
-        fromNumbers(
-          dtype,
-          shape,
-          Array.from({ length: countOf(shape) }, () => low + random.int(256)),
-        ),
-      ] as const;
-    }),
-  );
-  const wanted = runInteger(program, feeds, { io: "integer" });
-  const made = runDevice(device, new Map([...feeds].map(([name, tensor]) => [name, deviceInput(device, name, tensor)])));
-  device.outputs.forEach((name, i) => {
-    const tensor = wanted.get(program.outputs[i] as string) as Tensor;
-    expect([...toNumbers(deviceOutput(device, name, made.get(name) ?? new Int8Array()))], name).toEqual([...toNumbers(tensor)]);
-  });
+  const feeds = randomFeeds(program, 9);
+  expect(deviceLists(device, feeds)).toEqual(integerLists(program, feeds));
 }
 
 function kinds(device: DeviceProgram): string[] {
@@ -259,7 +226,7 @@ return y`;
     const gather = "x : f32[4, 3]\ni : i64[2]\ny = Gather(x, i)\nreturn y";
     expect(why(programOf(gather, "x y"))).toContain("computed while the network runs");
     const fast = compileInteger(
-      modelOf(conv.replace("f32[2", "f32[1")),
+      textModel(conv.replace("f32[2", "f32[1")),
       {
         kind: "quant-plan",
         version: 1,

@@ -1,21 +1,10 @@
+import { textModel } from "@tessera/testkit/text-model";
 import { describe, expect, it } from "vitest";
-import type { Model } from "../../graph/model.ts";
 import type { Encoding, QuantPlan } from "../../graph/plan.ts";
 import { f32, fromNumbers, type Tensor, toNumbers } from "../../graph/tensor.ts";
-import { parseGraph } from "../../graph/text-parse.ts";
 import { compileInteger } from "./compile.ts";
 import type { ProfileName } from "./profile.ts";
 import { runInteger } from "./run.ts";
-
-function modelOf(text: string): Model {
-  return {
-    kind: "model",
-    graph: parseGraph(text),
-    domains: new Map(),
-    metadata: new Map(),
-    producer: { name: "test", version: "0" },
-  };
-}
 
 function int8(scale: number, zeroPoint = 0): Encoding {
   return { dtype: "int8", scale: [scale], zeroPoint: [zeroPoint], reason: "test" };
@@ -46,7 +35,7 @@ describe("compileInteger", () => {
 t = Add(x, x)
 y = Clip(t, low: f32[] = [0], high: f32[] = [6])
 return y`;
-    const program = compileInteger(modelOf(text), planOf({ x: int8(0.5), y: int8(0.5, -10) }));
+    const program = compileInteger(textModel(text), planOf({ x: int8(0.5), y: int8(0.5, -10) }));
     expect(program.steps).toEqual([expect.objectContaining({ kind: "add", output: "y", clamp: [-10, 2] })]);
     expect(run(program, bytes(3, -3))).toEqual([-4, -10]);
     expect(run(program, bytes(100, 6))).toEqual([2, 2]);
@@ -57,7 +46,7 @@ return y`;
 t = Add(x, x)
 y = Relu(t)
 return y, t`;
-    const kinds = (text: string, plan: QuantPlan) => compileInteger(modelOf(text), plan).steps.map((step) => step.kind);
+    const kinds = (text: string, plan: QuantPlan) => compileInteger(textModel(text), plan).steps.map((step) => step.kind);
     expect(kinds(shared, planOf({ x: int8(0.5), t: int8(1), y: int8(1) }))).toEqual(["add", "unary"]);
     expect(kinds(shared, planOf({ x: int8(0.5), y: int8(1) }))).toEqual(["float", "float"]);
   });
@@ -69,7 +58,7 @@ s = Add(p, b: f32[3] = [0.25, -100, 0.5])
 y = Relu(s)
 return y`;
     const bias: Encoding = { ...int8(0.25), dtype: "int32" };
-    const program = compileInteger(modelOf(text), planOf({ x: int8(0.25, 1), w: int8(1), b: bias, y: int8(0.25) }));
+    const program = compileInteger(textModel(text), planOf({ x: int8(0.25, 1), w: int8(1), b: bias, y: int8(0.25) }));
     expect(program.steps).toEqual([
       expect.objectContaining({ kind: "fullyConnected", output: "y", depth: 2, outputs: 3, clamp: [0, 127] }),
     ]);
@@ -85,7 +74,7 @@ z = Relu(y)
 return z`;
     const grid = int8(1 / 256, -128);
     const plan = planOf({ x: int8(0.1), y: grid, z: grid });
-    const program = compileInteger(modelOf(text), { ...plan, nodes: planOf({}, ["y"]).nodes });
+    const program = compileInteger(textModel(text), { ...plan, nodes: planOf({}, ["y"]).nodes });
     expect(program.steps.map((step) => step.kind)).toEqual(["float", "unary"]);
     const real = (q: number) => Math.round(256 / (1 + Math.exp(-q / 10))) - 128;
     expect(run(program, bytes(-30, 0, 30))).toEqual([real(-30), real(0), real(30)]);
@@ -95,7 +84,7 @@ return z`;
     const text = `x : f32[1, 2]
 y = Sin(x)
 return y`;
-    const program = compileInteger(modelOf(text), planOf({ x: int8(0.5) }));
+    const program = compileInteger(textModel(text), planOf({ x: int8(0.5) }));
     const [out] = runInteger(program, new Map([["x", f32([1, 2], [1, 0.4])]])).values();
     expect(out?.dtype).toBe("float32");
     expect([...toNumbers(out as Tensor)]).toEqual([Math.fround(Math.sin(1)), Math.fround(Math.sin(0.5))]);
@@ -107,7 +96,7 @@ t = Transpose(x) {perm: [1, 0]}
 u = Transpose(t) {perm: [1, 0]}
 y = Concat(u, c: f32[1, 1] = [3]) {axis: 1}
 return y`;
-    const program = compileInteger(modelOf(text), planOf({ x: int8(0.5), y: int8(1) }));
+    const program = compileInteger(textModel(text), planOf({ x: int8(0.5), y: int8(1) }));
     expect(program.steps.map((step) => step.kind)).toEqual(["move", "move", "unary", "move"]);
     expect(program.values.get("t")).toMatchObject({ dtype: "int8", scale: 0.5 });
     // Halves are rounded up by the first rounding, or away from zero by the second.
@@ -118,7 +107,7 @@ return y`;
     const text = `x : f32[1, 2]
 y = Pad(x, p: i64[4] = [0, 1, 0, 0])
 return y`;
-    const program = compileInteger(modelOf(text), planOf({ x: int8(0.5, 7), y: int8(0.5, 7) }));
+    const program = compileInteger(textModel(text), planOf({ x: int8(0.5, 7), y: int8(0.5, 7) }));
     expect(run(program, bytes(1, 2))).toEqual([7, 1, 2]);
   });
 
@@ -126,7 +115,7 @@ return y`;
     const text = `x : f32[1, 3]
 y = Relu(x)
 return y`;
-    const program = compileInteger(modelOf(text), planOf({ x: int8(0.5, 3), y: int8(0.5, 3) }));
+    const program = compileInteger(textModel(text), planOf({ x: int8(0.5, 3), y: int8(0.5, 3) }));
     const [out] = runInteger(program, new Map([["x", f32([1, 3], [-4, 0.26, 1000])]])).values();
     expect([...toNumbers(out as Tensor)]).toEqual([0, 0.5, 62]);
     expect(run(program, bytes(-5, 3, 4))).toEqual([3, 3, 4]);
@@ -139,7 +128,7 @@ return y`;
     const scale = 0.5;
     const plan = planOf({ x: int8(scale), y: int8(scale) });
     const made = (profile: ProfileName) => {
-      const program = compileInteger(modelOf(text), plan, { profile });
+      const program = compileInteger(textModel(text), plan, { profile });
       const [out] = runInteger(program, new Map([["x", f32([1, 3], [0.25, 0.75, 1.25])]])).values();
       return [...toNumbers(out as Tensor)].map((v) => v / scale);
     };
@@ -154,7 +143,7 @@ y = Mul(x, c: f32[1, 2] = [0.5, 2])
 z = Mul(x, c)
 return y, z`;
     const plan = planOf({ x: int8(0.5), c: int8(0.5), y: int8(0.5) });
-    const program = compileInteger(modelOf(text), plan);
+    const program = compileInteger(textModel(text), plan);
     expect(program.steps.map((step) => step.kind)).toEqual(["mul", "float"]);
     const made = runInteger(program, new Map([["x", bytes(4, 4)]]), { io: "integer" });
     expect([...toNumbers(made.get("y") as Tensor)]).toEqual([2, 8]);
@@ -165,7 +154,7 @@ return y, z`;
     const text = `x : f32[1, 2]
 y = Relu(x)
 return y`;
-    const model = modelOf(text);
+    const model = textModel(text);
     const plan = planOf({ x: int8(0.5), y: int8(0.5) });
     const code = (name: string) => expect.objectContaining({ code: name });
     expect(() => compileInteger(model, plan, { profile: "best" as ProfileName })).toThrow(code("PLAN_INVALID"));
