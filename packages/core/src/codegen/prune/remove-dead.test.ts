@@ -1,11 +1,8 @@
+import { integerLists, randomFeeds } from "@tessera/testkit/integer/run-both";
+import { textModel } from "@tessera/testkit/text-model";
 import { describe, expect, it } from "vitest";
-import { seededRandom } from "../../base/random.ts";
-import type { Model } from "../../graph/model.ts";
 import type { Encoding, QuantPlan } from "../../graph/plan.ts";
-import { countOf, fromNumbers, type Tensor } from "../../graph/tensor.ts";
-import { parseGraph } from "../../graph/text-parse.ts";
 import { compileInteger } from "../../interp/integer/compile.ts";
-import { runInteger } from "../../interp/integer/run.ts";
 import { type Pruned, removeDeadChannels } from "./remove-dead.ts";
 
 const SCALE = 1 / 16;
@@ -22,35 +19,14 @@ function prune(text: string, plan: { values: string; weights: string; biases?: s
     ...names(plan.weights).map((name) => [name, int8(1, 0)] as const),
     ...names(plan.biases).map((name) => [name, { ...int8(SCALE, 0), dtype: "int32" as const }] as const),
   ]);
-  const model: Model = {
-    kind: "model",
-    graph: parseGraph(text),
-    domains: new Map(),
-    metadata: new Map(),
-    producer: { name: "test", version: "0" },
-  };
+  const model = textModel(text);
   const whole: QuantPlan = { kind: "quant-plan", version: 1, target: "tflite", tensors, nodes: new Map() };
   const pruned = removeDeadChannels(model, whole);
   const before = compileInteger(model, whole);
   const after = compileInteger(pruned.model, pruned.plan);
-  const random = seededRandom(4);
   for (let run = 0; run < 5; run++) {
-    const feeds = new Map(
-      before.inputs.map((name) => {
-        const shape = before.values.get(name)?.shape ?? [];
-        return [
-          name,
-          fromNumbers(
-            "int8",
-            shape,
-            Array.from({ length: countOf(shape) }, () => random.int(256) - 128),
-          ),
-        ] as const;
-      }),
-    );
-    const wanted = runInteger(before, feeds, { io: "integer" });
-    const made = runInteger(after, feeds, { io: "integer" });
-    for (const name of before.outputs) expect((made.get(name) as Tensor).bytes).toEqual((wanted.get(name) as Tensor).bytes);
+    const feeds = randomFeeds(before, run);
+    expect(integerLists(after, feeds)).toEqual(integerLists(before, feeds));
   }
   return pruned;
 }
