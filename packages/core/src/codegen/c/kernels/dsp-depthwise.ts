@@ -19,9 +19,9 @@ TS_INL void ts_depthwise_begin(int channels, int multiplier, int kh, int kw, int
 `,
 };
 
-/** Windows of 3 by 3 with a stride of 1 or 2, four channels at a time, see dsp-dw3.ts; others take the portable form. */
+/** Four channels at a time: windows of 3 by 3 with a stride of 1 or 2 see dsp-dw3.ts, larger ones dsp-dw4.ts. What fits neither takes the portable form. */
 export const DSP_DEPTHWISE_ROW = {
-  needs: ["ts_dw3", "ts_portable_depthwise_row"],
+  needs: ["ts_dw3", "ts_dw4", "ts_portable_depthwise_row"],
   source: `/* One instance for all layers with the same stride and flags. */
 TS_INL void ts_dw3_row(const int8_t *const *rows, int channels, int stride, int out_width, const int8_t *w, const int32_t *bias, const int32_t *mult, const int8_t *shift, int zero, int8_t *scratch, int8_t *y, int flags, int begun)
 {
@@ -63,7 +63,9 @@ TS_DW3_ROW(ts_dw3_row_2_any, 2, 0)
 TS_INL void ts_depthwise_row(const int8_t *const *rows, int channels, int multiplier, int kh, int kw, int stride, int dilation, int out_width, const int8_t *w, const int32_t *bias, const int32_t *mult, const int8_t *shift, int zero, int lo, int hi, int8_t *scratch, int8_t *y, int flags)
 {
   const int begun = flags & TS_BEGUN;
-  if (!ts_dw3_fits(channels, multiplier, kh, kw, stride, dilation, lo, hi, flags))
+  if (ts_dw4_fits(channels, multiplier, kh, kw))
+    ts_dw4_row(rows, channels, kh, kw, stride, dilation, out_width, w, bias, mult, shift, zero, lo, hi, y, flags);
+  else if (!ts_dw3_fits(channels, multiplier, kh, kw, stride, dilation, lo, hi, flags))
     ts_portable_depthwise_row(rows, channels, multiplier, kh, kw, stride, dilation, out_width, w, bias, mult, shift, zero, lo, hi, scratch, y, flags);
   else if (stride == 1 && (flags & TS_RELU) != 0)
     ts_dw3_row_1_relu(rows, channels, out_width, w, bias, mult, shift, zero, scratch, y, begun);

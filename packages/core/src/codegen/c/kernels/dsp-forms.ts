@@ -4,12 +4,13 @@ import { DSP_DEPTHWISE_BEGIN, DSP_DEPTHWISE_ROW } from "./dsp-depthwise.ts";
 import { DSP_DOT, DSP_DOT_1X4, DSP_DOT_2X2 } from "./dsp-dot.ts";
 import { DSP_DOT3 } from "./dsp-dot3.ts";
 import { DSP_DW3 } from "./dsp-dw3.ts";
+import { DSP_DW4 } from "./dsp-dw4.ts";
 import { DSP_LSTM, DSP_LSTM_HELPERS, DSP_SATURATE16 } from "./dsp-lstm.ts";
 import { DSP_POINTWISE } from "./dsp-pointwise.ts";
 import { DSP_FINISH, DSP_PLACE, DSP_REQUANT30 } from "./dsp-requant.ts";
 
 /** Helpers of the forms for processors with DSP instructions. */
-export const DSP_HELPERS: readonly KernelSource[] = [...DSP_DOT, ...DSP_DOT3, ...DSP_DW3, ...DSP_LSTM_HELPERS];
+export const DSP_HELPERS: readonly KernelSource[] = [...DSP_DOT, ...DSP_DOT3, ...DSP_DW3, ...DSP_DW4, ...DSP_LSTM_HELPERS];
 
 /** Forms for processors with DSP instructions (Cortex-M4, M7, M33), by the name of the kernel that they replace. */
 export const DSP_FORMS = {

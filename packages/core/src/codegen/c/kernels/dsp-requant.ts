@@ -40,6 +40,8 @@ export const DSP_FINISH = {
 #endif
     q >>= shift;
   }
+  if (lo == -128 && hi == 127)
+    return (int8_t)__ssat(q, 8);
   return (int8_t)(q < lo ? lo : q > hi ? hi : q);
 }
 `,

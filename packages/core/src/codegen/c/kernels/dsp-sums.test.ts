@@ -18,7 +18,7 @@ function sliding(kernels: readonly string[], call: string, begin = ""): CaseCode
   const int columns = number(), channels = number(), kh = number(), kw = number(), sy = number(), sx = number(), dy = number(), dx = number();
   const int oh = number(), ow = number(), outputs = number(), pitch = number(), zero = number(), lo = number(), hi = number(), flags = number();
   const int work = number();
-  const int8_t *x = odd(), *w = array(), *rows[8];
+  const int8_t *x = odd(), *w = array(), *rows[12];
   const int32_t *bias = array(), *mult = array();
   const int8_t *shift = array();
   int8_t *scratch = work > 0 ? room((size_t)work) : NULL, *y = room((size_t)(ow * outputs));
@@ -171,7 +171,7 @@ function densePair(of: typeof dense extends fc.Arbitrary<infer T> ? T : never, r
 
 const axis = fc.record({
   out: fc.integer({ min: 1, max: 7 }),
-  kernel: fc.oneof(fc.constant(3), fc.integer({ min: 1, max: 7 })),
+  kernel: fc.oneof(fc.constant(3), fc.integer({ min: 1, max: 7 }), fc.constantFrom(5, 7, 9)),
   stride: fc.integer({ min: 1, max: 3 }),
   dilation: fc.constantFrom(1, 1, 1, 2),
 });
