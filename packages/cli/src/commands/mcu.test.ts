@@ -170,7 +170,7 @@ describe("mcu without tools", () => {
   });
 
   test("names files and functions as asked, and takes any processor without a budget", async () => {
-    const { code, artefacts, target, figures } = await report(
+    const { code, artefacts, target, figures, notes } = await report(
       at("tiny.tflite"),
       "-o",
       at("named"),
@@ -182,6 +182,10 @@ describe("mcu without tools", () => {
     expect([code, artefacts[0]?.file, target.flashBytes, target.isa]).toEqual([0, "door.h", 0, "portable"]);
     expect(figures?.cycles).toBeUndefined();
     expect(readFileSync(join(at("named"), "door.h"), "utf8")).toContain("int door_run(void *arena)");
+    const taken = await report(at("tiny.tflite"), "-o", at("taken"), "--cpu", "generic", "--name", "double");
+    expect(taken.artefacts[0]?.file).toBe("model_double.h");
+    expect(taken.notes.filter((note) => note.startsWith("Files and functions begin with model_double"))).toHaveLength(1);
+    expect(taken.notes.length).toBe(notes.length + 1);
   });
 });
 

@@ -159,7 +159,15 @@ export async function exportMcu(request: McuRequest): Promise<McuResult> {
   return {
     report: {
       ...common,
-      notes: isAlone ? [...common.notes, BUNDLE_ALONE] : common.notes,
+      notes: [
+        ...common.notes,
+        ...(request.name === undefined || request.name === name
+          ? []
+          : [
+              `Files and functions begin with ${name}: ${request.name} is a name of C, of its headers or of the kernels, or too long`,
+            ]),
+        ...(isAlone ? [BUNDLE_ALONE] : []),
+      ],
       figures,
       ...(bundle === undefined ? {} : { bundle: bundleOf(bundle) }),
       artefacts: artefactsOf(files),
