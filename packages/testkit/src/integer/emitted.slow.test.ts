@@ -5,9 +5,9 @@ import { chainCases, familyCases, NARROW, networkCases, STREAMS } from "./emitte
 const compiler = findCompiler();
 
 /** Cases of each family, random networks and chains that are compiled. */
-const CASES = 40;
-const NETWORKS = 40;
-const CHAINS = 60;
+const CASES = 12;
+const NETWORKS = 14;
+const CHAINS = 20;
 
 describe.skipIf(compiler === undefined)("emitted C equals the device program on many programs (needs a C compiler)", () => {
   for (const family of NARROW) {
