@@ -1,52 +1,37 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { OptimizeReport } from "@tessera/core/protocol/report";
 import { cardPath } from "@tessera/testkit/cards";
+import { commandSandbox } from "@tessera/testkit/command-sandbox";
 import { printedBy } from "@tessera/testkit/printed";
 import { sharedDir } from "@tessera/testkit/shared";
 import { smallLfw } from "@tessera/testkit/small-lfw";
 import { runCommand } from "citty";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { sha256 } from "../io/files.ts";
 import { optimize } from "./optimize.ts";
 
 const shared = sharedDir();
 
 describe.skipIf(shared === undefined)("optimize for microcontrollers on a small part of LFW (needs ../shared)", () => {
-  let folder: string;
+  const sandbox = commandSandbox("tessera-optimize-mcu-");
   let args: readonly string[];
-  const exitCode = process.exitCode;
-  const cache = process.env["TESSERA_CACHE"];
 
   beforeAll(() => {
-    folder = mkdtempSync(join(tmpdir(), "tessera-optimize-mcu-"));
-    process.env["TESSERA_CACHE"] = join(folder, "cache");
-    smallLfw(join(folder, "lfw"), join(shared ?? "", "data/lfw"), { people: 8, calibration: 12 });
+    smallLfw(join(sandbox.folder, "lfw"), join(shared ?? "", "data/lfw"), { people: 8, calibration: 12 });
     args = [
       join(shared ?? "", "models/face-embedding/mobilefacenet-foamliu-128.onnx"),
-      ...["--data", join(folder, "lfw"), "--detector", join(shared ?? "", "models/face-detection/yunet-n-320.onnx")],
+      ...["--data", join(sandbox.folder, "lfw"), "--detector", join(shared ?? "", "models/face-detection/yunet-n-320.onnx")],
       ...["--cards", join(cardPath("x"), ".."), "--card", cardPath("mobilefacenet-foamliu-128")],
       ...["--on-no-face", "centre-crop", "--choice", "central", "--far", "1e-1", "--replicates", "20", "--rounds", "3"],
       ...["--search", "off", "--quiet", "--json"],
     ];
   });
-  afterAll(() => {
-    rmSync(folder, { recursive: true, force: true });
-    if (cache === undefined) delete process.env["TESSERA_CACHE"];
-    else process.env["TESSERA_CACHE"] = cache;
-  });
-  beforeEach(() => {
-    process.exitCode = undefined;
-  });
-  afterEach(() => {
-    process.exitCode = exitCode;
-  });
 
   async function optimized(
     target: string,
   ): Promise<{ readonly report: OptimizeReport; readonly out: string; readonly code: unknown }> {
-    const out = join(folder, target);
+    const out = join(sandbox.folder, target);
     const printed = await printedBy(() => runCommand(optimize, { rawArgs: [...args, "--target", target, "-o", out] }));
     return { report: JSON.parse(printed.out), out, code: process.exitCode };
   }

@@ -1,16 +1,16 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { modelFromOnnx } from "@tessera/core/convert/onnx/bytes";
 import { parseCard } from "@tessera/core/modality/read-card";
 import type { OptimizeReport } from "@tessera/core/protocol/report";
 import { tfliteIo } from "@tessera/runtimes/tflite-io";
 import { cardPath } from "@tessera/testkit/cards";
+import { commandSandbox } from "@tessera/testkit/command-sandbox";
 import { printedBy } from "@tessera/testkit/printed";
 import { sharedDir } from "@tessera/testkit/shared";
 import { smallLfw } from "@tessera/testkit/small-lfw";
 import { type CommandDef, runCommand } from "citty";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { sha256 } from "../io/files.ts";
 import type { EvaluateReport } from "../work/evaluatee.ts";
 import { tfliteFacts } from "../work/tflite-facts.ts";
@@ -34,10 +34,8 @@ const NETWORKS = {
 } as const;
 
 describe.skipIf(shared === undefined)("optimize for LiteRT on a small part of LFW (needs ../shared)", () => {
-  let folder: string;
+  const sandbox = commandSandbox("tessera-optimize-tflite-");
   let dataArgs: readonly string[];
-  const exitCode = process.exitCode;
-  const cache = process.env["TESSERA_CACHE"];
 
   async function run(command: CommandDef, ...args: readonly string[]): Promise<string> {
     return (await printedBy(() => runCommand(command, { rawArgs: [...args, "--quiet"] }))).out;
@@ -48,7 +46,7 @@ describe.skipIf(shared === undefined)("optimize for LiteRT on a small part of LF
     target: string,
     ...more: readonly string[]
   ): Promise<{ report: OptimizeReport; out: string }> {
-    const out = join(folder, `${network}-${target}`);
+    const out = join(sandbox.folder, `${network}-${target}`);
     const settings = [
       "--card",
       cardPath(NETWORKS[network].card),
@@ -66,24 +64,11 @@ describe.skipIf(shared === undefined)("optimize for LiteRT on a small part of LF
   }
 
   beforeAll(() => {
-    folder = mkdtempSync(join(tmpdir(), "tessera-optimize-tflite-"));
-    process.env["TESSERA_CACHE"] = join(folder, "cache");
-    const data = join(folder, "small-lfw");
+    const data = join(sandbox.folder, "small-lfw");
     smallLfw(data, join(shared ?? "", "data/lfw"), { people: PEOPLE, calibration: CALIBRATION });
     const detector = join(shared ?? "", "models/face-detection/yunet-n-320.onnx");
     const acquisition = ["--on-no-face", "centre-crop", "--choice", "central"];
     dataArgs = ["--data", data, "--detector", detector, "--cards", join(cardPath("x"), ".."), ...acquisition];
-  });
-  afterAll(() => {
-    rmSync(folder, { recursive: true, force: true });
-    if (cache === undefined) delete process.env["TESSERA_CACHE"];
-    else process.env["TESSERA_CACHE"] = cache;
-  });
-  beforeEach(() => {
-    process.exitCode = undefined;
-  });
-  afterEach(() => {
-    process.exitCode = exitCode;
   });
 
   /** What holds for every report of a target whose files are TFLite. */
@@ -177,7 +162,7 @@ describe.skipIf(shared === undefined)("optimize for LiteRT on a small part of LF
   test("evaluate feeds one card's faces to files of both formats and finds them the same", async () => {
     const { file, card } = NETWORKS.sirius;
     const original = join(shared ?? "", file);
-    const onnx = join(folder, "sirius-ort-x64", "mobilefacenet-sirius-192-batch2.fp32.onnx");
+    const onnx = join(sandbox.folder, "sirius-ort-x64", "mobilefacenet-sirius-192-batch2.fp32.onnx");
     const settings = ["--card", cardPath(card), "--far", "1e-2", "--replicates", "50", "--json"];
     const report: EvaluateReport = JSON.parse(await run(evaluate, original, onnx, ...dataArgs, ...settings));
     expect(report.models.map((m) => m.runtime.split(" ")[0])).toEqual(["litert", "ort-node"]);

@@ -1,5 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { isContentId } from "@tessera/core/modality/embedding-space";
 import { parseCropIndex } from "@tessera/core/modality/face/crop-cache";
@@ -7,11 +6,12 @@ import { parseCard } from "@tessera/core/modality/read-card";
 import { templateThreshold } from "@tessera/core/modality/template-threshold";
 import type { OptimizeReport } from "@tessera/core/protocol/report";
 import { cardPath } from "@tessera/testkit/cards";
+import { commandSandbox } from "@tessera/testkit/command-sandbox";
 import { printedBy } from "@tessera/testkit/printed";
 import { sharedDir } from "@tessera/testkit/shared";
 import { smallLfw } from "@tessera/testkit/small-lfw";
 import { type CommandDef, runCommand } from "citty";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { sha256 } from "../io/files.ts";
 import type { EvaluateReport } from "../work/evaluatee.ts";
 import { evaluate } from "./evaluate.ts";
@@ -22,26 +22,22 @@ const shared = sharedDir();
 const PEOPLE = 40;
 const CALIBRATION = 24;
 describe.skipIf(shared === undefined)("optimize on a small part of LFW (needs ../shared)", () => {
-  let folder: string;
+  const sandbox = commandSandbox("tessera-optimize-");
   let model: string;
   let out: string;
   let report: OptimizeReport;
   let dataArgs: readonly string[];
-  const exitCode = process.exitCode;
-  const cache = process.env["TESSERA_CACHE"];
 
   async function run(command: CommandDef, ...args: readonly string[]): Promise<string> {
     return (await printedBy(() => runCommand(command, { rawArgs: [...args, "--quiet"] }))).out;
   }
 
   beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), "tessera-optimize-"));
-    process.env["TESSERA_CACHE"] = join(folder, "cache");
-    const data = join(folder, "small-lfw");
+    const data = join(sandbox.folder, "small-lfw");
     smallLfw(data, join(shared ?? "", "data/lfw"), { people: PEOPLE, calibration: CALIBRATION });
-    model = join(folder, "mobilefacenet.onnx");
+    model = join(sandbox.folder, "mobilefacenet.onnx");
     symlinkSync(join(shared ?? "", "models/face-embedding/mobilefacenet-foamliu-128.onnx"), model);
-    out = join(folder, "out");
+    out = join(sandbox.folder, "out");
     const detector = join(shared ?? "", "models/face-detection/yunet-n-320.onnx");
     const acquisition = ["--on-no-face", "centre-crop", "--choice", "central"];
     dataArgs = ["--data", data, "--detector", detector, "--cards", join(cardPath("x"), ".."), ...acquisition];
@@ -57,17 +53,6 @@ describe.skipIf(shared === undefined)("optimize on a small part of LFW (needs ..
     ];
     process.exitCode = undefined;
     report = JSON.parse(await run(optimize, model, "-o", out, ...dataArgs, ...settings, "--json"));
-  });
-  afterAll(() => {
-    rmSync(folder, { recursive: true, force: true });
-    if (cache === undefined) delete process.env["TESSERA_CACHE"];
-    else process.env["TESSERA_CACHE"] = cache;
-  });
-  beforeEach(() => {
-    process.exitCode = undefined;
-  });
-  afterEach(() => {
-    process.exitCode = exitCode;
   });
 
   test("prints the report that it writes, and a page that needs nothing else", () => {
@@ -123,7 +108,7 @@ describe.skipIf(shared === undefined)("optimize on a small part of LFW (needs ..
     const [baseline, ...others] = report.candidates;
     const fixed = others.find((c) => c.scheme === "static-int8");
     const files = [baseline, fixed].map((c) => join(out, c?.file ?? ""));
-    const aligned = join(folder, "aligned");
+    const aligned = join(sandbox.folder, "aligned");
     const settings = ["--far", "1e-2,1e-3,1e-6", "--replicates", "50", "--matrix", "--aligned-out", aligned, "--json"];
     const evaluated: EvaluateReport = JSON.parse(await run(evaluate, ...files, ...dataArgs, ...settings));
     expect(process.exitCode).toBe(0);
@@ -143,7 +128,7 @@ describe.skipIf(shared === undefined)("optimize on a small part of LFW (needs ..
     const [baseline, ...others] = report.candidates;
     const fixed = others.find((c) => c.scheme === "static-int8");
     const [float, int8] = [baseline, fixed].map((c) => join(out, c?.file ?? ""));
-    const mixedOut = join(folder, "mixed");
+    const mixedOut = join(sandbox.folder, "mixed");
     const settings = ["--far", "1e-2", "--replicates", "50", "--adapters", "always", "--out", mixedOut, "--json"];
     const evaluated: EvaluateReport = JSON.parse(
       await run(evaluate, int8 ?? "", "--previous", float ?? "", ...dataArgs, ...settings),
@@ -172,7 +157,7 @@ describe.skipIf(shared === undefined)("optimize on a small part of LFW (needs ..
   test("a plan applied again, to the file that came in or to the simplified one, gives the same bytes", async () => {
     const fixed = report.candidates.find((c) => c.scheme === "static-int8");
     const plan = join(out, fixed?.file.replace(/\.onnx$/, ".plan.json") ?? "");
-    const again = join(folder, "again.onnx");
+    const again = join(sandbox.folder, "again.onnx");
     for (const source of [model, join(out, report.candidates.find((c) => c.baseline)?.file ?? "")]) {
       await run(quantize, source, "-o", again, "--plan", plan);
       expect(sha256(readFileSync(again))).toBe(fixed?.sha256);
