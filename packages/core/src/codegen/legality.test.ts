@@ -62,6 +62,17 @@ return y`);
     expect(mcuFaults(summed, plan, M4).faults).toEqual([]);
   });
 
+  test("do not send somebody back to quantize what is quantized but for a node", () => {
+    const model = textModel(`x : f32[1, 4]
+a = Relu(x)
+b = Selu(a)
+y = Relu(b)
+return y`);
+    const grids = Object.fromEntries(["x", "a", "b", "y"].map((name) => [name, int8(0.5)]));
+    const suggestions = mcuFaults(model, planOf(grids, { b: "the target has none" }), M4).faults.map((f) => f.suggestion);
+    expect(suggestions).toEqual([expect.stringMatching(/quantized already and this stayed in float/i)]);
+  });
+
   test("group nodes that compute in float by operator, with the plan's reason and a way out", () => {
     const text = `x : f32[1, 4]
 a = Exp(x)

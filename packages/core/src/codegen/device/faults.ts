@@ -30,6 +30,15 @@ const INSTEAD: Readonly<Record<string, string>> = {
 
 const QUANTIZE_IT = "quantize the whole network to int8 (tessera quantize --scheme static)";
 
+/** For a network that went through that already: typing it again would change nothing. */
+const REPLACE_IT =
+  "the rest is quantized already and this stayed in float: use operators with an integer form, or cut the model there and leave it to the host";
+
+/** Whether some of the network computes in integers. */
+function isQuantized({ program }: Lowering): boolean {
+  return program.steps.some(({ kind }) => kind !== "float" && kind !== "quantize" && kind !== "dequantize" && kind !== "move");
+}
+
 /** Inputs and outputs that are not integers. */
 export function inputFaults(program: IntegerProgram, border: Border): DeviceFault[] {
   const isFine = (name: string): boolean => {
@@ -55,12 +64,12 @@ export function faultOf(at: Lowering, step: IntegerStep): DeviceFault | undefine
     const { op } = step.operator;
     return fault(
       `${op} has no integer form under this plan and would run in float`,
-      INSTEAD[op] ?? `replace it, or quantize its values: ${QUANTIZE_IT}`,
+      INSTEAD[op] ?? (isQuantized(at) ? REPLACE_IT : `replace it, or quantize its values: ${QUANTIZE_IT}`),
       op,
     );
   }
   if (step.kind === "quantize" || step.kind === "dequantize")
-    return fault("a value changes between float and integers inside the network", QUANTIZE_IT);
+    return fault("a value changes between float and integers inside the network", isQuantized(at) ? REPLACE_IT : QUANTIZE_IT);
   const wide = wideValue(at, step);
   if (wide !== undefined)
     return fault(
