@@ -55,7 +55,8 @@ describe.skipIf(compiler === undefined)("what emitted C does besides (needs a C 
       (_, head, w) => `${head}${((Number(w) ^ 64) << 24) >> 24}`,
     );
     expect(damaged).not.toBe(text);
-    expect(exitCode({ ...emitted, files: new Map(emitted.files).set(name, damaged) }, main)).toBe(2);
+    // -1, as a shell sees it: the constants themselves are not what they were.
+    expect(exitCode({ ...emitted, files: new Map(emitted.files).set(name, damaged) }, main)).toBe(255);
   });
 
   it("refuses an arena that is not aligned, and a run before all rows were pushed", () => {
