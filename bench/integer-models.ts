@@ -1,6 +1,6 @@
 /**
  * Inputs of whole int8 models for the recorder of golden vectors, and what it recorded put into the repository as digests.
- * Usage: tsx --conditions=source bench/integer-models.ts write DIR    then    $PEERS bench/peers/tflm_golden.py DIR
+ * Usage: tsx --conditions=source bench/integer-models.ts write DIR [RUNS]    then    $PEERS bench/peers/tflm_golden.py DIR
  *        tsx --conditions=source bench/integer-models.ts collect DIR
  */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -20,14 +20,15 @@ const shared = sharedDir();
 const names = Object.keys(INTEGER_MODELS) as IntegerModelName[];
 const sets = Object.keys(INPUT_SETS) as InputSet[];
 
-function write(dir: string, root: string): void {
+/** `count`: inputs of each set, other than those whose digests are in the repository. Noise alone says little of a network whose answers on it are few. */
+function write(dir: string, root: string, count?: number): void {
   mkdirSync(dir, { recursive: true });
   const cases: object[] = [];
   for (const name of names) {
     const model = openIntegerModel(root, name, "tflm-double");
     for (const set of sets) {
       const id = `${name}-${set}`;
-      const runs = INPUT_SETS[set];
+      const runs = count ?? INPUT_SETS[set];
       const inputs = Array.from({ length: runs }, (_, i) => Buffer.from(modelInput(model, set, i).buffer));
       writeFileSync(join(dir, `${id}.tflite`), model.file);
       writeFileSync(join(dir, `${id}.in0`), Buffer.concat(inputs));
@@ -58,11 +59,11 @@ function collect(dir: string): void {
   writeFileSync(target, `${JSON.stringify({ recordedWith: version, digests }, null, 1)}\n`);
 }
 
-const [verb, dir] = process.argv.slice(2);
+const [verb, dir, count] = process.argv.slice(2);
 if (shared === undefined) process.stderr.write("There is no shared folder with models\n");
-else if (dir !== undefined && verb === "write") write(dir, shared);
+else if (dir !== undefined && verb === "write") write(dir, shared, count === undefined ? undefined : Number(count));
 else if (dir !== undefined && verb === "collect") collect(dir);
 else {
-  process.stderr.write("Usage: tsx --conditions=source bench/integer-models.ts write|collect DIR\n");
+  process.stderr.write("Usage: tsx --conditions=source bench/integer-models.ts write DIR [RUNS] | collect DIR\n");
   process.exitCode = 2;
 }
