@@ -2,13 +2,16 @@ import { defineConfig } from "vitest/config";
 
 const shared = {
   environment: "node" as const,
-  testTimeout: 30_000,
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
 };
 
 export default defineConfig({
   resolve: { conditions: ["source"] },
   ssr: { resolve: { conditions: ["source"], externalConditions: ["node"] } },
   test: {
+    // The default is one core less, which on two cores would run one file at a time.
+    maxWorkers: "100%",
     projects: [
       {
         extends: true,

@@ -27,9 +27,9 @@ import { testContract } from "@tessera/core/modality/face/contract-test";
 import { CROP_INDEX_FILE, cropsFromCache, parseCropIndex, printCropIndex } from "@tessera/core/modality/face/crop-cache";
 import type { FaceCrops } from "@tessera/core/modality/face/crops";
 import { embedCrops, type FaceEmbedder } from "@tessera/core/modality/face/embed";
+import { readImage } from "@tessera/media/images";
 import { ortNodeRuntime } from "@tessera/runtimes/ort-node";
 import { cardOf } from "@tessera/testkit/cards";
-import { readImage } from "../packages/cli/src/io/images.ts";
 
 const FARS = [1e-2, 1e-3, 1e-4, 1e-5];
 

@@ -15,10 +15,10 @@ import type { Session } from "@tessera/core/graph/runtime";
 import { f32, type Tensor, toNumbers } from "@tessera/core/graph/tensor";
 import { pixelValues } from "@tessera/core/signal/pixels";
 import { resize } from "@tessera/core/signal/resize";
+import { readImage } from "@tessera/media/images";
 import { nativeCRuntime } from "@tessera/runtimes/native/native-c";
 import { ortNodeRuntime } from "@tessera/runtimes/ort-node";
 import { sharedDir } from "@tessera/testkit/shared";
-import { readImage } from "../packages/cli/src/io/images.ts";
 import { quantizedFeed } from "./lib/quantized-feed.ts";
 import { tessera } from "./lib/tessera.ts";
 

@@ -42,9 +42,9 @@ import { writePixels } from "@tessera/core/signal/pixels";
 import { LITERT } from "@tessera/core/targets/litert";
 import { ORT_X64 } from "@tessera/core/targets/ort";
 import type { Target } from "@tessera/core/targets/target";
+import { readImage } from "@tessera/media/images";
 import { ortNodeRuntime } from "@tessera/runtimes/ort-node";
 import { cardOf } from "@tessera/testkit/cards";
-import { readImage } from "../packages/cli/src/io/images.ts";
 
 const { values: flags } = parseArgs({
   options: {

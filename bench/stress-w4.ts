@@ -37,8 +37,8 @@ import { type StaticPlanOptions, staticPlan } from "@tessera/core/quant/static-p
 import type { Image } from "@tessera/core/signal/image";
 import { resize } from "@tessera/core/signal/resize";
 import { LITERT } from "@tessera/core/targets/litert";
+import { readImage } from "@tessera/media/images";
 import { ortNodeRuntime } from "@tessera/runtimes/ort-node";
-import { readImage } from "../packages/cli/src/io/images.ts";
 
 const { values: flags } = parseArgs({
   options: {

@@ -4,11 +4,11 @@ import { type FaceEmbeddingCard, faceDetectorCard, faceEmbeddingCard } from "@te
 import { acquireFaces } from "@tessera/core/modality/face/acquire";
 import { type ContractTest, testContract } from "@tessera/core/modality/face/contract-test";
 import type { FaceCrops } from "@tessera/core/modality/face/crops";
+import { readImage } from "@tessera/media/images";
 import { ortNodeRuntime } from "@tessera/runtimes/ort-node";
 import { cardOf } from "@tessera/testkit/cards";
 import { sharedDir } from "@tessera/testkit/shared";
 import { beforeAll, describe, expect, test } from "vitest";
-import { readImage } from "./images.ts";
 
 const shared = sharedDir();
 

@@ -7,11 +7,11 @@ import { overlap } from "@tessera/core/modality/face/boxes";
 import { chooseFace, detectFaces, type FaceDetector } from "@tessera/core/modality/face/detect";
 import { embedMany, type FaceEmbedder } from "@tessera/core/modality/face/embed";
 import { judgeLiveness } from "@tessera/core/modality/face/liveness";
+import { readImage } from "@tessera/media/images";
 import { ortNodeRuntime } from "@tessera/runtimes/ort-node";
 import { cardOf } from "@tessera/testkit/cards";
 import { sharedDir } from "@tessera/testkit/shared";
 import { describe, expect, test } from "vitest";
-import { readImage } from "./images.ts";
 
 const shared = sharedDir();
 

@@ -7,9 +7,9 @@ import type { FaceDetectorCard, FaceEmbeddingCard } from "@tessera/core/modality
 import { acquireFaces } from "@tessera/core/modality/face/acquire";
 import { CROP_INDEX_FILE, cropsFromCache, parseCropIndex, printCropIndex } from "@tessera/core/modality/face/crop-cache";
 import { type AcquisitionFailure, cropsOf, type FaceCrops } from "@tessera/core/modality/face/crops";
+import { readImage } from "@tessera/media/images";
 import { cacheDir } from "../io/cache.ts";
 import { readBytes, readText, sha256, writeFile } from "../io/files.ts";
-import { readImage } from "../io/images.ts";
 import { openRunnable, readRunnable } from "../io/runnable.ts";
 import type { Progress } from "../ui/progress.ts";
 import { cardSession } from "./card-terms.ts";
