@@ -43,7 +43,7 @@ const CORE = {
   ),
   "core/signal": coreRoom("pixels and samples to tensors", "base"),
   "core/modality": coreRoom("model cards; faces: decoders, alignment, embedding", "base", "graph", "signal", "biometrics"),
-  "core/protocol": coreRoom("schemas shared by packages, such as the report", "base"),
+  "core/protocol": coreRoom("schemas shared by packages: the report, the gateway's answers", "base"),
   "core/trust": coreRoom("bundles, signatures, update metadata (later)", "base", "protocol"),
 } as const satisfies Record<string, Room>;
 
@@ -62,6 +62,24 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     outside: ["@litertjs/core", "@tensorflow/tfjs-tflite", "onnxruntime-node", "onnxruntime-web"],
     node: true,
   },
+  media: {
+    says: "files of pictures to pixels, in Node",
+    may: coreRooms("base", "signal"),
+    outside: ["sharp"],
+    node: true,
+  },
+  gateway: {
+    says: "the on-device service: pipelines in workers, encrypted templates, HTTP",
+    may: [...coreRooms("base", "graph", "signal", "biometrics", "modality", "protocol"), "media", "runtimes"],
+    outside: ["@hono/node-server", "cborg", "hono", "jose", "pino", "prom-client", "valibot", "ws"],
+    node: true,
+  },
+  page: {
+    says: "the gateway's page: camera and microphone in the browser",
+    may: coreRooms("protocol"),
+    outside: [],
+    node: false,
+  },
   web: {
     says: "the report page: static SVG and HTML",
     may: coreRooms("base", "biometrics", "protocol"),
@@ -70,13 +88,13 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   cli: {
     says: "the command: parse, call, print",
-    may: [...ALL_CORE, "runtimes", "web"],
-    outside: ["citty", "picocolors", "sharp", "valibot"],
+    may: [...ALL_CORE, "runtimes", "web", "media", "gateway"],
+    outside: ["citty", "picocolors", "valibot"],
     node: true,
   },
   testkit: {
     says: "private: builders, arbitraries, one suite per interface",
-    may: [...ALL_CORE, "runtimes"],
+    may: [...ALL_CORE, "runtimes", "media"],
     outside: ["fast-check", "flatbuffers", "vitest"],
     node: true,
   },
