@@ -1,3 +1,4 @@
+import { builtinOperatorName } from "../../../formats/tflite/builtin-operators.ts";
 import { TENSOR_TYPES } from "../../../formats/tflite/enums.ts";
 import type { TfliteDraft } from "../../../formats/tflite/schema.ts";
 import type { TensorDraft } from "./records.ts";
@@ -26,9 +27,9 @@ function sumBiases({ subgraphs, operatorCodes }: TfliteDraft): ReadonlySet<numbe
   const found = new Set<number>();
   const others = new Set<number>(graph.outputs ?? []);
   for (const operator of graph.operators ?? []) {
-    const code = operatorCodes?.[operator.opcodeIndex ?? 0]?.builtinCode ?? 0;
+    const name = builtinOperatorName(operatorCodes?.[operator.opcodeIndex ?? 0]?.builtinCode ?? 0);
     Array.from(operator.inputs ?? []).forEach((tensor, position) => {
-      const isBias = position === 2 && SUMS.has(code) && graph.tensors?.[tensor]?.type === TENSOR_TYPES.INT32;
+      const isBias = position === 2 && SUMS.has(name ?? "") && graph.tensors?.[tensor]?.type === TENSOR_TYPES.INT32;
       if (tensor >= 0) (isBias ? found : others).add(tensor);
     });
   }
@@ -36,8 +37,7 @@ function sumBiases({ subgraphs, operatorCodes }: TfliteDraft): ReadonlySet<numbe
   return found;
 }
 
-/** Codes of CONV_2D and DEPTHWISE_CONV_2D. */
-const SUMS: ReadonlySet<number> = new Set([3, 4]);
+const SUMS: ReadonlySet<string> = new Set(["CONV_2D", "DEPTHWISE_CONV_2D"]);
 
 function withoutQuantization(tensor: TensorDraft): TensorDraft {
   const { quantization: _quantization, ...rest } = tensor;
