@@ -95,11 +95,41 @@ export const ERROR_CODES = {
     hint: "Write one next to the model as NAME.card.json, see docs/model-card.md",
   },
   IMAGE_INVALID: { says: "The picture cannot be used", hint: "Use JPEG, PNG or PGM of at least the size named in the message" },
+  AUDIO_INVALID: {
+    says: "The sound cannot be used",
+    hint: "Use WAV (PCM or float, 4 to 384 kHz) within the limits named in the message",
+  },
   FACE_NOT_FOUND: { says: "No face was found in a picture", hint: "Lower --min-score or give aligned crops with --aligned" },
   DATASET_INVALID: {
     says: "A manifest or pair list cannot be used",
     hint: "First column `path`; pairs as path_a,path_b,genuine",
   },
+  // The gateway
+  GATEWAY_BUSY: { says: "The gateway has as much work waiting as it takes on", hint: "Try again in a second" },
+  GATEWAY_CONFIG: {
+    says: "The gateway's configuration cannot be used",
+    hint: "Mend the field named in the message, see docs/gateway.md",
+  },
+  AUTH_MISSING: {
+    says: "The call carries no token that the gateway knows",
+    hint: "Send `Authorization: Bearer TOKEN`; make one with `tessera gateway token add`",
+  },
+  AUTH_FORBIDDEN: { says: "The token's role does not allow the call", hint: "Use a token of the role named in the message" },
+  REQUEST_INVALID: { says: "The request does not follow the API", hint: "Compare it with the table of calls in docs/gateway.md" },
+  REQUEST_TOO_LARGE: { says: "The request is larger than the gateway takes", hint: "Send a smaller picture or a shorter sound" },
+  MEDIA_UNSUPPORTED: { says: "A part is of a kind the gateway does not take", hint: "Send JPEG, PNG, PGM or PPM, and WAV" },
+  NOT_FOUND: { says: "There is nothing of that name", hint: "Ask for the list of subjects, or look at the address" },
+  NONCE_INVALID: {
+    says: "The nonce is not one this gateway gave to this caller, or it ran out",
+    hint: "Ask for a new challenge",
+  },
+  NONCE_USED: { says: "The nonce was used before", hint: "Ask for a new challenge for every try" },
+  RATE_LIMITED: { says: "The caller asks too often", hint: "Wait as long as the Retry-After header says" },
+  ENROL_REFUSED: {
+    says: "A capture cannot be enrolled",
+    hint: "Take the captures again as the reasons say; nothing was stored",
+  },
+  INTERNAL: { says: "The gateway failed", hint: "Look into its log under the request's id" },
   // The command
   USAGE: { says: "The command line is wrong", hint: "Run the verb with --help" },
   INTEGRITY: {

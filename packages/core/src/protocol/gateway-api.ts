@@ -3,17 +3,22 @@
  *
  * | call | role | body | answer |
  * |---|---|---|---|
- * | `POST /v1/challenge` | any | - | {@link Challenge} |
- * | `POST /v1/subjects/:subject/enrol` | operator | multipart: `image` and `audio` parts, one or several | 201 {@link EnrolAnswer} |
- * | `POST /v1/subjects/:subject/verify` | capture | multipart: `image`, `audio`, `nonce` | {@link Decision} |
+ * | `POST /v1/challenge` | any | - or {@link ChallengeRequest} | {@link Challenge} |
+ * | `POST /v1/subjects/:subject/enrol` | operator | multipart: `image` and `audio` parts, one or several | 201 {@link EnrolAnswer}, 422 {@link EnrolRefusal} |
+ * | `POST /v1/subjects/:subject/verify` | capture | multipart: `image`, `audio`, `nonce`, perhaps `webauthn` ({@link AssertionRequest}) | {@link Decision} |
  * | `POST /v1/identify` | capture | multipart: `image`, `audio`, `nonce` | {@link Decision} with `subject` |
  * | `GET /v1/subjects` | operator | - | {@link SubjectEntry}[] |
  * | `DELETE /v1/subjects/:subject?modality=` | operator | - | 204 |
+ * | `POST /v1/subjects/:subject/renew` | operator | - | 204: templates under new keys |
+ * | `POST /v1/subjects/:subject/webauthn` | operator | {@link CredentialRequest} | 201 {@link CredentialAnswer} |
+ * | `POST /v1/unlock` | operator | {@link UnlockRequest} | 204 |
  * | `GET /v1/models` | any | - | {@link ModelEntry}[] |
+ * | `GET /v1/me` | any | - | {@link Me} |
  * | `GET /v1/health` | nobody asks | - | {@link Health} |
+ * | `GET /v1/jwks` | nobody asks | - | JSON Web Key Set: what verdicts are checked with |
  * | `GET /metrics` | auditor | - | Prometheus text |
  * | `GET /v1/audit?from=` | auditor | - | {@link AuditEntry}[] |
- * | `WS /v1/live` | capture | binary pictures and sounds | {@link LiveMessage} |
+ * | `WS /v1/live` | capture | first {@link LiveHello}, then binary pictures and sounds | {@link LiveMessage}, one for each frame that was looked at |
  *
  * Errors are {@link ApiError} with a fitting status. Pictures are JPEG, PNG, PGM or PPM; sounds are WAV.
  */
@@ -33,6 +38,23 @@ export interface Challenge {
   /** RFC 3339. */
   readonly expiresAt: string;
 }
+
+/** Optional body of a challenge: the nonce then holds for these captures only. */
+export interface ChallengeRequest {
+  /** SHA-256 over the SHA-256 of every `image` part and then of every `audio` part, in their order; base64url without padding. */
+  readonly digest?: string;
+}
+
+/** Who the caller is, and what a decision of this gateway needs. */
+export interface Me {
+  readonly token: string;
+  readonly role: GatewayRole;
+  readonly modalities: readonly GatewayModality[];
+  readonly mode: "all" | "any" | "fused";
+}
+
+/** Whose lock-out an operator lifts: of a subject, or of a caller by the id of its token. */
+export type UnlockRequest = { readonly subject: string } | { readonly caller: string };
 
 /** Why a capture was not good enough, in the order of the table in the gateway's documentation. */
 export type QualityCode =
@@ -81,8 +103,8 @@ export interface QualityFigures {
   readonly clippedShare?: number;
 }
 
-/** What became of one modality in a decision. */
-export type ModalityOutcome = "match" | "no-match" | "not-live" | "poor-quality" | "not-enrolled" | "not-sent";
+/** What became of one modality in a decision. "not-compared": good enough, but nothing was compared with it. */
+export type ModalityOutcome = "match" | "no-match" | "not-live" | "poor-quality" | "not-enrolled" | "not-sent" | "not-compared";
 
 /** One modality's part of a decision. */
 export interface ModalityAnswer {
@@ -130,6 +152,10 @@ export interface Decision {
   readonly retryAfterSeconds?: number;
   /** With "accept", where the gateway has a signing key: a JWT (ES256) over subject, device, modalities and nonce. */
   readonly verdict?: string;
+  /** The same as a CWT in a COSE_Sign1, base64url, where the gateway's configuration asks for it. */
+  readonly verdictCose?: string;
+  /** With "accept", where the caller asked for it. */
+  readonly assertion?: WebAuthnAssertion;
   /** Fused score, where fusion decided; trusted callers only. */
   readonly fusedScore?: number;
 }
@@ -146,6 +172,43 @@ export interface EnrolAnswer {
   readonly modalities: readonly ModalityAnswer[];
   readonly stages: readonly StageTime[];
   readonly totalMs: number;
+}
+
+/** Answer 422 of enrol: which captures would not do. `enrolled` is empty. */
+export interface EnrolRefusal extends ApiError, EnrolAnswer {}
+
+/** Asks the gateway to make a WebAuthn credential for a subject: `navigator.credentials.create()` without a browser. */
+export interface CredentialRequest {
+  /** Domain of the relying party. */
+  readonly rpId: string;
+  /** The relying party's id of the user, base64url, 1..64 bytes. */
+  readonly userHandle: string;
+  /** JSON of type "webauthn.create", base64url; its origin must belong to `rpId`. */
+  readonly clientDataJSON: string;
+}
+
+/** A new credential, to be sent to the relying party. All base64url. */
+export interface CredentialAnswer {
+  readonly credentialId: string;
+  /** CBOR, attestation "none". */
+  readonly attestationObject: string;
+  readonly clientDataJSON: string;
+}
+
+/** Asks for an assertion with the decision: `navigator.credentials.get()` without a browser. */
+export interface AssertionRequest {
+  readonly rpId: string;
+  /** JSON of type "webauthn.get", base64url; its origin must belong to `rpId`. */
+  readonly clientDataJSON: string;
+}
+
+/** What the relying party verifies. All base64url. */
+export interface WebAuthnAssertion {
+  readonly credentialId: string;
+  readonly authenticatorData: string;
+  readonly clientDataJSON: string;
+  readonly signature: string;
+  readonly userHandle: string;
 }
 
 /** A person in the list. */
@@ -190,6 +253,11 @@ export interface AuditEntry {
   readonly subject?: string;
   readonly detail?: Readonly<Record<string, string | number | boolean>>;
   readonly hash: string;
+}
+
+/** First message over the WebSocket, as text: browsers cannot set headers there. Or `bearer.TOKEN` among the subprotocols, besides "tessera.v1". */
+export interface LiveHello {
+  readonly token: string;
 }
 
 /** What the gateway says over the WebSocket about each frame, so that the person can mend the capture before anything is decided. */
