@@ -130,6 +130,32 @@ export const ERROR_CODES = {
     hint: "Take the captures again as the reasons say; nothing was stored",
   },
   INTERNAL: { says: "The gateway failed", hint: "Look into its log under the request's id" },
+  // The gateway's store and keys
+  STORE_DAMAGED: {
+    says: "The store was altered, cut or mixed up after it was written; it stays shut",
+    hint: "Restore the whole folder from a copy made while the gateway was stopped, or enrol anew in an empty folder",
+  },
+  STORE_ROLLED_BACK: {
+    says: "The store is older than what its anchor has seen",
+    hint: "Find out who put an old copy back; to start anew on purpose, remove the store and its anchor together",
+  },
+  STORE_FULL: {
+    says: "The store or its disk has no room",
+    hint: "Delete people who left, free the disk, or raise the limit by name",
+  },
+  STORE_BUSY: { says: "Another process has the store open", hint: "Stop the other gateway that uses this folder" },
+  STORE_FAILED: {
+    says: "The store stopped because a write failed, and answers nothing until it is opened again",
+    hint: "Look at the disk, then restart the gateway",
+  },
+  KEY_UNAVAILABLE: {
+    says: "The key provider cannot be asked",
+    hint: "Check the passphrase source, the tools and the device named in the message",
+  },
+  KEY_REJECTED: {
+    says: "The key does not open the store: another passphrase, another device or an altered key file",
+    hint: "Start the gateway with the passphrase and the device id the store was made with",
+  },
   // The command
   USAGE: { says: "The command line is wrong", hint: "Run the verb with --help" },
   INTEGRITY: {
