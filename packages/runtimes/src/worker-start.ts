@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
 
-/** How to start Node on a module of this package. */
+/** How to start Node on a module. */
 interface Start {
   readonly url: URL;
   readonly execArgv: readonly string[];
@@ -12,7 +12,7 @@ interface Start {
 }
 
 /**
- * Where a module of this package, named without its ending ("./ort-worker"), starts and with which options of Node.
+ * Where a module, named without its ending ("./ort-worker") as seen from the module at the URL `self`, starts and with which options of Node.
  *
  * Built (dist/*.js) that is all there is to it. From sources (tests, `tsx`) the entry is a .ts file:
  * - Node with type stripping (22.18 and newer) loads it as it is; our sources hold erasable syntax only.
@@ -22,8 +22,7 @@ interface Start {
  *   folder.
  * Workspace packages must resolve to their sources too, hence the condition.
  */
-function startOf(entry: string): Start {
-  const self = import.meta.url;
+function startOf(entry: string, self = import.meta.url): Start {
   if (!self.endsWith(".ts")) return { url: new URL(`${entry}.js`, self), execArgv: [], boot: undefined };
   const url = new URL(`${entry}.ts`, self);
   const execArgv = ["--conditions=source"];
@@ -35,11 +34,20 @@ function startOf(entry: string): Start {
   return { url, execArgv, boot };
 }
 
-/** Starts a worker thread on a module of this package, named without its ending. */
-export function startWorker(entry: string): Worker {
-  const { url, execArgv, boot } = startOf(entry);
+/** Options of {@link startWorker}. */
+export interface WorkerStartOptions {
+  /** `import.meta.url` of the module that the entry's name is relative to; a module of this package unless given. */
+  readonly from?: string;
+  /** What the thread finds in `workerData`. */
+  readonly data?: unknown;
+}
+
+/** Starts a worker thread on a module, named without its ending. */
+export function startWorker(entry: string, options: WorkerStartOptions = {}): Worker {
+  const { url, execArgv, boot } = startOf(entry, options.from);
   return new Worker(boot === undefined ? url : new URL(`data:text/javascript,${encodeURIComponent(boot)}`), {
     execArgv: [...execArgv],
+    ...(options.data === undefined ? {} : { workerData: options.data }),
   });
 }
 
