@@ -1,4 +1,5 @@
 import { fail } from "../base/error.ts";
+import type { FrontEnd } from "../signal/front-end.ts";
 import type { PixelContract } from "../signal/pixels.ts";
 import type { Point } from "../signal/warp.ts";
 
@@ -33,6 +34,26 @@ export interface ImageInput extends PixelContract {
   readonly placement: Placement;
 }
 
+/** How a voice recording of any length is prepared for a network that looks at a fixed number of frames. In this order: level, speech, windows. */
+export interface VoicePreparation {
+  /** The recording is raised (never lowered) to this root mean square level, dB relative to full scale; absent: left as it is. */
+  readonly raiseToDbfs?: number;
+  /** `all`: every sample is used. `energy`: only what the energy detector of modality/voice/activity takes for speech. */
+  readonly speech: "all" | "energy";
+  readonly frontEnd: FrontEnd;
+  /** Overlapping windows of frames; the embeddings of all of them are averaged. */
+  readonly windows: {
+    /** Frames a window. */
+    readonly frames: number;
+    /** Frames from one window to the next. */
+    readonly hop: number;
+    /** A window after the first is used when at least this share of it, above 0, lies within the recording; silence fills the rest. */
+    readonly minCoverage: number;
+    /** `whole`: features of the whole recording, then cut. `each`: of the samples of each window on its own, as a network for clips of one length saw them. */
+    readonly computed: "whole" | "each";
+  };
+}
+
 /** The input of a network that takes numbers computed from a signal. `shape` is that of one sample, without the batch axis. */
 export interface FeatureInput {
   readonly kind: "features";
@@ -40,6 +61,8 @@ export interface FeatureInput {
   readonly shape: readonly number[];
   readonly features: "samples" | "mfcc" | "fbank" | "keystroke-timing";
   readonly sampleRateHz?: number;
+  /** With "mfcc" and "fbank": how sound becomes `shape`, which ends in [frames, coefficients]. Without it a voice cannot be embedded. */
+  readonly preparation?: VoicePreparation;
   /** What the last axis holds, in words. */
   readonly meaning?: string;
 }
@@ -140,6 +163,18 @@ export type FaceEmbeddingCard = ImageCard & { readonly output: EmbeddingOutput }
 /** A card of a face detector. */
 export type FaceDetectorCard = ImageCard & { readonly output: FacesOutput };
 
+/** A card of a voice embedding network that says how sound becomes its input. */
+export type VoiceEmbeddingCard = ModelCard & {
+  readonly input: FeatureInput & { readonly preparation: VoicePreparation };
+  readonly output: EmbeddingOutput;
+};
+
+/** A card of a network that tells speech from other sound, looking at samples at a rate it names. */
+export type VoiceActivityCard = ModelCard & {
+  readonly input: FeatureInput & { readonly sampleRateHz: number };
+  readonly output: ClassesOutput;
+};
+
 /** A card of a network that classifies a picture. */
 export type ImageClassCard = ImageCard & { readonly output: ClassesOutput };
 
@@ -162,6 +197,32 @@ export function faceDetectorCard(card: ModelCard): FaceDetectorCard {
     throw fail("CARD_INVALID", `Cannot find faces with "${card.name}": its card describes ${card.modality} ${card.task}`);
   }
   return { ...card, input, output };
+}
+
+/** The card as one of an embedding network for voices. @throws CARD_INVALID when it is something else or lacks `input.preparation`. */
+export function voiceEmbeddingCard(card: ModelCard): VoiceEmbeddingCard {
+  const { input, output } = card;
+  if (card.modality !== "voice" || input.kind !== "features" || output.kind !== "embedding") {
+    throw fail(
+      "CARD_INVALID",
+      `Cannot embed voices with "${card.name}": its card describes ${card.modality} ${card.task} from ${input.kind}`,
+    );
+  }
+  const { preparation } = input;
+  if (preparation === undefined) {
+    throw fail("CARD_INVALID", `Cannot embed voices with "${card.name}": its card has no "input.preparation"`);
+  }
+  return { ...card, input: { ...input, preparation }, output };
+}
+
+/** The card as one of a voice activity network that looks at samples. @throws CARD_INVALID when it is something else or names no rate */
+export function voiceActivityCard(card: ModelCard): VoiceActivityCard {
+  const { input, output } = card;
+  const rate = input.kind === "features" && input.features === "samples" ? input.sampleRateHz : undefined;
+  if (card.task !== "activity" || input.kind !== "features" || rate === undefined || output.kind !== "classes") {
+    throw fail("CARD_INVALID", `Cannot find speech with "${card.name}": its card describes ${card.modality} ${card.task}`);
+  }
+  return { ...card, input: { ...input, sampleRateHz: rate }, output };
 }
 
 /** The card as one of a classifier of pictures, such as liveness. @throws CARD_INVALID when it is something else. */

@@ -36,6 +36,14 @@ function pictureContract({ width, height, colour, scale, mean, std, placement }:
   return ["image", width, height, colour, channels, placed];
 }
 
-function featureContract({ shape, features, sampleRateHz }: FeatureInput): unknown {
-  return ["features", shape, features, sampleRateHz ?? 0];
+function featureContract({ shape, features, sampleRateHz, preparation }: FeatureInput): unknown {
+  return ["features", shape, features, sampleRateHz ?? 0, ...(preparation ? [sorted(preparation)] : [])];
+}
+
+/** The same value whatever the order in which its fields were written. */
+function sorted(value: unknown): unknown {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  return Object.entries(value)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, inside]) => [key, sorted(inside)]);
 }

@@ -13,6 +13,7 @@ import type {
   Placement,
 } from "./card.ts";
 import { badField, type Field, flagAt, integerAt, listAt, numberAt, objectAt, sha256At, textAt, wordAt } from "./fields.ts";
+import { preparationAt } from "./read-preparation.ts";
 
 /** Largest card file that is read, bytes. */
 export const MAX_CARD_BYTES = 1 << 20;
@@ -84,12 +85,15 @@ function inputAt(field: Field): ImageInput | FeatureInput {
   if (kind === "features") {
     const rate = input.may("sampleRateHz");
     const meaning = input.may("meaning");
+    const preparation = input.may("preparation");
+    const shape = listAt(input.need("shape"), 1, 8).map((size) => integerAt(size, 1, 1 << 24));
     const result: FeatureInput = {
       kind,
       tensor,
-      shape: listAt(input.need("shape"), 1, 8).map((size) => integerAt(size, 1, 1 << 24)),
+      shape,
       features: wordAt(input.need("features"), ["samples", "mfcc", "fbank", "keystroke-timing"]),
       ...(rate && { sampleRateHz: integerAt(rate, 1, 1_000_000) }),
+      ...(preparation && { preparation: preparationAt(preparation, shape) }),
       ...(meaning && { meaning: textAt(meaning) }),
     };
     input.end();
