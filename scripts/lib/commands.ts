@@ -1,11 +1,11 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Finding } from "./imports.ts";
 import { shellLines } from "./markdown.ts";
 import { ROOT, type SourceFile } from "./source-files.ts";
 
-/** The verbs in the order in which they are read about; only those that exist are shown. */
-const ORDER = [
+/** The order in which verbs are read about; one that is not listed comes last. */
+const ORDER: readonly string[] = [
   "demo",
   "models",
   "inspect",
@@ -13,11 +13,16 @@ const ORDER = [
   "convert",
   "quantize",
   "optimize",
+  "mcu",
+  "fuse",
   "evaluate",
+  "keystroke",
   "compare",
   "bench",
   "profile",
-] as const;
+  "gateway",
+  "agent",
+];
 
 interface Flag {
   readonly type?: string;
@@ -49,7 +54,9 @@ export async function verbFlags(verb: string): Promise<Flags | undefined> {
 /** The verbs that exist, as a Markdown table. */
 export async function verbsTable(): Promise<string> {
   const rows: string[] = [];
-  for (const name of ORDER) {
+  const files = readdirSync(join(ROOT, "packages/cli/src/commands")).flatMap((file) => /^([a-z]+)\.ts$/.exec(file)?.[1] ?? []);
+  const place = (name: string): number => (ORDER.includes(name) ? ORDER.indexOf(name) : ORDER.length);
+  for (const name of files.sort((a, b) => place(a) - place(b))) {
     const description = (await readVerb(name))?.meta?.description;
     if (description !== undefined) rows.push(`| \`${name}\` | ${description} |`);
   }
