@@ -73,20 +73,32 @@ export async function embedVoice(
   sound: Sound,
   options: Partial<EmbedVoiceOptions> = {},
 ): Promise<Float32Array> {
+  return unitVector(await embedWindows(embedder, voiceFeatures(embedder.card, sound), options));
+}
+
+/**
+ * The mean of what the network gives for the windows of one recording, as {@link voiceFeatures} makes them; of any length. f64[dimension].
+ * @throws DATA_MISSING when the model lacks the card's tensors, SHAPE_MISMATCH, RUNTIME_FAILED
+ */
+export async function embedWindows(
+  { session, card }: VoiceEmbedder,
+  windows: readonly Float32Array[],
+  options: Partial<EmbedVoiceOptions> = {},
+): Promise<Float64Array> {
   const settings: EmbedVoiceOptions = { ...EMBED_VOICE_DEFAULTS, ...options };
-  const { session, card } = embedder;
   const { dimension } = card.output;
-  const windows = voiceFeatures(card, sound);
   const fixed = fixedBatch(session, card.input.tensor);
   const batch = fixed ?? Math.max(1, Math.floor(settings.batch));
-  const sum = new Float64Array(dimension);
+  const mean = new Float64Array(dimension);
   for (let from = 0; from < windows.length; from += batch) {
     settings.signal?.throwIfAborted();
     const rows = windows.slice(from, from + batch);
-    const values = await runWindows(embedder, rows, fixed ?? rows.length);
-    for (let i = 0; i < rows.length * dimension; i++) sum[i % dimension] = (sum[i % dimension] as number) + (values[i] as number);
+    const values = await runWindows({ session, card }, rows, fixed ?? rows.length);
+    for (let i = 0; i < rows.length * dimension; i++) {
+      mean[i % dimension] = (mean[i % dimension] as number) + (values[i] as number) / windows.length;
+    }
   }
-  return unitVector(sum);
+  return mean;
 }
 
 async function runWindows({ session, card }: VoiceEmbedder, rows: readonly Float32Array[], batch: number): Promise<Float32Array> {
