@@ -93,6 +93,11 @@ describe("a forbidden import", () => {
     expect(findings("packages/core/src/graph/fine.ts", text)).toEqual([]);
   });
 
+  it("is not seen in a method called from", () => {
+    const text = 'const head = Buffer.from("HEAD");\nconst rows = Array.from("abc");';
+    expect(importsOf(text)).toEqual([]);
+  });
+
   it("is seen after a string or template that looks like the start of a comment", () => {
     const text = 'const glob = "src/**/*.ts";\nconst u = `a//b\u0024{"/*"}`;\nimport { OPS } from "../ops/table.ts";';
     expect(importsOf(text).map((i) => i.specifier)).toEqual(["../ops/table.ts"]);
