@@ -15,7 +15,7 @@ export interface PipelineConfig {
   };
   readonly voice?: {
     /** Silero's voice activity detector; without, speech is told by its energy. */
-    readonly vad?: { readonly model: string; readonly card?: string };
+    readonly vad?: ModelPaths;
     readonly embedder: ModelPaths;
   };
   /** Worker threads, each with all networks; 2 unless given. */

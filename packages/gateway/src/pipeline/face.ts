@@ -6,15 +6,15 @@ import { chooseFace, detectFaces, type FaceDetector } from "@tessera/core/modali
 import { embedCrops, type FaceEmbedder } from "@tessera/core/modality/face/embed";
 import { judgeLiveness, type LivenessJudge } from "@tessera/core/modality/face/liveness";
 import { brokenFaceLimits, type FaceQuality, faceQuality, hasRival } from "@tessera/core/modality/face/quality";
+import { unitVector } from "@tessera/core/modality/voice/enrol";
 import type { QualityCode, QualityFigures } from "@tessera/core/protocol/gateway-api";
-import { type Image, toRgb } from "@tessera/core/signal/image";
+import { toRgb } from "@tessera/core/signal/image";
 import { isPnm } from "@tessera/core/signal/pnm";
 import { decodeReduced, isJpegOrPng, type ReducedImage } from "@tessera/media/images";
 import type { PipelineLimits } from "./config.ts";
 import { noteOf } from "./notes.ts";
 import type { Probe } from "./pipeline.ts";
 import { stageClock } from "./stages.ts";
-import { unitLength } from "./unit-length.ts";
 
 /** The networks of a face. */
 export interface FaceTools {
@@ -31,7 +31,8 @@ export interface FaceProbeOptions {
 
 /**
  * A picture to a probe: decode, find faces, take the largest, align it, measure it; then, if nothing is wrong with it, liveness, and only after a
- * pass the embedding. @throws RUNTIME_FAILED; DATA_MISSING and SHAPE_MISMATCH when a card and its model disagree
+ * pass the embedding. @throws RUNTIME_FAILED; DATA_MISSING and SHAPE_MISMATCH when a card and its model disagree; SCORES_INVALID when
+ * the network gives zeros or numbers that are not finite
  */
 export async function probeFace(tools: FaceTools, bytes: Uint8Array, options: FaceProbeOptions): Promise<Probe> {
   const { detector, liveness, embedder } = tools;
@@ -74,7 +75,7 @@ export async function probeFace(tools: FaceTools, bytes: Uint8Array, options: Fa
   }
 
   const { data } = await embedCrops(embedder, cropsOf([aligned], [""]));
-  const embedding = unitLength(data);
+  const embedding = unitVector(data);
   clock.lap("embed");
   return answer([], { quality, embedding, ...(live && { liveness: live }) });
 }
@@ -97,9 +98,4 @@ function figuresOf(face: Face, measured: FaceQuality, reduction: number): Qualit
     eyeDistance: eyeDistance * reduction,
     box: [face.x * reduction, face.y * reduction, face.width * reduction, face.height * reduction],
   };
-}
-
-/** A grey picture, to warm networks up with. */
-export function blankPicture(side: number): Image {
-  return { kind: "image", width: side, height: side, channels: 3, data: new Uint8Array(side * side * 3).fill(127) };
 }

@@ -9,6 +9,10 @@ import {
   type ImageClassCard,
   imageClassCard,
   type ModelCard,
+  type VoiceActivityCard,
+  type VoiceEmbeddingCard,
+  voiceActivityCard,
+  voiceEmbeddingCard,
 } from "@tessera/core/modality/card";
 import { parseCard } from "@tessera/core/modality/read-card";
 import type { ModelEntry } from "@tessera/core/protocol/gateway-api";
@@ -29,15 +33,24 @@ export interface PipelineModels {
     readonly liveness?: LoadedModel<ImageClassCard> & { readonly threshold: number };
     readonly embedder: LoadedModel<FaceEmbeddingCard>;
   };
+  readonly voice?: {
+    readonly vad?: LoadedModel<VoiceActivityCard>;
+    readonly embedder: LoadedModel<VoiceEmbeddingCard>;
+  };
 }
 
 /**
  * Reads the models of a configuration. @throws IO, CARD_INVALID when a card is wrong, describes something else, names another file than the one
- * that is there, lacks an embedding space, or when the detector finds no landmarks to align faces by
+ * that is there, lacks an embedding space or compares by another measure than the cosine, or when the detector finds no landmarks to align faces by
  */
 export async function loadModels(config: PipelineConfig): Promise<PipelineModels> {
-  const { face } = config;
-  return { ...(face && { face: await loadFace(face) }) };
+  const { face, voice } = config;
+  return { ...(face && { face: await loadFace(face) }), ...(voice && { voice: await loadVoice(voice) }) };
+}
+
+async function loadVoice(voice: NonNullable<PipelineConfig["voice"]>): Promise<NonNullable<PipelineModels["voice"]>> {
+  const embedder = await loadModel("voice-embedder", voice.embedder, voiceEmbeddingCard);
+  return { embedder, ...(voice.vad && { vad: await loadModel("vad", voice.vad, voiceActivityCard) }) };
 }
 
 async function loadFace(face: NonNullable<PipelineConfig["face"]>): Promise<NonNullable<PipelineModels["face"]>> {
@@ -71,10 +84,10 @@ async function loadModel<C extends ModelCard>(
       hint: "Model and card do not belong together, or one was changed: bring both from where they were made",
     });
   }
-  if (card.output.kind === "embedding" && card.embeddingSpace === undefined) {
-    throw fail("CARD_INVALID", `Cannot store templates of "${card.name}": its card names no embedding space`, {
-      at: { file: paths.card },
-    });
+  const { output } = card;
+  if (output.kind === "embedding" && (card.embeddingSpace === undefined || output.metric !== "cosine")) {
+    const why = card.embeddingSpace === undefined ? "its card names no embedding space" : `they are compared by ${output.metric}`;
+    throw fail("CARD_INVALID", `Cannot store templates of "${card.name}": ${why}`, { at: { file: paths.card } });
   }
   return { role, bytes, sha256, card };
 }
@@ -89,8 +102,10 @@ async function bytesOf(path: string): Promise<Uint8Array> {
 
 /** What the gateway tells about its models. */
 export function modelEntries(models: PipelineModels, runtime: string): readonly ModelEntry[] {
-  const { face } = models;
-  const all = [face?.detector, face?.liveness, face?.embedder].filter((model) => model !== undefined);
+  const { face, voice } = models;
+  const all = [face?.detector, face?.liveness, face?.embedder, voice?.vad, voice?.embedder].filter(
+    (model) => model !== undefined,
+  );
   return all.map(({ role, card, sha256 }) => ({
     role,
     name: card.name,

@@ -26,7 +26,7 @@ export async function openPipeline(config: PipelineConfig): Promise<Pipeline> {
     throw fail("RUNTIME_FAILED", `Cannot open the pipeline: workers must be a whole number from 1 to 64, not ${workers}`);
   const limits = { ...PIPELINE_DEFAULTS.limits, ...config.limits };
   const models = await loadModels(config);
-  const modalities = (["face", "voice"] as const).filter((modality) => modality === "face" && models.face !== undefined);
+  const modalities = (["face", "voice"] as const).filter((modality) => models[modality] !== undefined);
   if (modalities.length === 0) throw fail("CARD_INVALID", "Cannot open the pipeline: the configuration names no models");
   const { id, version } = await ortNodeRuntime();
   const data: PipelineWorkerData = { models, limits };

@@ -1,42 +1,22 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { fail } from "@tessera/core/base/error";
-import type { Runtime } from "@tessera/core/graph/runtime";
-import { cropsOf } from "@tessera/core/modality/face/crops";
-import { detectFaces } from "@tessera/core/modality/face/detect";
-import { embedCrops } from "@tessera/core/modality/face/embed";
-import { judgeLiveness } from "@tessera/core/modality/face/liveness";
 import { ortNodeRuntime } from "@tessera/runtimes/ort-node";
-import { blankPicture, type FaceTools, probeFace } from "./face.ts";
-import type { PipelineModels } from "./models.ts";
+import { probeFace } from "./face.ts";
 import type { Probe } from "./pipeline.ts";
+import { openFaceTools, openVoiceTools } from "./tools.ts";
+import { probeVoice } from "./voice.ts";
 import { type FromWorker, failureOf, type PipelineWorkerData, type ProbeRequest, type ToWorker } from "./wire.ts";
-
-/** Loads the networks of a face and runs each once: the first run is slow, and a card that contradicts its model is found out here. */
-async function faceTools(runtime: Runtime, models: NonNullable<PipelineModels["face"]>): Promise<FaceTools> {
-  const load = (model: { readonly bytes: Uint8Array }) => runtime.load(model.bytes, { threads: 1 });
-  const { detector, liveness, embedder } = models;
-  const tools: FaceTools = {
-    detector: { session: await load(detector), card: detector.card },
-    ...(liveness && { liveness: { session: await load(liveness), card: liveness.card, threshold: liveness.threshold } }),
-    embedder: { session: await load(embedder), card: embedder.card },
-  };
-  const { width, height } = embedder.card.input;
-  const blank = blankPicture(Math.max(width, height));
-  await detectFaces(tools.detector, blank);
-  const box = { x: 0, y: 0, width: blank.width, height: blank.height, score: 1 };
-  if (tools.liveness !== undefined) await judgeLiveness(tools.liveness, blank, box);
-  const crop = { ...blank, width, height, data: blank.data.subarray(0, width * height * 3) };
-  await embedCrops(tools.embedder, cropsOf([crop], [""]));
-  return tools;
-}
 
 type Answerer = (request: ProbeRequest) => Promise<Probe>;
 
 async function open({ models, limits }: PipelineWorkerData): Promise<Answerer> {
   const runtime = await ortNodeRuntime({ worker: false });
-  const face = models.face && (await faceTools(runtime, models.face));
+  const face = models.face && (await openFaceTools(runtime, models.face));
+  const voice = models.voice && (await openVoiceTools(runtime, models.voice));
   return ({ modality, bytes, stop }) => {
-    if (modality === "face" && face !== undefined) return probeFace(face, bytes, { limits, ...(stop && { stop }) });
+    const options = { limits, ...(stop && { stop }) };
+    if (modality === "face" && face !== undefined) return probeFace(face, bytes, options);
+    if (modality === "voice" && voice !== undefined) return probeVoice(voice, bytes, options);
     throw fail("RUNTIME_FAILED", `Cannot use the capture: there is no network for ${modality}`);
   };
 }
