@@ -203,9 +203,9 @@ h = Gemm(x, w: f32[3, 2] = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
 y = Relu(h)
 louder = Mul(sound, gain: f32[1] = [3.0])
 y/unit = LpNormalization(y) {axis: -1, p: 2}
-y/share = Mul(y/unit, y/root_weight: f32[1] = [0.7071067])
+y/share = Mul(y/unit, y/root_weight: f32[1] = [0.70710677])
 louder/unit = LpNormalization(louder) {axis: -1, p: 2}
-louder/share = Mul(louder/unit, louder/root_weight: f32[1] = [0.7071067])
+louder/share = Mul(louder/unit, louder/root_weight: f32[1] = [0.70710677])
 fused = Concat(y/share, louder/share) {axis: -1}
 return fused, y, louder`);
     expect(both.notes).toEqual(["face: batch N became 1"]);
