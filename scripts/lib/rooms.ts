@@ -94,7 +94,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   },
   testkit: {
     says: "private: builders, arbitraries, one suite per interface",
-    may: [...ALL_CORE, "runtimes", "media"],
+    may: [...ALL_CORE, "runtimes", "media", "gateway"],
     outside: ["fast-check", "flatbuffers", "vitest"],
     node: true,
   },
