@@ -16,7 +16,7 @@ import { writeDemoData } from "../work/demo-data.ts";
 import { TFLITE_CARD } from "../work/demo-models.ts";
 import { DEMO_PACKAGES, TFLITE_FACES } from "../work/demo-packages.ts";
 import { loadFaceData } from "../work/faces.ts";
-import { optimizeFaceModel } from "../work/optimize.ts";
+import { optimizeModel } from "../work/optimize.ts";
 import type { OptimizeRequest } from "../work/request.ts";
 import { createRuntimes } from "../work/runtime.ts";
 
@@ -83,7 +83,7 @@ export const demo = verb(
       { timing, companions }: Pick<OptimizeRequest, "timing" | "companions">,
     ): Promise<OptimizeReport> => {
       progress.note(`for ${target.id}: ${target.says}`);
-      const report = await optimizeFaceModel({
+      const report = await optimizeModel({
         file,
         card: TFLITE_CARD,
         target,

@@ -2,14 +2,13 @@ import { basename } from "node:path";
 import { at } from "@tessera/core/base/assert";
 import { fail } from "@tessera/core/base/error";
 import type { Runtime } from "@tessera/core/graph/runtime";
-import { type FaceEmbeddingCard, faceEmbeddingCard } from "@tessera/core/modality/card";
 import type { TarAtFar } from "@tessera/core/protocol/report";
 import { readHardware } from "@tessera/runtimes/hardware";
 import { findCard } from "../io/card-file.ts";
 import { formatRow } from "../io/formats.ts";
 import { readRunnable } from "../io/runnable.ts";
 import { cohortLines } from "../ui/cohort-lines.ts";
-import { FACE_OPTIONS, faceDataOf } from "../ui/face-options.ts";
+import { DATA_OPTIONS, dataOf } from "../ui/data-options.ts";
 import { count, far as farText, ms, percent } from "../ui/format.ts";
 import { matrixLines } from "../ui/matrix-lines.ts";
 import { preprocessingLines } from "../ui/preprocessing-lines.ts";
@@ -22,6 +21,7 @@ import { evaluateModels } from "../work/evaluate.ts";
 import type { Evaluatee, EvaluateReport } from "../work/evaluatee.ts";
 import { exportCrops } from "../work/export-crops.ts";
 import { RUNTIME_IDS, type Runtimes } from "../work/runtime.ts";
+import { type EmbeddingCard, embeddingCard, SAMPLE_WORDS, samplesWanted } from "../work/samples.ts";
 
 export const evaluate = verb(
   {
@@ -36,7 +36,7 @@ export const evaluate = verb(
       description: "The file, .onnx, .ort or .tflite; further files are compared with it",
       required: true,
     },
-    ...FACE_OPTIONS,
+    ...DATA_OPTIONS,
     far: { type: "string", description: "FARs to answer", default: "1e-3,1e-4" },
     protocol: { type: "string", description: "all-pairs or pair-list", default: "all-pairs" },
     replicates: { type: "string", description: "Bootstrap replicates of people", default: "500" },
@@ -92,29 +92,29 @@ export const evaluate = verb(
     if (args.out !== undefined && !matrix)
       throw fail("USAGE", "Cannot write to --out: there are no adapters without a matrix", { hint: "Add --matrix" });
     const models: Evaluatee[] = [];
-    const add = async (path: string, role: Evaluatee["role"], card: FaceEmbeddingCard, runtime?: Runtime): Promise<void> => {
+    const add = async (path: string, role: Evaluatee["role"], card: EmbeddingCard, runtime?: Runtime): Promise<void> => {
       const file = readRunnable(path);
-      // Models that want the same crops share them.
-      const like = models.find((m) => JSON.stringify(cropsOf(m.card)) === JSON.stringify(cropsOf(card)));
+      // Models that want the same samples share them.
+      const like = models.find((m) => samplesWanted(m.card) === samplesWanted(card));
       const loading = { ...tools, card, runtimes, progress };
-      const data = like?.data ?? (await faceDataOf(args.data, args, loading));
+      const data = like?.data ?? (await dataOf(args.data, args, loading));
       const wantsOthers = matrix && adapters !== "never";
       const calibration =
         like !== undefined
           ? like.calibration
           : wantsOthers && args.calib !== undefined
-            ? await faceDataOf(args.calib, args, loading)
+            ? await dataOf(args.calib, args, loading)
             : data;
       models.push({ file, card, data, calibration, role, ...(runtime === undefined ? {} : { runtime }) });
     };
-    const card = faceEmbeddingCard(findCard(args.model, args));
+    const card = embeddingCard(findCard(args.model, args));
     await add(args.model, "candidate", card);
-    for (const path of tools.rest) await add(path, "candidate", faceEmbeddingCard(findCard(path, args)));
+    for (const path of tools.rest) await add(path, "candidate", embeddingCard(findCard(path, args)));
     if (otherRuntime !== undefined)
       await add(args.model, "elsewhere", card, await otherRuntimeOf(otherRuntime, at(models, 0), runtimes));
     if (args.previous !== undefined) {
       const previousCard = findCard(args.previous, { card: args["previous-card"], cards: args.cards });
-      await add(args.previous, "previous", faceEmbeddingCard(previousCard));
+      await add(args.previous, "previous", embeddingCard(previousCard));
     }
     const out = args["aligned-out"];
     if (out !== undefined) {
@@ -139,7 +139,7 @@ export const evaluate = verb(
     });
     progress.end();
     if (tools.json) printJson(report);
-    else printLines(...evaluateLines(report, flips));
+    else printLines(...evaluateLines(report, { flips, samples: at(models, 0).data.samples.kind }));
     const questioned = report.models.some((m) => m.preprocessing?.questioned === true);
     return report.models.every((m) => m.gates.every((g) => g.pass)) && !questioned ? 0 : 1;
   },
@@ -156,16 +156,15 @@ async function otherRuntimeOf(value: string, first: Evaluatee, runtimes: Runtime
   return runtimes.get(id);
 }
 
-function cropsOf({ input }: Evaluatee["card"]) {
-  return { placement: input.placement, width: input.width, height: input.height };
-}
-
 function figure(point: TarAtFar | undefined): string {
   if (point?.kind !== "figure") return `needs ${count(point?.needsMore ?? 0)} more`;
   return `${percent(point.tar.value)} (${(point.tar.low * 100).toFixed(2)}..${(point.tar.high * 100).toFixed(2)})`;
 }
 
-function evaluateLines(report: EvaluateReport, flips: number): readonly (string | undefined)[] {
+function evaluateLines(
+  report: EvaluateReport,
+  { flips, samples }: { readonly flips: number; readonly samples: keyof typeof SAMPLE_WORDS },
+): readonly (string | undefined)[] {
   const { data, models, matrix, written } = report;
   const fars = at(models, 0).accuracy.tarAtFar.map((p) => p.far);
   const right = (title: string) => ({ title, right: true });
@@ -194,7 +193,7 @@ function evaluateLines(report: EvaluateReport, flips: number): readonly (string 
   );
   const { evaluation, failuresToAcquire: fta } = data;
   return [
-    `${count(evaluation.samples)} pictures of ${count(evaluation.subjects)} people of ${evaluation.name}, ${evaluation.protocol}: ${count(evaluation.genuine)} genuine and ${count(evaluation.impostor)} impostor comparisons`,
+    `${count(evaluation.samples)} ${SAMPLE_WORDS[samples].recorded} of ${count(evaluation.subjects)} people of ${evaluation.name}, ${evaluation.protocol}: ${count(evaluation.genuine)} genuine and ${count(evaluation.impostor)} impostor comparisons`,
     fta.count === 0 ? undefined : `${fta.count} failures to acquire: ${fta.policy}`,
     "",
     renderTable(columns, rows),

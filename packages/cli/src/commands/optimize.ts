@@ -1,6 +1,5 @@
 import { join } from "node:path";
 import { fail } from "@tessera/core/base/error";
-import { faceEmbeddingCard } from "@tessera/core/modality/card";
 import { targetById } from "@tessera/core/targets/table";
 import { renderReport } from "@tessera/web/report";
 import { findCard } from "../io/card-file.ts";
@@ -8,14 +7,15 @@ import { writeFile } from "../io/files.ts";
 import { readModelFile } from "../io/model-file.ts";
 import { basisLines } from "../ui/basis-lines.ts";
 import { candidatesTable } from "../ui/candidates-table.ts";
-import { FACE_OPTIONS, faceDataOf } from "../ui/face-options.ts";
+import { DATA_OPTIONS, dataOf } from "../ui/data-options.ts";
 import { createProgress } from "../ui/progress.ts";
 import { searchLines } from "../ui/search-lines.ts";
 import { choiceOption, numberList, numberOption, verb } from "../ui/verb.ts";
-import { optimizeFaceModel } from "../work/optimize.ts";
+import { optimizeModel } from "../work/optimize.ts";
 import { parseSplitRule } from "../work/people.ts";
 import { SEARCH_DEPTH_NAMES } from "../work/request.ts";
 import { createRuntimes } from "../work/runtime.ts";
+import { embeddingCard } from "../work/samples.ts";
 
 const METHODS = ["min-max", "percentile", "mse", "entropy"] as const;
 
@@ -25,10 +25,14 @@ export const optimize = verb(
     description: "Build variants for a target, judge them on real pairs and the real runtime, pick, and report",
   },
   {
-    model: { type: "positional", description: "The .onnx or .tflite file of a face embedding network", required: true },
+    model: {
+      type: "positional",
+      description: "The .onnx or .tflite file of an embedding network for faces or voices",
+      required: true,
+    },
     target: { type: "string", description: "Target to build for", default: "ort-x64" },
     out: { type: "string", alias: "o", description: "Folder for artefacts and report", default: "tessera-out" },
-    ...FACE_OPTIONS,
+    ...DATA_OPTIONS,
     far: { type: "string", description: "FARs to report, the first one is optimised for", default: "1e-3,1e-4" },
     ranges: {
       type: "string",
@@ -70,7 +74,7 @@ export const optimize = verb(
     const progress = createProgress(tools);
     const target = targetById(args.target);
     const file = readModelFile(args.model);
-    const card = faceEmbeddingCard(findCard(args.model, args));
+    const card = embeddingCard(findCard(args.model, args));
     const fars = numberList("far", args.far, { min: 1e-9, max: 0.5 });
     const maxDrop = numberOption("max-drop", args["max-drop"], { min: 0, max: 1 });
     const maxLatencyMs = numberOption("max-latency", args["max-latency"], { min: 0 });
@@ -79,10 +83,10 @@ export const optimize = verb(
     if (maxCohortDrop !== undefined && args.cohort === undefined)
       throw fail("USAGE", "Cannot limit what cohorts lose: no column is given", { hint: "Name one with --cohort" });
     const runtimes = createRuntimes(target.runtime);
-    const evaluation = await faceDataOf(args.data, args, { ...tools, card, runtimes, progress });
+    const evaluation = await dataOf(args.data, args, { ...tools, card, runtimes, progress });
     const calibration =
-      args.calib === undefined ? evaluation : await faceDataOf(args.calib, args, { ...tools, card, runtimes, progress });
-    const report = await optimizeFaceModel({
+      args.calib === undefined ? evaluation : await dataOf(args.calib, args, { ...tools, card, runtimes, progress });
+    const report = await optimizeModel({
       file,
       card,
       target,

@@ -1,6 +1,5 @@
 import { fail } from "@tessera/core/base/error";
 import type { CalibrationEvidence } from "@tessera/core/graph/plan";
-import { faceEmbeddingCard } from "@tessera/core/modality/card";
 import type { FusionSummary } from "@tessera/core/protocol/report";
 import { planToJson } from "@tessera/core/quant/plan-json";
 import { targetById } from "@tessera/core/targets/table";
@@ -11,22 +10,22 @@ import { readText, sha256, writeFile } from "../io/files.ts";
 import { formatOfName, stemOf } from "../io/formats.ts";
 import { readModelFile } from "../io/model-file.ts";
 import { openSamples } from "../io/samples.ts";
-import { FACE_OPTIONS, faceDataOf } from "../ui/face-options.ts";
+import { DATA_OPTIONS, dataOf } from "../ui/data-options.ts";
 import { bytes, delegationWords } from "../ui/format.ts";
 import { printJson, printLines } from "../ui/print.ts";
 import { createProgress } from "../ui/progress.ts";
 import { renderTable } from "../ui/table.ts";
 import { choiceOption, numberOption, verb } from "../ui/verb.ts";
-import { rowsOfRole } from "../work/accuracy.ts";
+import { calibrationInputs } from "../work/calibration-inputs.ts";
 import { cardFor } from "../work/card-terms.ts";
-import { batchOf, cropFeeds } from "../work/embed.ts";
 import { EXPORT_KINDS, type Exported, exportKinds, exportLines } from "../work/export.ts";
 import { exportAll, planOfText } from "../work/export-plans.ts";
-import { type Inputs, inputsFor } from "../work/feeds.ts";
+import { inputsFor } from "../work/feeds.ts";
 import { computesIntegers, fusionOf } from "../work/fusion.ts";
 import { floatOf } from "../work/lifted.ts";
 import { type Quantized, type QuantizeRequest, quantizeModel, type Scheme } from "../work/quantize.ts";
 import { createRuntimes } from "../work/runtime.ts";
+import { embeddingCard } from "../work/samples.ts";
 import { SYNTHETIC_SAMPLES, syntheticInputs } from "../work/synthetic.ts";
 
 const SCHEMES = ["static", "int8", "int16x8", "dynamic", "weights", "fp16", "fp16-weights"] as const;
@@ -61,7 +60,7 @@ interface QuantizeReport {
   readonly outputs: Quantized["outputs"];
 }
 
-const { data: _, calib, ...FACES } = FACE_OPTIONS;
+const { data: _, calib, ...DATA } = DATA_OPTIONS;
 
 export const quantize = verb(
   { name: "quantize", description: "Quantize a model by one scheme under a target's rules, and check that the runtime follows" },
@@ -82,7 +81,7 @@ export const quantize = verb(
     calib: {
       ...calib,
       description:
-        "Folder with manifest.csv and face pictures (role calib, where there are roles), or synthetic: made-up inputs, where there is no data",
+        "Folder with manifest.csv and pictures of faces or voices (role calib or cohort, where there are roles), or synthetic: made-up inputs, where there is no data",
     },
     inputs: {
       type: "string",
@@ -104,7 +103,7 @@ export const quantize = verb(
       description: "Nodes with 16-bit activations among those with 8 (names, with commas), where the target has kernels for both",
     },
     "few-samples": { type: "boolean", description: "Calibrate on fewer than 10 samples all the same", default: false },
-    ...FACES,
+    ...DATA,
     io: {
       type: "string",
       description: "For TFLite: float inputs and outputs, or int8 (whatever integers the network computes in)",
@@ -259,17 +258,9 @@ export const quantize = verb(
       }
       if (args.calib === undefined) return undefined;
       // The card is the file's; what is calibrated is the network in it, which may have its pictures in another layout.
-      const card = cardFor(faceEmbeddingCard(findCard(args.model, args)), model.graph.inputs);
-      const data = await faceDataOf(args.calib, args, { ...tools, card, runtimes, progress });
-      const rows = rowsOfRole(data, "calib");
-      const batch = batchOf(model, card);
-      const inputs: Inputs & { readonly digest: string } = {
-        says: `${rows.length} faces of ${data.name}`,
-        count: rows.length,
-        names: rows.map((row) => data.manifest.paths[row] as string),
-        digest: data.digest,
-        feeds: (limit = rows.length) => cropFeeds(card, data.crops, rows.slice(0, limit), batch),
-      };
+      const card = cardFor(embeddingCard(findCard(args.model, args)), model.graph.inputs);
+      const data = await dataOf(args.calib, args, { ...tools, card, runtimes, progress });
+      const inputs = calibrationInputs(data, card, model);
       return async () => inputs;
     }
   },

@@ -17,11 +17,11 @@ import { lfwAccuracy } from "@tessera/core/biometrics/lfw";
 import { separation } from "@tessera/core/biometrics/separation";
 import { type Embeddings, scorePairs } from "@tessera/core/biometrics/similarity";
 import type { Accuracy, Curves } from "@tessera/core/protocol/report";
-import type { FaceData } from "./faces.ts";
+import type { PeopleData } from "./people-data.ts";
 
 /** Who is compared with whom. */
 export interface EvaluationSet {
-  /** Rows of the data that take part: role "eval" where there are roles, and a face was found. */
+  /** Rows of the data that take part: role "eval" where there are roles, and a face or a voice was found. */
   readonly rows: readonly number[];
   readonly names: readonly string[];
   readonly people: readonly string[];
@@ -40,20 +40,26 @@ export interface EvaluationSet {
 }
 
 /** Rows of a role, or all rows when the manifest knows no roles. */
-export function rowsOfRole(data: FaceData, role: string): readonly number[] {
+export function rowsOfRole(data: PeopleData, role: string): readonly number[] {
   const roles = data.manifest.columns.get("role");
   return Array.from(data.manifest.paths.keys()).filter(
-    (i) => data.crops.acquired[i] === 1 && (roles === undefined || roles[i] === role),
+    (i) => data.samples.acquired[i] === 1 && (roles === undefined || roles[i] === role),
   );
 }
 
+/** Rows to calibrate on, or to normalise scores by: of role calib, or cohort where there is no calib; all rows when the manifest knows no roles. */
+export function calibrationRows(data: PeopleData): readonly number[] {
+  const roles = data.manifest.columns.get("role");
+  return rowsOfRole(data, roles?.includes("calib") === false ? "cohort" : "calib");
+}
+
 /**
- * The comparisons of an evaluation: every picture with every other one (aliases left out), or the pair list alone.
+ * The comparisons of an evaluation: every recording with every other one (aliases left out), or the pair list alone.
  *
  * @throws DATASET_INVALID, SCORES_INVALID
  */
 export function evaluationSet(
-  data: FaceData,
+  data: PeopleData,
   options: {
     readonly protocol: "all-pairs" | "pair-list";
     /** Only these people; all unless given. Pairs with anybody else are left out. */
@@ -68,7 +74,7 @@ export function evaluationSet(
       ? { manifest: data.manifest, kept: Array.from(data.manifest.paths.keys()) }
       : selectItems(data.manifest, "role", "eval");
   const allRows = Array.from(kept);
-  const missing = new Set(allRows.filter((row) => data.crops.acquired[row] !== 1));
+  const missing = new Set(allRows.filter((row) => data.samples.acquired[row] !== 1));
   const { people: only, rows: among } = options;
   const rows = allRows.filter(
     (row) =>
@@ -81,7 +87,7 @@ export function evaluationSet(
   const aliases = resolveAliases(data.aliases, people);
   const position = new Map(rows.map((row, i) => [row, i] as const));
   const pairs = data.pairs === undefined ? undefined : resolvePairs(data.pairs, manifest);
-  // A pair with a picture in which no face was found cannot be compared: it is a failure to acquire, counted elsewhere.
+  // A pair with a recording in which nobody was found cannot be compared: it is a failure to acquire, counted elsewhere.
   const usable =
     pairs === undefined
       ? []
@@ -98,7 +104,7 @@ export function evaluationSet(
           genuine: Uint8Array.from(usable, (k) => at(pairs.genuine, k)),
         };
   if (options.protocol === "pair-list" && listed === undefined)
-    throw fail("DATASET_INVALID", `Cannot evaluate by pair list: ${data.folder} has no pairs.csv`);
+    throw fail("DATASET_INVALID", `Cannot evaluate by pair list: ${data.folder} has neither pairs.csv nor trials.csv`);
   const design =
     options.protocol === "pair-list" && listed !== undefined ? listedPairs(subjects, listed) : allPairs(subjects, { aliases });
   const counts = countComparisons(design);

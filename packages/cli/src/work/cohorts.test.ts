@@ -3,8 +3,8 @@ import { type Embeddings, normaliseRows } from "@tessera/core/biometrics/similar
 import { describe, expect, test } from "vitest";
 import { evaluateEmbeddings, evaluationSet } from "./accuracy.ts";
 import { cohortSplit, judgeCohorts } from "./cohorts.ts";
-import type { FaceData } from "./faces.ts";
 import type { Judged } from "./judge.ts";
+import type { PeopleData } from "./people-data.ts";
 
 const PEOPLE = 80;
 const EACH = 4;
@@ -14,7 +14,7 @@ const SETTINGS = { fars: [1e-2], replicates: 60, seed: 1 };
 /** Everybody of "old" (a quarter of the people), and of "new". */
 const cohorts = Array.from({ length: PEOPLE * EACH }, (_, i) => (Math.floor(i / EACH) % 4 === 0 ? "old" : "new"));
 const names = cohorts.map((_, i) => `${i}.jpg`);
-const data: FaceData = {
+const data: PeopleData = {
   name: "test",
   folder: "test",
   manifest: {
@@ -25,7 +25,7 @@ const data: FaceData = {
   },
   pairs: undefined,
   aliases: [],
-  crops: {
+  samples: {
     kind: "crops",
     width: 1,
     height: 1,

@@ -3,8 +3,8 @@ import { fail } from "@tessera/core/base/error";
 import { type CohortLoss, cohortLosses, genuineNeeded, worstCohortGate } from "@tessera/core/biometrics/cohort-loss";
 import type { CohortRow, CohortTable, GateResult } from "@tessera/core/protocol/report";
 import type { EvaluationSet } from "./accuracy.ts";
-import type { FaceData } from "./faces.ts";
 import type { Judged } from "./judge.ts";
+import type { PeopleData } from "./people-data.ts";
 
 /** Cohorts listed in a report. */
 const LISTED = 40;
@@ -21,7 +21,7 @@ export interface CohortSplit {
 
 /** The cohorts that a column of the manifest makes of an evaluation set. @throws DATASET_INVALID when there is no such column */
 export function cohortSplit(
-  data: FaceData,
+  data: PeopleData,
   set: EvaluationSet,
   options: { readonly column: string; readonly maxDrop?: number | undefined },
 ): CohortSplit {

@@ -1,9 +1,9 @@
 import type { DataSummary } from "@tessera/core/protocol/report";
 import type { EvaluationSet } from "./accuracy.ts";
-import type { FaceData } from "./faces.ts";
+import type { PeopleData } from "./people-data.ts";
 
 /** An evaluation's people and comparisons, as a report has them. */
-export function evaluationSummary(data: FaceData, set: EvaluationSet): DataSummary["evaluation"] {
+export function evaluationSummary(data: PeopleData, set: EvaluationSet): DataSummary["evaluation"] {
   return {
     name: data.name,
     samples: set.rows.length,
@@ -16,8 +16,11 @@ export function evaluationSummary(data: FaceData, set: EvaluationSet): DataSumma
 }
 
 /** How many pictures gave no face, and what became of them. */
-export function failuresOf(data: FaceData): DataSummary["failuresToAcquire"] {
-  const { failures } = data.crops;
+export function failuresOf(data: PeopleData): DataSummary["failuresToAcquire"] {
+  const { samples } = data;
+  const { failures } = samples;
+  if (samples.kind === "windows")
+    return { count: failures.length, policy: "a recording in which no voice could be heard is left out of every comparison" };
   const replaced = failures.filter((f) => f.used === "centre-crop").length;
   const policy =
     replaced > 0

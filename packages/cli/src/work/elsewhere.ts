@@ -2,13 +2,13 @@ import type { NamedEmbeddings } from "@tessera/core/biometrics/matrix";
 import { modelToOnnx } from "@tessera/core/convert/onnx/bytes";
 import type { Model } from "@tessera/core/graph/model";
 import type { Runtime } from "@tessera/core/graph/runtime";
-import { selectCrops } from "@tessera/core/modality/face/crops";
 import type { ElsewhereRow } from "@tessera/core/protocol/report";
 import { formatRow } from "../io/formats.ts";
 import type { EvaluationSet } from "./accuracy.ts";
 import { embedAll } from "./embed.ts";
 import { cosines, type Judged } from "./judge.ts";
 import type { OptimizeJob } from "./request.ts";
+import { selectSamples } from "./samples.ts";
 import type { NamedLatency, TimedFile } from "./time.ts";
 
 /** The name under which the file that came in is timed. */
@@ -53,7 +53,7 @@ export async function elsewhereOf(
   },
   job: OptimizeJob,
 ): Promise<Elsewhere> {
-  const crops = selectCrops(job.evaluation.crops, built.set.rows);
+  const samples = selectSamples(job.evaluation.samples, built.set.rows);
   const rows: ElsewhereRow[] = [];
   const embedded: NamedEmbeddings[] = [];
   const says: Readonly<Record<string, string>> = {
@@ -64,10 +64,10 @@ export async function elsewhereOf(
     // On the target's own runtime the file that came in is in a note of the baseline already.
     const found = built.latencies.find((l) => l.name === name);
     if (runtime === job.runtime || found === undefined) continue;
-    job.progress.stage(`embedding with ${says[name]} on ${runtime.id}`, crops.count);
+    job.progress.stage(`embedding with ${says[name]} on ${runtime.id}`, samples.count);
     const { unit } = await embedAll(runtime, file.bytes, {
       card: job.modelCard,
-      crops,
+      samples,
       externalData: file.externalData,
       onProgress: (done) => job.progress.at(done),
       signal: job.signal,

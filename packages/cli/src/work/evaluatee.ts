@@ -1,7 +1,5 @@
 import type { Embeddings } from "@tessera/core/biometrics/similarity";
 import type { Runtime } from "@tessera/core/graph/runtime";
-import type { FaceEmbeddingCard } from "@tessera/core/modality/card";
-import { selectCrops } from "@tessera/core/modality/face/crops";
 import type {
   Accuracy,
   Artefact,
@@ -18,16 +16,17 @@ import type { Hardware } from "@tessera/runtimes/hardware";
 import type { Runnable } from "../io/runnable.ts";
 import type { Progress } from "../ui/progress.ts";
 import { embedAll } from "./embed.ts";
-import type { FaceData } from "./faces.ts";
+import type { PeopleData } from "./people-data.ts";
 import type { Runtimes } from "./runtime.ts";
+import { type EmbeddingCard, selectSamples } from "./samples.ts";
 
-/** A model to evaluate, with the card that says how to feed it and the faces aligned for it. */
+/** A model to evaluate, with the card that says how to feed it and the recordings made ready for it. */
 export interface Evaluatee {
   readonly file: Runnable;
-  readonly card: FaceEmbeddingCard;
-  readonly data: FaceData;
-  /** Faces of other people aligned for it, to fit adapters to; the very same object as `data` where those have roles. */
-  readonly calibration: FaceData | undefined;
+  readonly card: EmbeddingCard;
+  readonly data: PeopleData;
+  /** Recordings of other people made ready for it, to fit adapters to; the very same object as `data` where those have roles. */
+  readonly calibration: PeopleData | undefined;
   /** What it is to the first model: one to judge, the one that enrolled so far, or the same file on another runtime. */
   readonly role: "candidate" | "previous" | "elsewhere";
   /** What runs it, when it is not what runs its format. */
@@ -98,17 +97,17 @@ export interface MatrixRequest {
   readonly outDir: string | undefined;
 }
 
-/** Embeddings of some rows of the faces that were aligned for a model. */
+/** Embeddings of some rows of the samples that were made ready for a model. */
 export async function embedRows(
   { file, card, runtime }: Evaluatee,
-  data: FaceData,
+  data: PeopleData,
   rows: readonly number[],
   request: Pick<EvaluateRequest, "runtimes" | "progress" | "signal">,
 ): Promise<{ readonly raw: Embeddings; readonly unit: Embeddings }> {
   const { runtimes, progress, signal } = request;
   return embedAll(runtime ?? (await runtimes.for(file)), file.bytes, {
     card,
-    crops: selectCrops(data.crops, rows),
+    samples: selectSamples(data.samples, rows),
     externalData: file.externalData,
     onProgress: (done) => progress.at(done),
     signal,

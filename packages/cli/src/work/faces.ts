@@ -1,32 +1,19 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { at } from "@tessera/core/base/assert";
-import { fail } from "@tessera/core/base/error";
-import { type Manifest, type PairList, parseAliases, parseManifest, parsePairList } from "@tessera/core/biometrics/dataset";
+import type { Manifest } from "@tessera/core/biometrics/dataset";
 import type { FaceDetectorCard, FaceEmbeddingCard } from "@tessera/core/modality/card";
 import { acquireFaces } from "@tessera/core/modality/face/acquire";
 import { CROP_INDEX_FILE, cropsFromCache, parseCropIndex, printCropIndex } from "@tessera/core/modality/face/crop-cache";
 import { type AcquisitionFailure, cropsOf, type FaceCrops } from "@tessera/core/modality/face/crops";
 import { readImage } from "@tessera/media/images";
 import { cacheDir } from "../io/cache.ts";
-import { readBytes, readText, sha256, writeFile } from "../io/files.ts";
+import { readBytes, sha256, writeFile } from "../io/files.ts";
 import { openRunnable, readRunnable } from "../io/runnable.ts";
 import type { Progress } from "../ui/progress.ts";
 import { cardSession } from "./card-terms.ts";
+import { type PeopleData, readPeople } from "./people-data.ts";
 import type { Runtimes } from "./runtime.ts";
-
-/** A folder with manifest.csv, and pairs.csv and aliases.csv where there are such. */
-export interface FaceData {
-  readonly name: string;
-  readonly folder: string;
-  readonly manifest: Manifest;
-  readonly pairs: PairList | undefined;
-  readonly aliases: readonly (readonly [string, string])[];
-  /** Aligned faces, a row for each row of the manifest. */
-  readonly crops: FaceCrops;
-  /** sha-256 over manifest, pair list and aligned pixels. */
-  readonly digest: string;
-}
 
 /** How faces are got out of pictures. */
 export interface FaceDataOptions {
@@ -42,27 +29,14 @@ export interface FaceDataOptions {
 }
 
 /** Reads a data folder and aligns its faces; aligned faces are cached under a digest of everything that they depend on. @throws DATASET_INVALID, IO */
-export async function loadFaceData(folder: string, options: FaceDataOptions): Promise<FaceData> {
-  const manifestPath = join(folder, "manifest.csv");
-  const manifestText = readText(manifestPath);
-  const manifest = parseManifest(manifestText, { file: manifestPath });
-  if (manifest.subjects === undefined)
-    throw fail("DATASET_INVALID", `Cannot use ${manifestPath}: it has no column "subject"`, { at: { file: manifestPath } });
-  const optional = (name: string): string | undefined =>
-    existsSync(join(folder, name)) ? readText(join(folder, name)) : undefined;
-  const pairsName = existsSync(join(folder, "pairs.csv")) ? "pairs.csv" : "trials.csv";
-  const pairsText = optional(pairsName);
-  const aliasesText = optional("aliases.csv");
-  const crops = await alignedFaces(folder, manifest, manifestText, options);
-  return {
-    name: folder.split(/[\\/]/).filter(Boolean).at(-1) ?? folder,
-    folder,
-    manifest,
-    pairs: pairsText === undefined ? undefined : parsePairList(pairsText, { file: pairsName }),
-    aliases: aliasesText === undefined ? [] : parseAliases(aliasesText, { file: "aliases.csv" }),
-    crops,
-    digest: sha256(`${sha256(manifestText)}${sha256(pairsText ?? "")}${sha256(aliasesText ?? "")}${sha256(crops.data)}`),
-  };
+export async function loadFaceData(
+  folder: string,
+  options: FaceDataOptions,
+): Promise<PeopleData & { readonly samples: FaceCrops }> {
+  return readPeople(folder, async (manifest, manifestText) => {
+    const samples = await alignedFaces(folder, manifest, manifestText, options);
+    return { samples, digest: sha256(samples.data) };
+  });
 }
 
 async function alignedFaces(

@@ -9,12 +9,12 @@ import { formatRow, raiserOf } from "../io/formats.ts";
 import type { EvaluationSet } from "./accuracy.ts";
 import { cardSession } from "./card-terms.ts";
 import { comparedLayer, worstInputs } from "./compare.ts";
-import { batchOf, cropFeeds } from "./embed.ts";
 import { type Judged, rowCosines } from "./judge.ts";
 import { hintsFor } from "./layer-hints.ts";
 import { compareLayers } from "./layers.ts";
 import { computedModel } from "./lifted.ts";
 import type { OptimizeJob } from "./request.ts";
+import { batchOf, sampleFeeds } from "./samples.ts";
 import type { Variant } from "./variants.ts";
 
 /** Faces compared layer by layer, and faces named because they fare worst. */
@@ -51,7 +51,7 @@ export async function layersOf(
   const float = prepareForIntegers(inferTypes(baseline.format === "onnx" ? readBack(baseline) : plain), target);
   const reference = scaleChannels(float, changed.plan?.channelScales ?? new Map());
   const computed = inferTypes(readBack(changed));
-  const feedsOf = () => cropFeeds(card, job.calibration.crops, samples, batch);
+  const feedsOf = () => sampleFeeds(card, job.calibration.samples, samples, batch);
   const { layers, noise } = await compareLayers(reference, computed, {
     runtime: host,
     samples: feedsOf(),
@@ -69,7 +69,7 @@ export async function layersOf(
     const faces = bad.map((i) => at(set.rows, i));
     const again = await compareLayers(reference, computed, {
       runtime: host,
-      samples: cropFeeds(card, job.evaluation.crops, faces, batch),
+      samples: sampleFeeds(card, job.evaluation.samples, faces, batch),
       signal,
     });
     const seen = {
@@ -87,7 +87,7 @@ export async function layersOf(
   const profileOf = async (bytes: Uint8Array) => {
     const session = cardSession(await profiler.load(bytes, { threads: 1 }), card);
     try {
-      const [feeds] = [...cropFeeds(card, job.calibration.crops, rows.slice(0, 1), batch)];
+      const [feeds] = [...sampleFeeds(card, job.calibration.samples, rows.slice(0, 1), batch)];
       const profile = feeds === undefined ? undefined : await session.profile?.(feeds, 20);
       return (profile?.operators ?? []).map(({ name, op, timeUs }) => ({ name, op, timeUs }));
     } finally {

@@ -8,7 +8,7 @@ import { printCard } from "@tessera/core/modality/read-card";
 import type { Artefact, CompatibilityMatrix } from "@tessera/core/protocol/report";
 import { sha256, writeFile } from "../io/files.ts";
 import { stemOf } from "../io/formats.ts";
-import { type EvaluationSet, rowsOfRole } from "./accuracy.ts";
+import { calibrationRows, type EvaluationSet } from "./accuracy.ts";
 import { cardCompatibility, classSpaces } from "./card-compatibility.ts";
 import { thresholdsOf } from "./card-thresholds.ts";
 import { type Evaluatee, type EvaluateReport, type EvaluateRequest, embedRows, type MatrixRequest } from "./evaluatee.ts";
@@ -66,7 +66,7 @@ export async function mixModels(
 function fitRows(models: readonly Evaluatee[], set: EvaluationSet): readonly number[] {
   const [first, ...others] = models.flatMap(({ calibration }) => (calibration === undefined ? [] : [calibration]));
   if (first === undefined || others.length + 1 < models.length) return [];
-  const rows = rowsOfRole(first, "calib").filter((row) => others.every((data) => data.crops.acquired[row] === 1));
+  const rows = calibrationRows(first).filter((row) => others.every((data) => data.samples.acquired[row] === 1));
   const subjects = first.manifest.subjects ?? [];
   const evaluated = { ...first.manifest, subjects: set.people };
   const known = new Set(subjectOverlap(first.manifest, evaluated, { aliases: first.aliases }));

@@ -5,30 +5,30 @@ import { subjectOverlap } from "@tessera/core/biometrics/dataset";
 import { RATE_CONVENTION } from "@tessera/core/biometrics/rates";
 import { modelToOnnx } from "@tessera/core/convert/onnx/bytes";
 import type { Model } from "@tessera/core/graph/model";
-import { selectCrops } from "@tessera/core/modality/face/crops";
 import { simplifyModel } from "@tessera/core/passes/simplify";
 import type { Candidate, OptimizeReport } from "@tessera/core/protocol/report";
 import { readHardware } from "@tessera/runtimes/hardware";
 import { runtimeExecutor } from "../io/executor.ts";
 import { sha256, writeFile } from "../io/files.ts";
 import { TESSERA_VERSION } from "../version.ts";
-import { type EvaluationSet, evaluationSet, rowsOfRole } from "./accuracy.ts";
+import { calibrationRows, type EvaluationSet, evaluationSet, rowsOfRole } from "./accuracy.ts";
 import { basisOf } from "./basis.ts";
 import { evaluationSummary, failuresOf } from "./data-summary.ts";
 import { describeCandidates } from "./describe.ts";
 import { elsewhereOf, originalRuntime, othersToTime } from "./elsewhere.ts";
-import { batchOf, cropFeeds, type Embedded, embedAll } from "./embed.ts";
-import type { FaceData } from "./faces.ts";
+import { type Embedded, embedAll } from "./embed.ts";
 import { graphChange } from "./graph-change.ts";
 import { layersOf } from "./layer-report.ts";
 import { machineOf } from "./machine.ts";
 import { matrixOf } from "./matrix.ts";
 import { judgeDevices, mcuOfPick } from "./mcu-variants.ts";
+import type { PeopleData } from "./people-data.ts";
 import { paretoFront, pickCandidate } from "./pick.ts";
 import { prepareJob } from "./prepare.ts";
 import { checkPreprocessing } from "./preprocessing.ts";
 import type { OptimizeJob, OptimizeRequest } from "./request.ts";
 import { checkSampleCount, sampleWarning } from "./sample-count.ts";
+import { batchOf, SAMPLE_WORDS, sampleFeeds, selectSamples } from "./samples.ts";
 import { searchVariants } from "./search.ts";
 import { chooseSearch, expectedSlower } from "./search-choice.ts";
 import { summarize } from "./summary.ts";
@@ -38,12 +38,12 @@ import { buildVariants, type Skipped } from "./variants-built.ts";
 import { judgeOn, wholeDataTable } from "./whole-data.ts";
 import { writeArtefacts } from "./write.ts";
 
-/** The main job: builds variants of a face model for a target, judges each on real pairs and on the real runtime, picks, and writes everything. */
-export async function optimizeFaceModel(request: OptimizeRequest): Promise<OptimizeReport> {
+/** The main job: builds variants of an embedding network for a target, judges each on real pairs and on the real runtime, picks, and writes everything. */
+export async function optimizeModel(request: OptimizeRequest): Promise<OptimizeReport> {
   const { file, card, target, runtimes, progress, signal, outDir } = request;
   const whole = evaluationSet(request.evaluation, { protocol: request.protocol });
-  const calibrationRows = rowsOfRole(request.calibration, "calib");
-  const overlap = checkData(request, calibrationRows);
+  const calibrated = calibrationRows(request.calibration);
+  const overlap = checkData(request, calibrated);
   const hardware = await readHardware();
   const job = await prepareJob(request);
   for (const line of job.notes) progress.note(line);
@@ -53,11 +53,11 @@ export async function optimizeFaceModel(request: OptimizeRequest): Promise<Optim
   const set =
     search === undefined ? whole : evaluationSet(request.evaluation, { protocol: request.protocol, people: search.split.report });
   if (note !== undefined) progress.note(note);
-  const { float, plain, pipeline } = await simplifyForTarget(job, calibrationRows);
+  const { float, plain, pipeline } = await simplifyForTarget(job, calibrated);
   const { hasVnni } = hardware;
-  const built = await buildVariants({ float, plain }, job, calibrationRows, hasVnni);
+  const built = await buildVariants({ float, plain }, job, calibrated, hasVnni);
   const found =
-    search === undefined ? undefined : await searchVariants({ ...search, ...built, plain, rows: calibrationRows, hasVnni }, job);
+    search === undefined ? undefined : await searchVariants({ ...search, ...built, plain, rows: calibrated, hasVnni }, job);
   const variants = withoutTwins([...built.variants, ...(found?.variants ?? [])]);
   const skipped = [...built.skipped, ...(found?.skipped ?? [])];
   const embedded = await embedVariants(variants, whole, job);
@@ -70,7 +70,7 @@ export async function optimizeFaceModel(request: OptimizeRequest): Promise<Optim
     search === undefined ? undefined : wholeDataTable(embedded, { variants, whole, searched: search.split.search.size }, job);
   const original = await originalRuntime(job);
   const others = othersToTime(float, job, original);
-  const latencies = await timeVariants(variants, job, { rows: calibrationRows, others });
+  const latencies = await timeVariants(variants, job, { rows: calibrated, others });
   const candidates = await describeCandidates(
     { variants, judged, latencies, set, original, devices: judgeDevices(variants, job) },
     job,
@@ -94,7 +94,7 @@ export async function optimizeFaceModel(request: OptimizeRequest): Promise<Optim
   const mixed = [...variants.map((variant, i) => ({ name: variant.id, embeddings: at(judged, i).unit })), ...onOtherRuntimes];
   const { far, fars, replicates, seed } = { ...request, ...request.budgets };
   const matrix = matrixOf(mixed, set, { far, fars, replicates, seed });
-  const layers = await layersOf(variants, picked, job, { rows: calibrationRows, plain, judged, set });
+  const layers = await layersOf(variants, picked, job, { rows: calibrated, plain, judged, set });
   const written = writeArtefacts({ variants, candidates, picked, judged, matrix }, job);
   const { mcu, artefacts: onDevice } = await mcuOfPick(picked, job);
   const machine = machineOf(hardware, { runtimes: await runtimes.started(), threads: 1 });
@@ -111,8 +111,8 @@ export async function optimizeFaceModel(request: OptimizeRequest): Promise<Optim
     data: {
       calibration: {
         name: request.calibration.name,
-        samples: calibrationRows.length,
-        subjects: new Set(calibrationRows.map((row) => request.calibration.manifest.subjects?.[row])).size,
+        samples: calibrated.length,
+        subjects: new Set(calibrated.map((row) => request.calibration.manifest.subjects?.[row])).size,
         digest: request.calibration.digest,
       },
       evaluation: evaluationSummary(request.evaluation, set),
@@ -144,7 +144,7 @@ export async function optimizeFaceModel(request: OptimizeRequest): Promise<Optim
 async function simplifyForTarget(job: OptimizeJob, rows: readonly number[]) {
   const { model: given, modelCard, target, host, progress, signal } = job;
   progress.stage("simplifying and proving");
-  const feeds = [...cropFeeds(modelCard, job.calibration.crops, rows.slice(0, 2), batchOf(given, modelCard))];
+  const feeds = [...sampleFeeds(modelCard, job.calibration.samples, rows.slice(0, 2), batchOf(given, modelCard))];
   const proof = { feeds, execute: runtimeExecutor(host) };
   const { model: float, report: pipeline } = await simplifyModel(given, { target, proof, signal });
   if (pipeline.proof?.kind !== "proved")
@@ -161,14 +161,14 @@ function checkData(request: OptimizeRequest, calibrationRows: readonly number[])
   if (calibrationRows.length === 0) {
     throw fail(
       "CALIBRATION_EMPTY",
-      `Cannot calibrate: ${calibration.folder} has no picture with role "calib" in which a face was found`,
+      `Cannot calibrate: ${calibration.folder} has no ${SAMPLE_WORDS[calibration.samples.kind].recorded} with role "calib" ${SAMPLE_WORDS[calibration.samples.kind].lacking}`,
     );
   }
   checkSampleCount(calibrationRows.length, { fewSamples: request.fewSamples ?? false });
   const few = sampleWarning(calibrationRows.length);
   if (few !== undefined) progress.note(few);
   const evaluationRows = new Set(rowsOfRole(evaluation, "eval"));
-  const only = (data: FaceData, rows: Iterable<number>) => ({
+  const only = (data: PeopleData, rows: Iterable<number>) => ({
     ...data.manifest,
     subjects: Array.from(rows, (row) => at(data.manifest.subjects ?? [], row)),
   });
@@ -195,13 +195,13 @@ function withoutTwins(variants: readonly Variant[]): readonly Variant[] {
 
 async function embedVariants(variants: readonly Variant[], whole: EvaluationSet, job: OptimizeJob): Promise<readonly Embedded[]> {
   const embedded: Embedded[] = [];
-  const crops = selectCrops(job.evaluation.crops, whole.rows);
+  const samples = selectSamples(job.evaluation.samples, whole.rows);
   for (const variant of variants) {
-    job.progress.stage(`embedding with ${variant.says}`, crops.count);
+    job.progress.stage(`embedding with ${variant.says}`, samples.count);
     embedded.push(
       await embedAll(job.runtime, variant.bytes, {
         card: job.modelCard,
-        crops,
+        samples,
         onProgress: (done) => job.progress.at(done),
         signal: job.signal,
       }),

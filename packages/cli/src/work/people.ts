@@ -1,7 +1,7 @@
 import { at } from "@tessera/core/base/assert";
 import { fail } from "@tessera/core/base/error";
 import { seededRandom } from "@tessera/core/base/random";
-import type { FaceData } from "./faces.ts";
+import type { PeopleData } from "./people-data.ts";
 
 /** Who searches and who reports. Nobody is on both sides, under whatever name. */
 export interface PeopleSplit {
@@ -35,7 +35,7 @@ export function parseSplitRule(text: string): SplitRule {
  * @throws DATASET_INVALID for a column that neither manifest nor pair list has, or a side that would be empty
  */
 export function splitPeople(
-  data: Pick<FaceData, "manifest" | "pairs" | "aliases" | "folder">,
+  data: Pick<PeopleData, "manifest" | "pairs" | "aliases" | "folder">,
   people: readonly string[],
   rule: SplitRule,
 ): PeopleSplit {
@@ -53,7 +53,7 @@ export function splitPeople(
 }
 
 /** Names grouped by person, in order of name. */
-function personsOf(people: readonly string[], aliases: FaceData["aliases"]): readonly (readonly string[])[] {
+function personsOf(people: readonly string[], aliases: PeopleData["aliases"]): readonly (readonly string[])[] {
   const group = new Map<string, readonly string[]>(people.map((name) => [name, [name]]));
   for (const [a, b] of aliases) {
     const [one, other] = [group.get(a) ?? [a], group.get(b) ?? [b]];
@@ -82,7 +82,7 @@ function drawn(
 }
 
 function namedBy(
-  { manifest, pairs, folder }: Pick<FaceData, "manifest" | "pairs" | "folder">,
+  { manifest, pairs, folder }: Pick<PeopleData, "manifest" | "pairs" | "folder">,
   { column, values }: { readonly column: string; readonly values: readonly string[] },
 ): ReadonlySet<string> {
   const wanted = new Set(values);

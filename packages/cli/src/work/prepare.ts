@@ -2,9 +2,9 @@ import type { Model } from "@tessera/core/graph/model";
 import { rebatch } from "@tessera/core/passes/rebatch";
 import { formatRow } from "../io/formats.ts";
 import { cardFor } from "./card-terms.ts";
-import { batchOf } from "./embed.ts";
 import { floatOf } from "./lifted.ts";
 import type { OptimizeJob, OptimizeRequest } from "./request.ts";
+import { batchOf } from "./samples.ts";
 import { spaceOfModel } from "./space.ts";
 
 /** Runtimes of ONNX files, which run the network for proof and calibration whatever the target is. */

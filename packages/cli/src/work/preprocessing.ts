@@ -1,20 +1,20 @@
 import { at } from "@tessera/core/base/assert";
 import type { Runtime } from "@tessera/core/graph/runtime";
-import type { FaceEmbeddingCard } from "@tessera/core/modality/card";
 import { type Differs, testContract } from "@tessera/core/modality/face/contract-test";
 import { selectCrops } from "@tessera/core/modality/face/crops";
 import type { Estimate, PreprocessingCheck } from "@tessera/core/protocol/report";
 import type { EvaluationSet } from "./accuracy.ts";
 import { cardSession } from "./card-terms.ts";
-import type { FaceData } from "./faces.ts";
+import type { PeopleData } from "./people-data.ts";
+import { type EmbeddingCard, isFaceCard } from "./samples.ts";
 
-/** Tries the usual pre-processing mistakes on the evaluation's faces; says so where there are too few people to tell. */
+/** Tries the usual pre-processing mistakes on the evaluation's faces; says so where there are too few people to tell, or voices. */
 export async function checkPreprocessing(
   bytes: Uint8Array,
   options: {
     readonly runtime: Runtime;
-    readonly card: FaceEmbeddingCard;
-    readonly data: FaceData;
+    readonly card: EmbeddingCard;
+    readonly data: PeopleData;
     readonly set: EvaluationSet;
     /** Also other ways of cutting faces out. */
     readonly geometry?: boolean;
@@ -23,9 +23,11 @@ export async function checkPreprocessing(
   },
 ): Promise<PreprocessingCheck> {
   const { runtime, card, data, set, signal, geometry = false, onProgress } = options;
+  if (data.samples.kind !== "crops" || !isFaceCard(card))
+    return { says: "the usual mistakes are those of pictures: none was tried on voices", questioned: false, variants: [] };
   const session = cardSession(await runtime.load(bytes, { threads: 2 }), card);
   try {
-    const crops = selectCrops(data.crops, set.rows);
+    const crops = selectCrops(data.samples, set.rows);
     const subjects = set.rows.map((row) => at(data.manifest.subjects ?? [], row));
     const test = await testContract(
       { session, card },

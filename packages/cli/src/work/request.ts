@@ -1,15 +1,15 @@
 import type { Model } from "@tessera/core/graph/model";
 import type { Runtime } from "@tessera/core/graph/runtime";
-import type { FaceEmbeddingCard } from "@tessera/core/modality/card";
 import type { Companion } from "@tessera/core/protocol/report";
 import type { RangeMethod } from "@tessera/core/quant/range";
 import type { Target } from "@tessera/core/targets/target";
 import type { ModelFile } from "../io/model-file.ts";
 import type { Progress } from "../ui/progress.ts";
-import type { FaceData } from "./faces.ts";
 import type { SplitRule } from "./people.ts";
+import type { PeopleData } from "./people-data.ts";
 import type { Budgets } from "./pick.ts";
 import type { Runtimes } from "./runtime.ts";
+import type { EmbeddingCard } from "./samples.ts";
 
 /** How far the search for a better plan goes; "auto": all the way where there are people enough to search on and to report on. */
 export const SEARCH_DEPTH_NAMES = ["auto", "off", "quick", "full"] as const;
@@ -21,11 +21,11 @@ export type SearchDepthName = (typeof SEARCH_DEPTH_NAMES)[number];
 export interface OptimizeRequest {
   readonly file: ModelFile;
   /** Of the file as it came in. */
-  readonly card: FaceEmbeddingCard;
+  readonly card: EmbeddingCard;
   readonly target: Target;
   readonly runtimes: Runtimes;
-  readonly calibration: FaceData;
-  readonly evaluation: FaceData;
+  readonly calibration: PeopleData;
+  readonly evaluation: PeopleData;
   readonly outDir: string;
   readonly fars: readonly number[];
   readonly budgets: Budgets;
@@ -58,7 +58,7 @@ export interface OptimizeJob extends OptimizeRequest {
   /** Embedding-space id of that network, derived from its content. */
   readonly space: string;
   /** The card in the terms of that network. */
-  readonly modelCard: FaceEmbeddingCard;
+  readonly modelCard: EmbeddingCard;
   /** Runs the network for proof and calibration: ONNX Runtime. */
   readonly host: Runtime;
   /** Runs the target's artefacts here. */

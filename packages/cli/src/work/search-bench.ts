@@ -7,7 +7,6 @@ import type { Model } from "@tessera/core/graph/model";
 import type { QuantPlan } from "@tessera/core/graph/plan";
 import { scaleChannels } from "@tessera/core/graph/quantize-channels";
 import type { Feeds } from "@tessera/core/graph/runtime";
-import { selectCrops } from "@tessera/core/modality/face/crops";
 import { correctBiases } from "@tessera/core/quant/correct-bias";
 import { type InputCovariance, observeCovariances } from "@tessera/core/quant/covariance";
 import { embeddingTensor, observeEmbeddingRange } from "@tessera/core/quant/embedding-scale";
@@ -23,9 +22,10 @@ import { withUnsignedActivations } from "@tessera/core/quant/search/simulation";
 import { measureSensitivity } from "@tessera/core/quant/sensitivity/measure";
 import type { EvaluationSet } from "./accuracy.ts";
 import type { Calibrated } from "./calibrate.ts";
-import { batchOf, cropFeeds, embedAll } from "./embed.ts";
+import { embedAll } from "./embed.ts";
 import { fewFaces } from "./few-faces.ts";
 import type { OptimizeJob } from "./request.ts";
+import { allFeeds, batchOf, sampleFeeds, selectSamples } from "./samples.ts";
 import { costOfOne } from "./summary.ts";
 
 /** What a search looks at. */
@@ -63,8 +63,8 @@ export async function hostBench(inputs: SearchInputs): Promise<HostBench> {
   const { job, plain, set } = inputs;
   const material = pointMaterial(inputs);
   const { modelCard: card, host, signal } = job;
-  const crops = selectCrops(job.evaluation.crops, set.rows);
-  const embed = async (bytes: Uint8Array): Promise<Embeddings> => (await embedAll(host, bytes, { card, crops, signal })).unit;
+  const samples = selectSamples(job.evaluation.samples, set.rows);
+  const embed = async (bytes: Uint8Array): Promise<Embeddings> => (await embedAll(host, bytes, { card, samples, signal })).unit;
   const float = await embed(modelToOnnx(plain));
   const options = { far: job.budgets.far };
   const judgeAll = embeddingJudge(float, set.design, options);
@@ -92,7 +92,7 @@ export async function hostBench(inputs: SearchInputs): Promise<HostBench> {
         ...observing(inputs),
         target: job.target,
         apply: (m, p) => applyPlan(m, simulated(p, m, inputs)),
-        samples: () => cropFeeds(card, job.evaluation.crops, fewRows, batchOf(plain, card)),
+        samples: () => sampleFeeds(card, job.evaluation.samples, fewRows, batchOf(plain, card)),
         count: few.length,
         modes: reverts ? ["alone", "reverted"] : ["alone"],
         cacheBytes: SENSITIVITY_BYTES,
@@ -142,7 +142,7 @@ function figures({ spread, flips }: { readonly spread: number; readonly flips: n
 
 function samplesOf({ job, plain, rows }: SearchInputs, most = rows.length): () => Generator<Feeds> {
   const { modelCard, calibration } = job;
-  return () => cropFeeds(modelCard, calibration.crops, rows.slice(0, most), batchOf(plain, modelCard));
+  return () => allFeeds(modelCard, calibration.samples, rows.slice(0, most), batchOf(plain, modelCard));
 }
 
 function observing({ job }: SearchInputs) {

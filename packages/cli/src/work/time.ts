@@ -6,8 +6,8 @@ import type { Latency } from "@tessera/core/protocol/report";
 import { measureInterleaved } from "@tessera/runtimes/measure";
 import type { RunFile } from "../io/runnable.ts";
 import { cardSession } from "./card-terms.ts";
-import { cropFeeds } from "./embed.ts";
 import type { OptimizeJob } from "./request.ts";
+import { sampleFeeds } from "./samples.ts";
 import type { Variant } from "./variants.ts";
 import { weigh } from "./weigh.ts";
 
@@ -41,7 +41,7 @@ export async function timeVariants(
       const raw = await own.load(file.bytes, { threads: 1, ...(externalData.size > 0 ? { externalData } : {}) });
       const session = cardSession(raw, modelCard);
       const batch = fixedBatch(session, modelCard.input.tensor) ?? 1;
-      const [feeds] = [...cropFeeds(modelCard, job.calibration.crops, options.rows.slice(0, 1), batch)];
+      const [feeds] = [...sampleFeeds(modelCard, job.calibration.samples, options.rows.slice(0, 1), batch)];
       if (feeds === undefined) throw fail("CALIBRATION_EMPTY", "Cannot time: there is no sample");
       sessions.push({ name, session, feeds, runtime: own, file });
     }

@@ -2,9 +2,9 @@ import { isTesseraError } from "@tessera/core/base/error";
 import type { Model } from "@tessera/core/graph/model";
 import { assertIntegers, usesReducedRange, withScheme } from "@tessera/core/targets/scheme";
 import { type Calibrated, calibrateAll } from "./calibrate.ts";
-import { batchOf, cropFeeds } from "./embed.ts";
 import { computedHalfVariant } from "./half-variant.ts";
 import type { OptimizeJob } from "./request.ts";
+import { allFeeds, batchOf, countFeeds } from "./samples.ts";
 import { variantWriter } from "./variant-writer.ts";
 import { dynamicVariant, floatVariant, halfVariant, staticVariant, type Variant, weightOnlyVariant } from "./variants.ts";
 
@@ -37,11 +37,11 @@ export async function buildVariants(
   const { target, progress } = job;
   const writer = variantWriter(target.format);
   const { modelCard, host, signal } = job;
-  progress.stage("calibrating", rows.length);
+  progress.stage("calibrating", countFeeds(job.calibration.samples, rows));
   const wideTarget = target.wide === undefined || !job.wide ? undefined : withScheme(target, "int16x8");
   const [int8, int16] = await calibrateAll(plain, [target, ...(wideTarget === undefined ? [] : [wideTarget])], {
     open: (bytes) => host.load(bytes, { threads: 1 }),
-    samples: () => cropFeeds(modelCard, job.calibration.crops, rows, batchOf(plain, modelCard)),
+    samples: () => allFeeds(modelCard, job.calibration.samples, rows, batchOf(plain, modelCard)),
     onSample: (done) => progress.at(done),
     signal,
   });
@@ -64,7 +64,7 @@ export async function buildVariants(
     await attempt("FP16", () =>
       computedHalfVariant(float, {
         open: (bytes) => host.load(bytes, { threads: 1 }),
-        samples: cropFeeds(modelCard, job.calibration.crops, rows, batchOf(plain, modelCard)),
+        samples: allFeeds(modelCard, job.calibration.samples, rows, batchOf(plain, modelCard)),
         signal,
       }),
     );

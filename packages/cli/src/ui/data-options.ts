@@ -1,20 +1,27 @@
 import { fail } from "@tessera/core/base/error";
-import { type FaceEmbeddingCard, faceDetectorCard } from "@tessera/core/modality/card";
+import { faceDetectorCard } from "@tessera/core/modality/card";
 import { findCard } from "../io/card-file.ts";
-import { type FaceData, loadFaceData } from "../work/faces.ts";
+import { loadFaceData } from "../work/faces.ts";
+import type { PeopleData } from "../work/people-data.ts";
 import type { Runtimes } from "../work/runtime.ts";
+import { type EmbeddingCard, isFaceCard } from "../work/samples.ts";
+import { loadVoiceData } from "../work/voices.ts";
 import type { Progress } from "./progress.ts";
 import { choiceOption, type VerbTools } from "./verb.ts";
 
-/** Options of every verb that takes pictures of faces. */
-export const FACE_OPTIONS = {
+/** Options of every verb that takes recordings of people: pictures of faces, or voices. */
+export const DATA_OPTIONS = {
   card: { type: "string", description: "Model card (default: NAME.card.json next to the model)" },
   cards: { type: "string", description: "Folder with further cards, found by model name" },
   data: {
     type: "string",
-    description: "Folder with manifest.csv (path, subject, role), pictures, and pairs.csv / aliases.csv where there are such",
+    description:
+      "Folder with manifest.csv (path, subject, role), pictures or .wav files, and pairs.csv (or trials.csv) / aliases.csv where there are such",
   },
-  calib: { type: "string", description: "Folder with calibration pictures (default: role calib of --data)" },
+  calib: {
+    type: "string",
+    description: "Folder with calibration pictures or voices (default: role calib, or cohort, of --data)",
+  },
   detector: { type: "string", description: "Face detector (.onnx, .tflite); without it the pictures must be aligned already" },
   "on-no-face": {
     type: "string",
@@ -25,8 +32,8 @@ export const FACE_OPTIONS = {
   cache: { type: "boolean", description: "Keep aligned faces between runs", default: true },
 } as const;
 
-/** The parsed values of {@link FACE_OPTIONS}. */
-export interface FaceArgs {
+/** The parsed values of {@link DATA_OPTIONS}. */
+export interface DataArgs {
   readonly card?: string | undefined;
   readonly cards?: string | undefined;
   readonly data?: string | undefined;
@@ -37,24 +44,28 @@ export interface FaceArgs {
   readonly cache: boolean;
 }
 
-/** Loads and aligns the pictures of a data folder as the options say. @throws USAGE without a folder */
-export async function faceDataOf(
+/** Loads the recordings of a data folder as the options and the card say. @throws USAGE without a folder, and for a detector of faces in voices */
+export async function dataOf(
   folder: string | undefined,
-  args: FaceArgs,
-  tools: VerbTools & { readonly card: FaceEmbeddingCard; readonly runtimes: Runtimes; readonly progress: Progress },
-): Promise<FaceData> {
+  args: DataArgs,
+  tools: VerbTools & { readonly card: EmbeddingCard; readonly runtimes: Runtimes; readonly progress: Progress },
+): Promise<PeopleData> {
+  const { card, runtimes, progress, signal } = tools;
   if (folder === undefined) throw fail("USAGE", "Cannot evaluate: no data folder", { hint: "Give one with --data" });
+  const { detector } = args;
+  if (!isFaceCard(card)) {
+    if (detector !== undefined) throw fail("USAGE", `Cannot look for faces with ${detector}: "${card.name}" takes voices`);
+    return loadVoiceData(folder, { card, progress, signal });
+  }
   return loadFaceData(folder, {
-    runtimes: tools.runtimes,
-    card: tools.card,
+    runtimes,
+    card,
     detector:
-      args.detector === undefined
-        ? undefined
-        : { path: args.detector, card: faceDetectorCard(findCard(args.detector, { cards: args.cards })) },
+      detector === undefined ? undefined : { path: detector, card: faceDetectorCard(findCard(detector, { cards: args.cards })) },
     onNoFace: choiceOption("on-no-face", args["on-no-face"], ["reject", "centre-crop"]),
     choice: choiceOption("choice", args.choice, ["largest", "central", "best"]),
     useCache: args.cache,
-    progress: tools.progress,
-    signal: tools.signal,
+    progress,
+    signal,
   });
 }
