@@ -64,7 +64,15 @@ export interface Lockout {
   ): { readonly allowed: true } | { readonly allowed: false; readonly retryAfterMs: number; readonly needsPrimary: boolean };
   /** A wrong try with a capture of sufficient quality. Resolves when it is on disk: nobody gets an answer before. */
   failed(key: string): Promise<void>;
+  /** A right try: the count begins anew. Does not lift a lock-out that asks for the primary credential. */
   passed(key: string): Promise<void>;
+  /** Somebody showed the primary credential: lifts everything. */
+  unlock(key: string): Promise<void>;
+  /**
+   * Runs tries of one key after each other. Check, try and count inside: fifty requests at once would otherwise all pass `check` before the first
+   * of them counts.
+   */
+  exclusive<T>(key: string, work: () => Promise<T>): Promise<T>;
 }
 
 /** The hash-chained log. */
