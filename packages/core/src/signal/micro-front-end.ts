@@ -52,15 +52,19 @@ export function microFeatures(settings: MicroFrontEnd, input: Float32Array): Fea
 
 function toInt16(input: Float32Array): Int32Array {
   const samples = new Int32Array(input.length);
-  for (let i = 0; i < input.length; i++) samples[i] = Math.max(-32_768, Math.min(32_767, Math.trunc((input[i] as number) * 32_768)));
+  for (let i = 0; i < input.length; i++)
+    samples[i] = Math.max(-32_768, Math.min(32_767, Math.trunc((input[i] as number) * 32_768)));
   return samples;
 }
 
-/** Hann window, sampled in the middle of each step. */
+/** Hann window, sampled in the middle of each step, in single precision. */
 function windowWeights(size: number): Int32Array {
+  const f = Math.fround;
   const window = new Int32Array(size);
+  const angle = f(f(f(Math.PI) * 2) / size);
   for (let i = 0; i < size; i++) {
-    window[i] = Math.floor((0.5 - 0.5 * Math.cos((2 * Math.PI * (i + 0.5)) / size)) * 2 ** WINDOW_BITS + 0.5);
+    const weight = f(0.5 - f(0.5 * f(Math.cos(f(angle * (i + 0.5))))));
+    window[i] = Math.floor(f(f(weight * 2 ** WINDOW_BITS) + 0.5));
   }
   return window;
 }
