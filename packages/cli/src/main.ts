@@ -15,6 +15,7 @@ const VERBS: Readonly<Record<string, () => Promise<CommandDef>>> = {
   evaluate: async () => (await import("./commands/evaluate.ts")).evaluate,
   bench: async () => (await import("./commands/bench.ts")).bench,
   profile: async () => (await import("./commands/profile.ts")).profile,
+  fuse: async () => (await import("./commands/fuse.ts")).fuse,
   compare: async () => (await import("./commands/compare.ts")).compare,
   models: async () => (await import("./commands/models.ts")).models,
   demo: async () => (await import("./commands/demo.ts")).demo,

@@ -15,19 +15,17 @@ export interface AlignedParts {
 }
 
 /** The name of a batch that all parts leave open. */
-export const FUSED_BATCH = "batch";
+const FUSED_BATCH = "batch";
 
 /**
- * Brings models to one batch, without which their embeddings cannot be put side by side. Unless one is asked for: open when all leave it open, the number
- * that all that have one share, and 1 when their numbers differ.
+ * Brings models to one batch, without which their embeddings cannot be put side by side. Unless one is asked for: open when all leave it open, else 1, for a
+ * device sees one person at a time.
  *
  * @throws SHAPE_MISMATCH for a part whose inputs share no first size, and where a graph has its batch built in too deeply
  */
 export function alignBatches(parts: readonly NamedModel[], wanted?: Dim): AlignedParts {
   const found = parts.map(({ name, model }) => batchOf(name, model));
-  const numbers = new Set(found.filter((batch) => typeof batch === "number"));
-  const [only] = numbers;
-  const batch = wanted ?? (only === undefined ? FUSED_BATCH : numbers.size === 1 ? only : 1);
+  const batch = wanted ?? (found.every((own) => typeof own === "string") ? FUSED_BATCH : 1);
   const notes: string[] = [];
   const aligned = parts.map((part, i) => {
     const own = found[i] as Dim;

@@ -244,7 +244,7 @@ return fused, y, louder`);
     expect(got?.shape[0]).toBe(whole.get("face/x")?.shape[0]);
   });
 
-  it("brings parts of two fixed batches to 1, or to what is asked for", () => {
+  it("brings a part of a larger batch to 1, or all to what is asked for", () => {
     const pair = part("face", FACE.replace("N", "2"));
     expect(fuseModels([pair, part("voice", OTHER)]).notes).toEqual(["face: batch 2 became 1"]);
     const open = fuseModels([pair, part("voice", OTHER)], { batch: "many" });
