@@ -4,16 +4,15 @@ import { extname } from "node:path";
 import { fail } from "@tessera/core/base/error";
 import { Hono, type MiddlewareHandler } from "hono";
 import { adminCalls } from "./admin-calls.ts";
-import { createGuard } from "./guard.ts";
+import { createGuard, type Guard } from "./guard.ts";
 import { PAGE_HEADERS, PAGE_TYPES } from "./page-files.ts";
 import type { AppEnv, AppParts } from "./parts.ts";
 import { problemOf } from "./problem.ts";
 import { recognitionCalls } from "./recognition-calls.ts";
 
 /** The whole service as an application of hono: what it does with a `Request`, wherever that comes from. */
-export function createApp(parts: AppParts): Hono<AppEnv> {
+export function createApp(parts: AppParts, guard: Guard = createGuard(parts)): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
-  const guard = createGuard(parts);
   app.use(watched(parts));
   app.onError(async (error, c) => {
     // Whoever hung up gets no answer: that is no failure of the gateway.

@@ -28,19 +28,18 @@ export const PAGE_HEADERS: Readonly<Record<string, string>> = {
 };
 
 /**
- * The files of the page by their address: those of `static` and `dist` at the root (and under their own names). Requests are looked up in this
- * table and nowhere else, so that no address leads out of the folders.
+ * The files of the page by their address: those of `static` and `dist` under `/page/`, its index at `/`. Requests are looked up in this table and
+ * nowhere else, so that no address leads out of the folders.
  */
 export function pageFiles(folder = pageFolder()): ReadonlyMap<string, string> {
   const files = new Map<string, string>();
   for (const part of ["dist", "static"]) {
     for (const path of filesOf(join(folder, part), "")) {
       if (PAGE_TYPES[extname(path)] === undefined) continue;
-      files.set(`/${path}`, join(folder, part, path));
-      files.set(`/${part}/${path}`, join(folder, part, path));
+      files.set(`/page/${path}`, join(folder, part, path));
     }
   }
-  const index = files.get("/index.html");
+  const index = files.get("/page/index.html");
   if (index !== undefined) files.set("/", index);
   return files;
 }
