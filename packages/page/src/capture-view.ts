@@ -15,6 +15,7 @@ export interface CaptureViewParts {
   readonly onOutcome: (outcome: Outcome) => void;
   readonly onProblem: (problem: Problem) => void;
   readonly onLive: (view: RunView) => void;
+  /** Asks the person for a token. */
   readonly askForToken: () => void;
 }
 
@@ -150,8 +151,10 @@ export function captureView(parts: CaptureViewParts): CaptureView {
     event.preventDefault();
     const plan = planOf(withFace.checked, withVoice.checked);
     if (plan === undefined) return;
-    if (plan.faces + plan.voices === 0) return setText(byId("with-error"), say("withNothing"));
-    run.start(plan);
+    if (plan.faces + plan.voices === 0) setText(byId("with-error"), say("withNothing"));
+    // Asked for before anything is captured: what was captured without it would be for nothing.
+    else if (parts.token() === undefined) parts.askForToken();
+    else run.start(plan);
   });
   byId("files-send").addEventListener("click", () => void sendFiles());
   byId("take-now").addEventListener("click", () => run.takeNow());

@@ -13,10 +13,10 @@ export function formatCountdown(seconds: number): string {
   return say("minutesShort", { minutes: Math.floor(whole / 60), seconds: whole % 60 });
 }
 
-/** A score with its sign, three decimals, a true minus: columns of them line up. */
-export function formatScore(score: number): string {
-  const text = Math.abs(score).toFixed(3);
-  return `${score < 0 && Number(text) !== 0 ? "\u2212" : ""}${text}`;
+/** A number with so many decimals and a true minus, so that columns line up; never "-0". */
+export function formatNumber(value: number, decimals: number): string {
+  const text = Math.abs(value).toFixed(decimals);
+  return `${value < 0 && Number(text) !== 0 ? "\u2212" : ""}${text}`;
 }
 
 /** Day and time of an RFC 3339 text in the reader's own way; the text itself when it is no date. */

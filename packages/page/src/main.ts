@@ -88,6 +88,7 @@ async function watchHealth(): Promise<void> {
 
 /** What this token may do and this gateway can; without an answer (no token yet) the page offers everything and the gateway has the last word. */
 async function readMe(): Promise<void> {
+  if (token.current() === undefined) return;
   const [me, models] = await Promise.all([client.me().catch(() => undefined), client.models().catch(() => [])]);
   measurements.models(models);
   capture.offer({

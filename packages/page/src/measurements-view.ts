@@ -1,8 +1,8 @@
 import type { LiveMessage, ModelEntry } from "@tessera/core/protocol/gateway-api";
 import { byId, make, makeTable, setText } from "./elements.ts";
 import type { Outcome } from "./flow.ts";
-import { formatMs, formatScore } from "./format.ts";
-import { qualityRows, type ScoreRow, type StageBar, scoreRows, stageBars } from "./measurements.ts";
+import { formatMs, formatNumber } from "./format.ts";
+import { qualityFigures, qualityTables, type ScoreRow, type StageBar, scoreRows, stageBars } from "./measurements.ts";
 import { MODALITIES, say } from "./sentences.ts";
 
 /** The panel for developers. */
@@ -49,7 +49,7 @@ export function measurementsView(): MeasurementsView {
 }
 
 function liveText(message: LiveMessage): string {
-  const figures = qualityRows(message).map(([name, value]) => `${name} ${value}`);
+  const figures = qualityFigures(message).map(([name, value]) => `${name} ${value}`);
   const first = say("liveLine", { modality: MODALITIES[message.modality], time: formatMs(message.ms) });
   return [first, ...figures, ...message.notes.map(({ code }) => code)].join(" · ");
 }
@@ -65,8 +65,8 @@ function* outcomeParts(outcome: Outcome): Generator<HTMLElement> {
       [say("stage"), say("stageTime"), say("stageBar")],
       [
         ...stageBars(answer.stages).map(stageRow),
-        [say("stageTotal"), formatNumber(answer.totalMs), ""],
-        [say("stageRoundTrip"), formatNumber(outcome.roundTripMs), ""],
+        [say("stageTotal"), formatNumber(answer.totalMs, 1), ""],
+        [say("stageRoundTrip"), formatNumber(outcome.roundTripMs, 1), ""],
       ],
     ),
   );
@@ -83,12 +83,11 @@ function* outcomeParts(outcome: Outcome): Generator<HTMLElement> {
           scores.map(scoreCells),
         ),
       );
-  const figures = answer.modalities.flatMap((part) =>
-    qualityRows(part).map(([name, value]) => [`${MODALITIES[part.modality]}: ${name}`, value]),
-  );
-  if (figures.length === 0) return;
-  yield make("h3", {}, say("qualityTitle"));
-  yield makeTable(say("qualityCaption"), [say("qualityFigure"), say("qualityValue")], figures);
+  for (const { modality, count, rows } of qualityTables(answer.modalities)) {
+    yield make("h3", {}, say("qualityTitle", { modality: MODALITIES[modality] }));
+    const heads = Array.from({ length: count }, (_, i) => (count === 1 ? say("qualityValue") : String(i + 1)));
+    yield make("div", { class: "scroll" }, makeTable(say("qualityCaption"), [say("qualityFigure"), ...heads], rows));
+  }
 }
 
 /** Inline styles set by script are the object model's, which the content security policy lets pass; a style attribute would be refused. */
@@ -97,7 +96,7 @@ function stageRow({ stage, lane, ms, start, share }: StageBar): readonly (Node |
   bar.style.marginInlineStart = `${(100 * start).toFixed(2)}%`;
   bar.style.inlineSize = `${(100 * share).toFixed(2)}%`;
   const whose = lane === "shared" ? say("stageShared") : MODALITIES[lane].toLowerCase();
-  return [make("span", {}, stage, " ", make("small", {}, whose)), formatNumber(ms), make("span", { class: "track" }, bar)];
+  return [make("span", {}, stage, " ", make("small", {}, whose)), formatNumber(ms, 1), make("span", { class: "track" }, bar)];
 }
 
 function scoreCells({ what, score, threshold, at, thresholdAt }: ScoreRow): readonly (Node | string)[] {
@@ -111,12 +110,8 @@ function scoreCells({ what, score, threshold, at, thresholdAt }: ScoreRow): read
     sign.style.insetInlineStart = `${(100 * place).toFixed(1)}%`;
     scale.append(sign);
   }
-  const over = threshold === undefined ? "" : formatScore(score - threshold);
-  return [what, formatScore(score), threshold === undefined ? "" : formatScore(threshold), over, scale];
-}
-
-function formatNumber(ms: number): string {
-  return ms.toFixed(ms < 10 ? 2 : 1);
+  const over = threshold === undefined ? "" : formatNumber(score - threshold, 3);
+  return [what, formatNumber(score, 3), threshold === undefined ? "" : formatNumber(threshold, 3), over, scale];
 }
 
 function modelParts(models: readonly ModelEntry[]): readonly HTMLElement[] {

@@ -6,7 +6,7 @@ import type {
   QualityFigures,
   StageTime,
 } from "@tessera/core/protocol/gateway-api";
-import { formatScore } from "./format.ts";
+import { formatNumber } from "./format.ts";
 import { MODALITIES, say } from "./sentences.ts";
 
 /** One bar of the chart of stages: `start` and `share` are shares of the longest lane, 0..1. */
@@ -70,25 +70,51 @@ function row(what: string, score: number, threshold: number | undefined, [low, h
 
 /** Figures of quality with their units. */
 const FIGURES = {
-  faceShare: { says: "Face, share of the frame", show: percent },
+  faceShare: { says: "Share of the frame", show: percent },
   eyeDistance: { says: "Between the eyes", show: (v: number) => `${v.toFixed(0)} px` },
   box: undefined,
-  yawDegrees: { says: "Turned", show: (v: number) => `${v.toFixed(0)}°` },
-  rollDegrees: { says: "Tilted", show: (v: number) => `${v.toFixed(0)}°` },
+  yawDegrees: { says: "Turned", show: degrees },
+  rollDegrees: { says: "Tilted", show: degrees },
   sharpness: { says: "Sharpness", show: (v: number) => v.toFixed(0) },
   brightness: { says: "Brightness, 0 to 255", show: (v: number) => v.toFixed(0) },
   seconds: { says: "Sound", show: (v: number) => `${v.toFixed(2)} s` },
   speechSeconds: { says: "Speech", show: (v: number) => `${v.toFixed(2)} s` },
-  levelDb: { says: "Level", show: (v: number) => `${formatScore(Math.round(v)).replace(".000", "")} dBFS` },
+  levelDb: { says: "Level", show: (v: number) => `${whole(v)} dBFS` },
   clippedShare: { says: "At full scale", show: percent },
 } as const satisfies Record<keyof QualityFigures, { says: string; show: (value: number) => string } | undefined>;
+
+function whole(value: number): string {
+  return formatNumber(value, 0);
+}
+
+function degrees(value: number): string {
+  return `${whole(value)}°`;
+}
 
 function percent(share: number): string {
   return `${(100 * share).toFixed(share < 0.1 ? 2 : 0)} %`;
 }
 
+/** A table of figures: a row each, a column for every capture of the modality. */
+export interface QualityTable {
+  readonly modality: GatewayModality;
+  readonly count: number;
+  readonly rows: readonly (readonly string[])[];
+}
+
+/** Figures of all captures, by modality; a figure that some capture lacks has an empty cell there. */
+export function qualityTables(answers: readonly ModalityAnswer[]): readonly QualityTable[] {
+  return (["face", "voice"] as const).flatMap((modality) => {
+    const captures = answers.filter((answer) => answer.modality === modality).map((answer) => new Map(qualityFigures(answer)));
+    const names = [...new Set(captures.flatMap((figures) => [...figures.keys()]))];
+    if (names.length === 0) return [];
+    const rows = names.map((name) => [name, ...captures.map((figures) => figures.get(name) ?? "")]);
+    return [{ modality, count: captures.length, rows }];
+  });
+}
+
 /** What was measured of a capture, in words and units, in a fixed order. */
-export function qualityRows({ quality }: Pick<ModalityAnswer, "quality">): readonly (readonly [string, string])[] {
+export function qualityFigures({ quality }: Pick<ModalityAnswer, "quality">): readonly (readonly [string, string])[] {
   return (Object.keys(FIGURES) as (keyof QualityFigures)[]).flatMap((key) => {
     const value = quality[key];
     const figure = FIGURES[key];

@@ -19,7 +19,7 @@ export interface OutcomeText {
   readonly title: string;
   readonly says: readonly string[];
   readonly lines: readonly OutcomeLine[];
-  /** With tone "locked": seconds until it opens. */
+  /** With tone "locked": seconds until it opens; absent where waiting does not help. */
   readonly retryAfterSeconds?: number;
 }
 
@@ -40,7 +40,7 @@ export function outcomeText(outcome: Outcome, subject: string): OutcomeText {
             good: true,
             text: say("enrolledPart", { modality: MODALITIES[modality], samples: samplesText(samples) }),
           }))
-        : linesOf(answer.modalities),
+        : onlyOnce(linesOf(answer.modalities).filter(({ good }) => !good)),
     };
   }
   const { decision } = outcome;
@@ -52,18 +52,27 @@ export function outcomeText(outcome: Outcome, subject: string): OutcomeText {
     again: say("retry"),
     locked: say("locked"),
   }[tone];
+  // The gateway's reasons, but for those that the title or a line below says anyway.
+  const told = new Set([title, ...decision.modalities.flatMap(({ notes }) => notes.map((note) => note.says))]);
+  const reasons = decision.reasons.filter((reason) => !told.has(reason));
+  const { retryAfterSeconds } = decision;
   return {
     tone,
     title,
-    says: tone === "again" ? [...decision.reasons, say("retrySays")] : tone === "locked" ? [] : decision.reasons,
+    says: tone === "again" ? [...reasons, say("retrySays")] : reasons,
     lines: linesOf(decision.modalities),
-    ...(tone === "locked" ? { retryAfterSeconds: decision.retryAfterSeconds ?? 0 } : {}),
+    ...(tone === "locked" && retryAfterSeconds !== undefined ? { retryAfterSeconds } : {}),
   };
 }
 
 /** The gateway's own words of why not. */
 function refusalOf(answer: EnrolAnswer | EnrolRefusal): readonly string[] {
   return "error" in answer ? [answer.error.says] : [];
+}
+
+/** An enrolment names every capture; what is wrong with three of them is said once. */
+function onlyOnce(lines: readonly OutcomeLine[]): readonly OutcomeLine[] {
+  return [...new Map(lines.map((line) => [line.text, line])).values()];
 }
 
 function samplesText(count: number): string {
