@@ -18,6 +18,8 @@ const VERBS: Readonly<Record<string, () => Promise<CommandDef>>> = {
   fuse: async () => (await import("./commands/fuse.ts")).fuse,
   compare: async () => (await import("./commands/compare.ts")).compare,
   models: async () => (await import("./commands/models.ts")).models,
+  gateway: async () => (await import("./commands/gateway.ts")).gateway,
+  keystroke: async () => (await import("./commands/keystroke.ts")).keystroke,
   demo: async () => (await import("./commands/demo.ts")).demo,
 };
 

@@ -46,22 +46,21 @@ export function adminCalls(parts: AppParts, guard: Guard): Hono<AppEnv> {
   app.delete("/v1/subjects/:subject", guard.role("operator"), async (c) => {
     const subject = subjectOf(c.req.param("subject"));
     const modality = modalityOption(c.req.query("modality"));
-    const removed = await templates.remove(subject, modality);
+    const there = templates.list().filter((t) => t.subject === subject && (modality === undefined || t.modality === modality));
+    if (there.length === 0) throw fail("NOT_FOUND", "Cannot delete: nobody of that name has such a template");
+    // Written down first, as an enrolment is.
+    await audit.append("delete", { subject, detail: { caller: c.get("caller").id, modality: modality ?? "all" } });
+    await templates.remove(subject, modality);
     // Somebody of whom nothing is left gets no assertions either.
     if (!templates.list().some((t) => t.subject === subject)) await authenticator?.remove(subject);
-    if (removed === 0) throw fail("NOT_FOUND", "Cannot delete: nobody of that name has such a template");
-    await audit.append("delete", {
-      subject,
-      detail: { caller: c.get("caller").id, templates: removed, modality: modality ?? "all" },
-    });
     return c.body(null, 204);
   });
   app.post("/v1/subjects/:subject/renew", guard.role("operator"), async (c) => {
     const subject = subjectOf(c.req.param("subject"));
     if (!templates.list().some((t) => t.subject === subject))
       throw fail("NOT_FOUND", "Cannot renew: nobody of that name is enrolled");
-    const renewed = await templates.renew(subject);
-    await audit.append("renew", { subject, detail: { caller: c.get("caller").id, templates: renewed } });
+    await audit.append("renew", { subject, detail: { caller: c.get("caller").id } });
+    await templates.renew(subject);
     return c.body(null, 204);
   });
   app.post("/v1/unlock", guard.role("operator"), async (c) => {
@@ -71,11 +70,11 @@ export function adminCalls(parts: AppParts, guard: Guard): Hono<AppEnv> {
     const by = c.get("caller").id;
     if ("subject" in about) {
       const subject = subjectOf(about.subject);
-      await lockout.unlock(`subject:${subject}`);
       await audit.append("unlock", { subject, detail: { caller: by } });
+      await lockout.unlock(`subject:${subject}`);
     } else {
-      await lockout.unlock(`caller:${about.caller}`);
       await audit.append("unlock", { detail: { caller: by, unlocked: about.caller } });
+      await lockout.unlock(`caller:${about.caller}`);
     }
     return c.body(null, 204);
   });

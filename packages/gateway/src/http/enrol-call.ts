@@ -51,13 +51,14 @@ export async function enrol(
   if (parts.policy.enrol.duplicates === "refuse" && templates.some((t) => isSomebodyElse(parts, t)))
     return refuse("they match somebody who is enrolled under another name", looked);
   stages.push({ stage: "search", ms: performance.now() - startMs });
-  const storeMs = performance.now();
-  const stored = await parts.templates.enrol(templates);
-  stages.push({ stage: "store", ms: performance.now() - storeMs });
+  // Written down first: an enrolment that nobody can find in the log is worse than a line about one that did not come to be.
   await parts.audit.append("enrol", {
     subject,
     detail: { caller: caller.id, ...Object.fromEntries(templates.map((t) => [t.modality, t.samples])) },
   });
+  const storeMs = performance.now();
+  const stored = await parts.templates.enrol(templates);
+  stages.push({ stage: "store", ms: performance.now() - storeMs });
   parts.metrics.enrolment("enrolled");
   const enrolled = stored.map(({ modality, id, samples }) => ({ modality, template: id, samples }));
   return { status: 201, answer: { subject, enrolled, modalities: looked.map((m) => tellModality(m, caller.role)), stages } };
