@@ -46,7 +46,14 @@ export async function openJournal(
   const file = await fs.open(generationPath(setting, adopted?.generation ?? newest.generation), "update");
   const headFile = await fs.open(headPath(setting), "update");
   const journal = new Journal(setting, { keys: opened.keys, head: newest, file, headFile, firstOfKey: 0 });
-  if (adopted !== undefined) await journal.adopt(adopted.place, adopted.generation);
+  if (adopted !== undefined) {
+    // The process may have died, or its flush have failed, before the medium had the group; written again, the flush cannot skip it.
+    if (adopted.generation === newest.generation) {
+      await file.write(opened.file.subarray(newest.length, adopted.place.length), newest.length);
+    }
+    await file.sync();
+    await journal.adopt(adopted.place, adopted.generation);
+  }
   if (opened.file.length > journal.head.length) {
     await file.truncate(journal.head.length);
     await file.sync();

@@ -62,6 +62,13 @@ export function unprotect(keys: ProtectionKeys, binding: TemplateBinding, sealed
   return vector;
 }
 
+/** Whether a sealed vector is the template's it is said to be. */
+export function isSealedFor(keys: ProtectionKeys, binding: TemplateBinding, sealed: Uint8Array): boolean {
+  const plain = unseal(keys.seal, sealed, aadOf(keys, binding));
+  plain?.fill(0);
+  return plain !== undefined;
+}
+
 function rotationKey(keys: ProtectionKeys, binding: TemplateBinding, salt: Uint8Array): Uint8Array {
   return deriveKey(keys.transform, salt, joinParts("tessera rotation 1", binding.subject, binding.modality, binding.space));
 }

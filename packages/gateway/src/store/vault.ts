@@ -4,10 +4,10 @@ import type { Journal, JournalRecord } from "./journal.ts";
 import { journalKeys } from "./journal-keys.ts";
 import type { StoredRecord } from "./journal-read.ts";
 import { type Keyring, newDataKey, wipeKeyring, writeKeyring } from "./keyring.ts";
-import { type ProtectionKeys, protect, protectionKeys, unprotect } from "./protection.ts";
+import { isSealedFor, type ProtectionKeys, protect, protectionKeys, unprotect } from "./protection.ts";
 import { decodeRecord, encodeRecord, type LockoutRecord, type StoreRecord } from "./records.ts";
 import { serially } from "./serially.ts";
-import type { StoreFs } from "./store-fs.ts";
+import { diskError, type StoreFs } from "./store-fs.ts";
 import { type TableEntry, TemplateTable } from "./template-table.ts";
 
 /** Below this many bytes a deleted template leaves the file before its deletion is acknowledged; above, with the next compaction. */
@@ -138,7 +138,7 @@ export class Vault {
     const data = rotate ? await newDataKey(provider, identity, old.epoch + 1) : old;
     const protection = rotate ? protectionKeys(data, identity) : this.#protection;
     // Both keys are on disk until no head speaks of the old one any more.
-    if (rotate) await writeKeyring(this.#fs, this.#dir, { identity, provider, auditKey, dataKeys: [old, data] });
+    if (rotate) await this.#writeKeyring({ identity, provider, auditKey, dataKeys: [old, data] });
     const entries = [...this.table.entries()];
     const written = await this.#journal.rewrite(
       (file) => this.#snapshot(file, entries, rotate ? protection : undefined),
@@ -149,21 +149,33 @@ export class Vault {
     this.#remains = false;
     this.#compactedBytes = this.#journal.head.length;
     if (!rotate) return;
-    this.#keyring = { identity, provider, auditKey, dataKeys: [data] };
-    await writeKeyring(this.#fs, this.#dir, this.#keyring);
+    // The journal has the new key from here on, whether or not the old one can be taken off the disk.
     for (const key of [old.key, this.#protection.seal, this.#protection.transform]) key.fill(0);
     this.#protection = protection;
+    this.#keyring = { identity, provider, auditKey, dataKeys: [data] };
+    await this.#writeKeyring(this.#keyring);
+  }
+
+  async #writeKeyring(keyring: Keyring): Promise<void> {
+    try {
+      await writeKeyring(this.#fs, this.#dir, keyring);
+    } catch (error) {
+      throw diskError("write the store's keys", error);
+    }
   }
 
   *#snapshot(file: Uint8Array, entries: Iterable<TableEntry>, renewed: ProtectionKeys | undefined): Generator<JournalRecord> {
     for (const value of this.lockouts.values()) yield encodeRecord({ kind: "lockout", value });
     for (const { info, dimension, secretAt, secretLength } of entries) {
+      const binding = { ...info, dimension };
       let secret = file.subarray(secretAt, secretAt + secretLength);
       if (renewed !== undefined) {
-        const binding = { ...info, dimension };
         const vector = unprotect(this.#protection, binding, secret);
         secret = protect(renewed, binding, vector);
         vector.fill(0);
+      } else if (!isSealedFor(this.#protection, binding, secret)) {
+        // The medium may have failed since it was read; better the long file than a short one without somebody.
+        throw fail("STORE_DAMAGED", "Cannot compact the store: a template does not open any more");
       }
       yield encodeRecord({ kind: "template", value: { ...info, dimension, replaces: [] } }, secret);
     }
