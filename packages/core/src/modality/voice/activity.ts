@@ -80,10 +80,11 @@ export async function speechOf(detector: SpeechDetector, sound: Sound, options: 
 export interface EnergySpeechOptions extends Omit<SegmentOptions, "begin" | "goOn"> {
   /** Frames of this length are measured, seconds. */
   readonly frameSeconds: number;
-  /** The quietest tenth of the frames is taken for noise: speech begins this much above it, dB. */
+  /**
+   * The quietest tenth of the frames is taken for noise: speech begins this much above it, dB, but no higher than half-way from there to the
+   * loudest frame, so that a recording without pauses is speech throughout.
+   */
   readonly aboveNoiseDb: number;
-  /** Speech begins no higher than this below the loudest frame, so that a recording without pauses is speech throughout, dB. */
-  readonly belowPeakDb: number;
   /** Nothing below this level is speech, dB relative to full scale. */
   readonly minDbfs: number;
   /** Speech goes on this much below the level at which it begins, dB. */
@@ -94,7 +95,6 @@ export interface EnergySpeechOptions extends Omit<SegmentOptions, "begin" | "goO
 export const ENERGY_DEFAULTS: EnergySpeechOptions = {
   frameSeconds: 0.02,
   aboveNoiseDb: 12,
-  belowPeakDb: 25,
   minDbfs: -60,
   hysteresisDb: 4,
   minSpeechSeconds: 0.1,
@@ -117,7 +117,7 @@ export function energySpeech(sound: Sound, options: Partial<EnergySpeechOptions>
   const ranked = levels.slice().sort();
   const noise = ranked[Math.floor(ranked.length / 10)] ?? 0;
   const peak = ranked[ranked.length - 1] ?? 0;
-  const begin = Math.max(settings.minDbfs, Math.min(noise + settings.aboveNoiseDb, peak - settings.belowPeakDb));
+  const begin = Math.max(settings.minDbfs, Math.min(noise + settings.aboveNoiseDb, (noise + peak) / 2));
   const goOn = Math.max(settings.minDbfs, begin - settings.hysteresisDb);
   return segmentsOf({ scores: levels, hop, length: samples.length, rateHz }, { ...settings, begin, goOn });
 }

@@ -20,7 +20,13 @@ export interface TrialStatistics {
  * made of those who are most alike); all of them unless given. @throws SCORES_INVALID for fewer than two scores, or ones that are all equal
  */
 export function cohortStatistics(scores: Scores, top?: number): CohortStatistics {
-  const used = top === undefined ? scores : scores.slice().sort().subarray(Math.max(0, scores.length - top));
+  const used =
+    top === undefined
+      ? scores
+      : scores
+          .slice()
+          .sort()
+          .subarray(Math.max(0, scores.length - top));
   let sum = 0;
   for (let i = 0; i < used.length; i++) sum += used[i] as number;
   const mean = sum / used.length;
