@@ -35,7 +35,9 @@ export const HEAD_SLOT_OFFSETS = [0, 4096] as const;
 
 const MAGIC = Buffer.from("TSRHEAD1", "latin1");
 const BODY_BYTES = 8 + 8 + 4 + 4 + 8 + 8 + 8 + 8 + 32;
-const SLOT_BYTES = BODY_BYTES + 32;
+
+/** Bytes of a slot. */
+export const HEAD_SLOT_BYTES: number = BODY_BYTES + 32;
 
 /** A slot's bytes: the fields and an HMAC-SHA256 over them and the journal's name. */
 export function encodeHead(head: Head, key: Uint8Array, name: string): Uint8Array {
@@ -57,7 +59,7 @@ export function readHeads(
   keyOf: (epoch: number) => Uint8Array | undefined,
 ): { readonly newest: Head; readonly before?: Head } {
   const [even, odd] = HEAD_SLOT_OFFSETS.map((offset, slot) => {
-    const head = decodeSlot(file.subarray(offset, offset + SLOT_BYTES), name, keyOf);
+    const head = decodeSlot(file.subarray(offset, offset + HEAD_SLOT_BYTES), name, keyOf);
     return head !== undefined && head.counter % 2 === slot ? head : undefined;
   });
   if (even === undefined || odd === undefined) {
@@ -76,7 +78,7 @@ export function readHeads(
 }
 
 function decodeSlot(slot: Uint8Array, name: string, keyOf: (epoch: number) => Uint8Array | undefined): Head | undefined {
-  if (slot.length !== SLOT_BYTES) return undefined;
+  if (slot.length !== HEAD_SLOT_BYTES) return undefined;
   const bytes = Buffer.from(slot);
   const body = bytes.subarray(0, BODY_BYTES);
   if (!body.subarray(0, 8).equals(MAGIC)) return undefined;

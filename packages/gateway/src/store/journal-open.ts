@@ -1,5 +1,5 @@
 import { fail } from "@tessera/core/base/error";
-import { type Head, readHeads } from "./head.ts";
+import { HEAD_SLOT_BYTES, HEAD_SLOT_OFFSETS, type Head, readHeads } from "./head.ts";
 import { dropGenerations, generationPath, headPath, Journal, type JournalSetting } from "./journal.ts";
 import { decodeHeader, firstChain, HEADER_BYTES } from "./journal-header.ts";
 import type { JournalKeys } from "./journal-keys.ts";
@@ -45,6 +45,10 @@ export async function openJournal(
 
   const file = await fs.open(generationPath(setting, adopted?.generation ?? newest.generation), "update");
   const headFile = await fs.open(headPath(setting), "update");
+  // The newest slot may be in the machine's memory only; were the other one overwritten first, a loss of power could leave slots that do not fit.
+  const slot = HEAD_SLOT_OFFSETS[newest.counter % 2 === 0 ? 0 : 1];
+  await headFile.write(heads.subarray(slot, slot + HEAD_SLOT_BYTES), slot);
+  await headFile.sync();
   const journal = new Journal(setting, { keys: opened.keys, head: newest, file, headFile, firstOfKey: 0 });
   if (adopted !== undefined) {
     // The process may have died, or its flush have failed, before the medium had the group; written again, the flush cannot skip it.
