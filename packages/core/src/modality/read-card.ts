@@ -87,13 +87,14 @@ function inputAt(field: Field): ImageInput | FeatureInput {
     const meaning = input.may("meaning");
     const preparation = input.may("preparation");
     const shape = listAt(input.need("shape"), 1, 8).map((size) => integerAt(size, 1, 1 << 24));
+    const sampleRateHz = rate && integerAt(rate, 1, 1_000_000);
     const result: FeatureInput = {
       kind,
       tensor,
       shape,
       features: wordAt(input.need("features"), ["samples", "mfcc", "fbank", "keystroke-timing"]),
-      ...(rate && { sampleRateHz: integerAt(rate, 1, 1_000_000) }),
-      ...(preparation && { preparation: preparationAt(preparation, shape) }),
+      ...(sampleRateHz !== undefined && { sampleRateHz }),
+      ...(preparation && { preparation: preparationAt(preparation, { shape, sampleRateHz }) }),
       ...(meaning && { meaning: textAt(meaning) }),
     };
     input.end();

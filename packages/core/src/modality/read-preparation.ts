@@ -19,10 +19,13 @@ const MAX_SAMPLES = 1 << 16;
 const MAX_BANDS = 512;
 
 /**
- * Reads `input.preparation`: how a voice becomes the network's input, whose shape must end in [frames, numbers a frame] (or be their
- * product in another form). @throws CARD_INVALID naming the field.
+ * Reads `input.preparation`: how a voice becomes the network's input. Its frames must fill `shape`, its rate be the one the input names, where it
+ * names one. @throws CARD_INVALID naming the field.
  */
-export function preparationAt(field: Field, shape: readonly number[]): VoicePreparation {
+export function preparationAt(
+  field: Field,
+  input: { readonly shape: readonly number[]; readonly sampleRateHz: number | undefined },
+): VoicePreparation {
   const preparation = objectAt(field);
   const raise = preparation.may("raiseToDbfs");
   const windowsField = preparation.need("windows");
@@ -39,6 +42,9 @@ export function preparationAt(field: Field, shape: readonly number[]): VoicePrep
     },
   };
   for (const part of [windows, preparation]) part.end();
+  const { shape, sampleRateHz = result.frontEnd.rateHz } = input;
+  if (result.frontEnd.rateHz !== sampleRateHz)
+    throw badField(field, `is for ${result.frontEnd.rateHz} Hz, but the input's sampleRateHz is ${sampleRateHz}`);
   const wanted = shape.reduce((product, size) => product * size, 1);
   const width = widthOf(result.frontEnd);
   if (result.windows.frames * width !== wanted) {
