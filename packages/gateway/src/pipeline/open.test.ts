@@ -37,7 +37,7 @@ const stages = (probe: Probe) => probe.stages.map((stage) => stage.stage);
 function cosine(a: Probe, b: Probe): number {
   expect(a.embedding).toBeDefined();
   expect(b.embedding).toBeDefined();
-  return (a.embedding ?? []).reduce((sum: number, value, i) => sum + value * (b.embedding?.[i] ?? Number.NaN), 0);
+  return [...(a.embedding ?? [])].reduce((sum, value, i) => sum + value * (b.embedding?.[i] ?? Number.NaN), 0);
 }
 
 describe("a face through the pipeline", () => {
