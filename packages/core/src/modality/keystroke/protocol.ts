@@ -106,7 +106,7 @@ export interface Attempts {
 }
 
 /** The attempts on each person in turn. No sample of anybody else is ever learned from. @throws INSUFFICIENT_DATA when somebody has too few repetitions. */
-export function attemptsOf(set: KeystrokeSet, protocol: KeystrokeProtocol): readonly Attempts[] {
+export function attemptsOf(set: Pick<KeystrokeSet, "name" | "subjects">, protocol: KeystrokeProtocol): readonly Attempts[] {
   const { train, impostors } = protocol;
   if (set.subjects.length < 2 || train < 2 || impostors < 1)
     throw fail(
