@@ -2,10 +2,16 @@ import { fail } from "@tessera/core/base/error";
 import type { LoadOptions } from "@tessera/core/graph/runtime";
 
 /** What {@link LoadOptions} leave out. */
-export const LOAD_DEFAULTS = { threads: 1, optimization: "all", flushSubnormals: false } as const satisfies LoadOptions;
+export const LOAD_DEFAULTS = {
+  threads: 1,
+  parallel: false,
+  optimization: "all",
+  flushSubnormals: false,
+} as const satisfies LoadOptions;
 
 const KEYS = {
   threads: true,
+  parallel: true,
   optimization: true,
   dims: true,
   flushSubnormals: true,
@@ -37,10 +43,12 @@ export interface PreparedModel {
  */
 export function checkLoadOptions(loadOptions: LoadOptions): void {
   for (const key of Object.keys(loadOptions)) if (!Object.hasOwn(KEYS, key)) throw refuseLoad(`there is no load option "${key}"`);
-  const { threads, optimization, externalData, dims } = loadOptions;
+  const { threads, parallel, optimization, externalData, dims } = loadOptions;
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= 1024)) {
     throw refuseLoad(`threads must be a whole number from 1 to 1024, not ${threads}`);
   }
+  if (parallel !== undefined && typeof parallel !== "boolean")
+    throw refuseLoad(`parallel must be true or false, not ${parallel}`);
   if (optimization !== undefined && !Object.hasOwn(LEVELS, optimization)) {
     throw refuseLoad(`optimization must be one of ${Object.keys(LEVELS).join(", ")}, not ${optimization}`);
   }

@@ -10,7 +10,7 @@ import type * as Ort from "onnxruntime-node";
 import { type Engine, feedsByName, type NamedTensors, runtimeError, timeRuns } from "./engine.ts";
 import { type CheckedOptions, LOAD_DEFAULTS } from "./load-options.ts";
 import type { OrtFlavour } from "./ort-module.ts";
-import { ortSessionOptions } from "./ort-options.ts";
+import { branchThreads, ortSessionOptions } from "./ort-options.ts";
 import { parseOrtProfile } from "./ort-profile.ts";
 import { emptyOrtTensor, fromOrtTensor, type OrtModule, toOrtTensor } from "./ort-tensor.ts";
 
@@ -83,7 +83,7 @@ export async function openOrtEngine(ort: OrtModule, model: Uint8Array | string, 
       try {
         const fed = ortFeeds(ort, inputs, feeds);
         const wanted = fetches();
-        const threads = options.load.threads ?? LOAD_DEFAULTS.threads;
+        const threads = Math.max(options.load.threads ?? LOAD_DEFAULTS.threads, branchThreads(options.load));
         return await timeRuns(() => session.run(fed, wanted), { runs, warmup, threads });
       } catch (error) {
         throw runtimeError("time the model", error);

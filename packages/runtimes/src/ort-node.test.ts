@@ -49,6 +49,52 @@ function numbers(outputs: Feeds): number[] {
   return [...toNumbers(outputs.get("y") as Tensor)];
 }
 
+const BRANCHES = onnxFile({
+  inputs: { x: ["float32", [64]], k: ["float32", [64]] },
+  outputs: { y: ["float32", [64]], z: ["float32", [64]] },
+  nodes: [
+    makeNode("Sin", { inputs: ["x"], outputs: ["s"] }),
+    makeNode("Mul", { inputs: ["s", "k"], outputs: ["y"] }),
+    makeNode("Cos", { inputs: ["k"], outputs: ["c"] }),
+    makeNode("Sub", { inputs: ["c", "k"], outputs: ["z"] }),
+  ],
+});
+
+test.each([1, 2])("gives the same when branches run side by side (%s threads each)", async (threads) => {
+  const runtime = await ortNodeRuntime({ worker: false });
+  const [plain, parallel] = [
+    await runtime.load(BRANCHES, { threads }),
+    await runtime.load(BRANCHES, { threads, parallel: true }),
+  ];
+  for (let n = 0; n < 20; n++) {
+    const given = new Map([
+      [
+        "x",
+        f32(
+          [64],
+          Float32Array.from({ length: 64 }, (_, i) => i * n),
+        ),
+      ],
+      [
+        "k",
+        f32(
+          [64],
+          Float32Array.from({ length: 64 }, (_, i) => i - n),
+        ),
+      ],
+    ]);
+    expect(await parallel.run(given)).toEqual(await plain.run(given));
+  }
+  expect((await parallel.time(branchFeeds(), { runs: 3 })).wallMs).toHaveLength(3);
+  expect((await parallel.profile?.(branchFeeds(), 2))?.operators.length).toBeGreaterThan(0);
+  await plain.close();
+  await parallel.close();
+});
+
+function branchFeeds(): Feeds {
+  return new Map(["x", "k"].map((name) => [name, f32([64], new Float32Array(64))]));
+}
+
 describe.each([true, false])("an ort-node session (worker: %s)", (worker) => {
   test("queues overlapping calls", async () => {
     const session = await (await ortNodeRuntime({ worker })).load(MUL);

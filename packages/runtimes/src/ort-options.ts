@@ -26,12 +26,17 @@ export interface OrtExtras {
   readonly optimizedPath?: string;
 }
 
+/** Threads that run operators side by side. */
+export function branchThreads({ threads, parallel }: Pick<CheckedOptions, "threads" | "parallel">): number {
+  return (parallel ?? LOAD_DEFAULTS.parallel) ? Math.max(2, threads ?? LOAD_DEFAULTS.threads) : 1;
+}
+
 /** Checked load options in ONNX Runtime's words. */
 export function ortSessionOptions(options: CheckedOptions, extras: OrtExtras = {}): InferenceSession.SessionOptions {
   return {
-    executionMode: "sequential",
+    executionMode: (options.parallel ?? LOAD_DEFAULTS.parallel) ? "parallel" : "sequential",
     intraOpNumThreads: options.threads ?? LOAD_DEFAULTS.threads,
-    interOpNumThreads: 1,
+    interOpNumThreads: branchThreads(options),
     graphOptimizationLevel: LEVELS[options.optimization ?? LOAD_DEFAULTS.optimization],
     // Refusals come back as exceptions with the same words; without this they are also printed on stderr.
     logSeverityLevel: 4,

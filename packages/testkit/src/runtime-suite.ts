@@ -247,6 +247,7 @@ const CASES: Readonly<Record<string, (runtime: Runtime, files: RuntimeFiles) => 
     const wrong: unknown[] = [
       { threads: 0 },
       { threads: 1.5 },
+      { parallel: 1 as never },
       { optimization: "fast" },
       { dims: new Map([["N", -1]]) },
       { optimisation: "all" },

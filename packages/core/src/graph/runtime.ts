@@ -9,6 +9,11 @@ export type Feeds = ReadonlyMap<string, Tensor>;
 export interface LoadOptions {
   /** Intra-operator threads; 1 unless given. */
   readonly threads?: number;
+  /**
+   * Runs branches of the graph that do not wait for each other at the same time, where the runtime can (ONNX Runtime's native build), in as many threads as
+   * `threads` says but two at least. For graphs of large branches, such as fused ones: handing small operators from thread to thread costs more than it saves.
+   */
+  readonly parallel?: boolean;
   /** How far the runtime may rewrite the graph itself; "all" unless given. */
   readonly optimization?: "none" | "basic" | "extended" | "all";
   /** Values for symbolic dimensions. */
