@@ -1,19 +1,13 @@
 import { readFile, statfs } from "node:fs/promises";
-import { createServer, type Server } from "node:http";
-import { createServer as createTlsServer } from "node:https";
 import { join } from "node:path";
-import { createAdaptorServer } from "@hono/node-server";
-import { fail } from "@tessera/core/base/error";
 import type { Health } from "@tessera/core/protocol/gateway-api";
 import type { GatewayConfig } from "./config.ts";
 import { policiesOf } from "./decision/from-config.ts";
-import { createApp } from "./http/app.ts";
-import { createGuard } from "./http/guard.ts";
-import { attachLive } from "./http/live.ts";
 import { createLog, type GatewayLog } from "./http/log.ts";
 import { createMetrics } from "./http/metrics.ts";
 import { pageFiles } from "./http/page-files.ts";
 import type { AppParts } from "./http/parts.ts";
+import { serveGateway } from "./http/serve.ts";
 import { fileTokens } from "./http/tokens.ts";
 import { fileKeyProvider } from "./keys/file-key.ts";
 import type { KeyProvider } from "./keys/key-provider.ts";
@@ -40,9 +34,6 @@ export interface StartOptions {
   /** Milliseconds since 1970. */
   readonly now?: () => number;
 }
-
-/** Time for requests under way when the gateway stops, milliseconds. */
-const STOP_MS = 10_000;
 
 /** Free room on the disk of the store below which the gateway calls itself degraded, bytes. */
 const LOW_DISK_BYTES = 64 << 20;
@@ -117,19 +108,18 @@ async function open(
     tls: config.listen.tls !== undefined,
     now,
   };
-  const guard = createGuard(parts);
-  const server = await listen(config, createApp(parts, guard).fetch);
-  const live = attachLive(server, parts, guard);
-  const url = addressOf(server, config);
+  const { host, port, tls } = config.listen;
+  const { connections, requestMs } = config.limits;
+  const files = tls && { key: await readFile(tls.key), cert: await readFile(tls.cert) };
   await store.audit.append("start", { detail: { version: options.version, mode: config.decision.mode, tls: parts.tls } });
+  const { url, close } = await serveGateway(parts, { host, port, connections, requestMs, ...(files && { tls: files }) });
   log.lines.info({ url, device: deviceId, mode: config.decision.mode }, "gateway started");
   let closing: Promise<void> | undefined;
   return {
     url,
     close() {
       closing ??= (async () => {
-        live.close();
-        await drained(server);
+        await close();
         await store.audit.append("stop");
         await life.closeAll();
         log.lines.info("gateway stopped");
@@ -196,59 +186,4 @@ function watchedPipeline(pipeline: Pipeline, failed: (what: string) => void): Pi
       }
     },
   };
-}
-
-async function listen(
-  config: GatewayConfig,
-  fetch: (request: Request, env: never) => Response | Promise<Response>,
-): Promise<Server> {
-  const { limits } = config;
-  const { host, port, tls } = config.listen;
-  // A connection that sends its header or body too slowly is ended, so that few of them cannot hold all places.
-  const slow = {
-    headersTimeout: Math.min(10_000, limits.requestMs),
-    requestTimeout: limits.requestMs,
-    keepAliveTimeout: 5000,
-    connectionsCheckingInterval: 1000,
-    maxHeaderSize: 16 << 10,
-  };
-  const handler = fetch as Parameters<typeof createAdaptorServer>[0]["fetch"];
-  const server = createAdaptorServer(
-    tls === undefined
-      ? { fetch: handler, createServer, serverOptions: slow }
-      : {
-          fetch: handler,
-          createServer: createTlsServer,
-          serverOptions: {
-            ...slow,
-            key: await readFile(tls.key),
-            cert: await readFile(tls.cert),
-            minVersion: "TLSv1.2" as const,
-          },
-        },
-  ) as Server;
-  server.maxConnections = limits.connections;
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", (cause: NodeJS.ErrnoException) => {
-      reject(fail("GATEWAY_CONFIG", `Cannot listen on ${host}:${port}: ${cause.code ?? cause.message}`, { cause }));
-    });
-    server.listen(port, host, resolve);
-  });
-  return server;
-}
-
-function addressOf(server: Server, { listen }: GatewayConfig): string {
-  const address = server.address();
-  const port = typeof address === "object" && address !== null ? address.port : listen.port;
-  const host = listen.host.includes(":") ? `[${listen.host}]` : listen.host;
-  return `${listen.tls === undefined ? "http" : "https"}://${host}:${port}`;
-}
-
-/** Resolves when every request under way has its answer, or after {@link STOP_MS} without. */
-async function drained(server: Server): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  server.closeIdleConnections();
-  const timer = setTimeout(() => server.closeAllConnections(), STOP_MS);
-  await closed;
-  clearTimeout(timer);
 }

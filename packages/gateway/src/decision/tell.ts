@@ -1,5 +1,6 @@
 import type { GatewayModality, GatewayRole, ModalityAnswer, ModalityOutcome } from "@tessera/core/protocol/gateway-api";
 import type { JudgedModality, Judgement } from "./judge.ts";
+import type { DecisionPolicy } from "./policy.ts";
 
 const ASKS: Readonly<Record<GatewayModality, string>> = {
   face: "A picture of the face is needed too",
@@ -12,11 +13,11 @@ const NOT_LIVE: Readonly<Record<GatewayModality, string>> = {
 };
 
 /** Sentences for the person about a judgement. They say the same of somebody who is not enrolled as of somebody who does not match. */
-export function reasonsOf({ decision, modalities }: Judgement): readonly string[] {
+export function reasonsOf({ decision, modalities }: Judgement, mode: DecisionPolicy["mode"]): readonly string[] {
   if (decision === "accept") return [];
   const says = modalities.flatMap(({ modality, outcome, probe }): readonly string[] => {
     if (outcome === "not-live") return [NOT_LIVE[modality]];
-    if (outcome === "not-sent") return decision === "retry" ? [ASKS[modality]] : [];
+    if (outcome === "not-sent") return decision === "retry" && mode !== "any" ? [ASKS[modality]] : [];
     if (outcome === "poor-quality") return (probe?.notes ?? []).map((note) => note.says);
     return [];
   });

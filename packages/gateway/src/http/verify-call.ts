@@ -53,12 +53,12 @@ export async function decide(
   const examined = examine(policy, probes);
   // Nothing was compared and nobody is told anything: this is no try.
   if (examined.kind === "judged" && examined.judgement.decision === "retry")
-    return { answer: answerOf(examined.judgement, caller.role, before) };
+    return { answer: answerOf(examined.judgement, { role: caller.role, mode: policy.mode, stages: before }) };
   return parts.lockout.exclusive(key, async () => {
     const locked = lockedAnswer(parts, key);
     if (locked !== undefined) return { answer: { ...locked, stages: before } };
     const { judgement, subject, stages } = compare(parts, policy, asked, examined);
-    const answer = answerOf(judgement, caller.role, [...before, ...stages]);
+    const answer = answerOf(judgement, { role: caller.role, mode: policy.mode, stages: [...before, ...stages] });
     const accepted = judgement.decision === "accept" && subject !== undefined;
     if (accepted) await parts.lockout.passed(key);
     else await parts.lockout.failed(key);
@@ -83,11 +83,15 @@ export async function decide(
   });
 }
 
-function answerOf(judgement: Judgement, role: GatewayRole, stages: readonly StageTime[]): Decided["answer"] {
+function answerOf(
+  judgement: Judgement,
+  about: { readonly role: GatewayRole; readonly mode: DecisionPolicy["mode"]; readonly stages: readonly StageTime[] },
+): Decided["answer"] {
+  const { role, mode, stages } = about;
   const { decision, modalities, fusedScore } = judgement;
   return {
     decision,
-    reasons: reasonsOf(judgement),
+    reasons: reasonsOf(judgement, mode),
     modalities: modalities.map((m) => tellModality(m, role)),
     stages,
     ...(role === "developer" && fusedScore !== undefined && { fusedScore }),
