@@ -44,6 +44,19 @@ function messages(graph: Graph): string[] {
   return inferGraph(graph).problems.map((p) => `${p.node}: ${p.error.message}`);
 }
 
+describe("a Split", () => {
+  test("into more parts than values are followed for has the sizes that it was given", () => {
+    const sizes = Array.from({ length: 160 }, (_, i) => i % 2);
+    const parts = sizes.map((_, i) => `part${i}`);
+    const graph = graphOf([node("Split", ["x", "sizes"], parts)], {
+      inputs: { x: ["float32", [80, 7]] },
+      constants: { sizes: i64([160], sizes) },
+    });
+    expect(shapeIn(graph, "part0")).toEqual([0, 7]);
+    expect(shapeIn(graph, "part159")).toEqual([1, 7]);
+  });
+});
+
 describe("shape chains", () => {
   // x.view(x.size(0), -1), as PyTorch exports it.
   const view = [

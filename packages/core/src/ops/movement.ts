@@ -2,6 +2,7 @@ import { fail } from "../base/error.ts";
 import { type Dim, dimAdd, dimFloorDiv, dimMul, type Shape, UNKNOWN_DIM } from "../graph/dim.ts";
 import { type Node, tensorType } from "../graph/model.ts";
 import { attrInt } from "../graph/node.ts";
+import { toInts } from "../graph/tensor.ts";
 import type { InferContext, InferRule, OpRow } from "./row.ts";
 import {
   commonDtype,
@@ -75,7 +76,9 @@ function inferSplit(context: InferContext): Inferred {
   const absent = (node.inputs[1] ?? "") === "";
   let parts: readonly Dim[] | undefined;
   if (!absent) {
-    parts = context.dims(1);
+    const given = context.constant(1);
+    // Values are followed up to a limit; a split has as many sizes as outputs, and needs them all (LSTMs unrolled over more steps than that).
+    parts = given?.dtype === "int64" ? toInts(given) : context.dims(1);
     const known = numbersOnly(parts);
     if (known !== undefined && typeof size === "number" && known.reduce((a, b) => a + b, 0) !== size) {
       throw fail("SHAPE_MISMATCH", `Cannot split axis ${axis} of [${shape}] into [${known}]: the sum differs`, {
