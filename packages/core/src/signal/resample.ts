@@ -51,9 +51,20 @@ export function resample(sound: Sound, rateHz: number): Sound {
     const first = centre - reach;
     const from = Math.max(0, -first);
     const to = Math.min(taps, samples.length - first);
-    let sum = 0;
-    for (let k = from; k < to; k++) sum += (kernel[k] as number) * (samples[first + k] as number);
-    out[i] = sum;
+    // Four sums, so that an addition need not wait for the one before.
+    let a = 0;
+    let b = 0;
+    let c = 0;
+    let d = 0;
+    let k = from;
+    for (; k + 3 < to; k += 4) {
+      a += (kernel[k] as number) * (samples[first + k] as number);
+      b += (kernel[k + 1] as number) * (samples[first + k + 1] as number);
+      c += (kernel[k + 2] as number) * (samples[first + k + 2] as number);
+      d += (kernel[k + 3] as number) * (samples[first + k + 3] as number);
+    }
+    for (; k < to; k++) a += (kernel[k] as number) * (samples[first + k] as number);
+    out[i] = a + b + (c + d);
   }
   return soundOf(rateHz, out);
 }
