@@ -3,6 +3,7 @@
     python3 -m venv ~/.cache/tessera-peers-audio
     ~/.cache/tessera-peers-audio/bin/pip install -r bench/peers/requirements-audio.txt
     ~/.cache/tessera-peers-audio/bin/python bench/peers/audio_features.py [--torchaudio]
+    npx biome check --write packages/core/src/signal/reference-features.json
 
 Writes packages/core/src/signal/reference-features.json: the settings of each case in our own words, and some frames of what the peer gave. The
 signal is made of integers that the test makes again. `--torchaudio` also compares torchaudio itself (which brings PyTorch) with the case
