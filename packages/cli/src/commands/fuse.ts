@@ -110,13 +110,15 @@ export const fuse = verb(
     const bytes = modelToOnnx(fused.model);
     const proof = args.prove ? await proved() : undefined;
     const digest = sha256(bytes);
-    writeFile(args.output, bytes);
+    const isGood = proof?.proof.kind !== "refuted";
     const stem = stemOf(args.output);
+    if (isGood) writeFile(args.output, bytes);
     const written = fused.parts.map((part, i) => {
       const card = cards[i] && branchCard(canonicalCard(cards[i], part), part, { fused, sha256: digest });
       const path = `${stem}.${part.name}.card.json`;
-      if (card !== undefined) writeFile(path, printCard(card));
-      return card === undefined ? undefined : path;
+      if (card === undefined || !isGood) return undefined;
+      writeFile(path, printCard(card));
+      return path;
     });
     const report = {
       kind: "tessera-fuse-report",
@@ -137,15 +139,16 @@ export const fuse = verb(
       proof: proof?.proof ?? { kind: "off" },
       ...(proof === undefined || proof.crossings.length === 0 ? {} : { parity: proof.crossings }),
     } as const;
-    writeFile(`${stem}.fused.json`, `${JSON.stringify(report, undefined, 2)}\n`);
+    if (isGood) writeFile(`${stem}.fused.json`, `${JSON.stringify(report, undefined, 2)}\n`);
     progress.end();
     if (tools.json) printJson(report);
     else printLines(...lines(fused, report));
-    return proof?.proof.kind === "refuted" ? 1 : 0;
+    return isGood ? 0 : 1;
 
     async function proved(): Promise<{ readonly proof: FuseProof; readonly crossings: readonly Parity[] }> {
       const runtimes = createRuntimes();
-      const runtime = await runtimes.get("ort-node");
+      // In this process: starting threads for sessions that run a few times is what a short command would wait for.
+      const runtime = await (await import("@tessera/runtimes/ort-node")).ortNodeRuntime({ worker: false });
       progress.stage("comparing with the separate models");
       const inputs = { folder: args.inputs, trials, seed };
       const crossings: Parity[] = [];
@@ -270,6 +273,8 @@ function lines(
     proof.kind === "off"
       ? "proof: switched off"
       : `proof: ${proof.kind} on ${proof.inputs} inputs (${proof.runtime}), largest difference ${proof.worst.relative.toExponential(1)} of the magnitude${proof.kind === "refuted" ? ` in ${proof.worst.output}, ${proof.tolerance} is allowed` : ""}`,
-    `written: ${[output.file, ...files.flatMap((f) => (f.card === undefined ? [] : [f.card]))].join(", ")}`,
+    proof.kind === "refuted"
+      ? "nothing was written"
+      : `written: ${[output.file, ...files.flatMap((f) => (f.card === undefined ? [] : [f.card]))].join(", ")}`,
   ];
 }

@@ -32,7 +32,8 @@ function renamedOutput(output: ModelCard["output"], { outputs }: FusedPart): Mod
 export function canonicalCard(card: ModelCard, part: Pick<FusedPart, "model">): ModelCard {
   const { inputs } = part.model.graph;
   if (card.output.kind !== "embedding") return card;
-  if (card.modality === "face") return cardFor(faceEmbeddingCard(card), inputs);
+  if (card.modality === "face" && card.input.kind === "image" && card.input.placement.kind === "align")
+    return cardFor(faceEmbeddingCard(card), inputs);
   if (card.modality === "voice" && card.input.kind === "features" && card.input.preparation !== undefined)
     return cardFor(voiceEmbeddingCard(card), inputs);
   return card;
