@@ -76,7 +76,7 @@ function blurred(image: Image, sigma: number): Image {
           for (let k = -reach; k <= reach; k++) {
             const sx = along === "x" ? Math.min(image.width - 1, Math.max(0, x + k)) : x;
             const sy = along === "y" ? Math.min(image.height - 1, Math.max(0, y + k)) : y;
-            total += at(kernel, k + reach) * at(data, (sy * image.width + sx) * 3 + c);
+            total += (kernel[k + reach] as number) * (data[(sy * image.width + sx) * 3 + c] as number);
           }
           out[(y * image.width + x) * 3 + c] = total / sum;
         }
@@ -166,6 +166,27 @@ for (const [i, a] of references.entries())
 impostors.sort((a, b) => b - a);
 const threshold = at(impostors, Math.floor(impostors.length * 1e-3));
 say(`threshold of FAR 1e-3 over ${impostors.length} impostor comparisons: ${threshold.toFixed(4)}`);
+say("turned by (the two pictures' greater |yaw|), pairs of folds 1 and 2: TAR");
+const turned = [
+  [0, 15],
+  [15, 25],
+  [25, 35],
+  [35, 45],
+  [45, 90],
+].map(([low = 0, high = 0]) => {
+  let count = 0;
+  let accepted = 0;
+  for (const [i, a] of references.entries()) {
+    const b = clean[i];
+    if (!a || !b) continue;
+    const yaw = Math.max(Math.abs(a.quality.yawDegrees), Math.abs(b.quality.yawDegrees));
+    if (yaw < low || yaw >= high) continue;
+    count++;
+    if (cosine(a.vector, b.vector) >= threshold) accepted++;
+  }
+  say(`${low}..${high}   ${count} pairs   ${fixed(accepted / Math.max(1, count), 3)}`);
+  return { low, high, count, tar: accepted / Math.max(1, count) };
+});
 say("spoilt by           no face   5 % of it   median   TAR of faces found");
 const rows = [];
 for (const { name, measure, change } of SPOILS) {
@@ -193,26 +214,5 @@ for (const { name, measure, change } of SPOILS) {
   say(`${name.padEnd(16)}${fixed(missing, 0)}   ${fixed(row.low)} ${fixed(row.median)}   ${fixed(row.tar, 3)}   ${measure}`);
 }
 
-say("turned by (the two pictures' greater |yaw|), pairs of folds 1 and 2: TAR");
-const turned = [
-  [0, 15],
-  [15, 25],
-  [25, 35],
-  [35, 45],
-  [45, 90],
-].map(([low = 0, high = 0]) => {
-  let count = 0;
-  let accepted = 0;
-  for (const [i, a] of references.entries()) {
-    const b = clean[i];
-    if (!a || !b) continue;
-    const yaw = Math.max(Math.abs(a.quality.yawDegrees), Math.abs(b.quality.yawDegrees));
-    if (yaw < low || yaw >= high) continue;
-    count++;
-    if (cosine(a.vector, b.vector) >= threshold) accepted++;
-  }
-  say(`${low}..${high}   ${count} pairs   ${fixed(accepted / Math.max(1, count), 3)}`);
-  return { low, high, count, tar: accepted / Math.max(1, count) };
-});
 if (flags.json !== undefined)
   writeFileSync(flags.json, `${JSON.stringify({ quantiles, threshold, rows, turned }, undefined, 2)}\n`);

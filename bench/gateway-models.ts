@@ -1,7 +1,7 @@
 /**
  * The networks of a gateway, twice: `fp32`, the files as their authors published them, and `int8`, what Tessera makes of them for ONNX Runtime on x64:
- * embedders and detector in integers where the runtime has integers for them, the liveness and activity networks simplified (their PReLU, and their
- * small recurrent steps, are faster in float). Each with a card whose thresholds were measured, for faces on the people of LFW folds 1 and 2, for
+ * the embedders in integers, as far as the runtime has integers for them, the others simplified, because in float they are faster: YuNet's depthwise
+ * convolutions of few channels (2.9 ms, 4.3 in integers), MiniFASNet's PReLU, Silero's small recurrent steps. Each with a card whose thresholds were measured, for faces on the people of LFW folds 1 and 2, for
  * voices on the LibriSpeech cohort; folds 3 to 5 and the other speakers are left to report on. Run from the root:
  *
  *   npx tsx --conditions=source bench/gateway-models.ts --out FOLDER [--ge2e FOLDER]
@@ -13,12 +13,8 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFi
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { faceDetectorCard, type ModelCard } from "@tessera/core/modality/card";
-import { frame } from "@tessera/core/modality/face/detect";
+import type { ModelCard } from "@tessera/core/modality/card";
 import { parseCard, printCard } from "@tessera/core/modality/read-card";
-import { toRgb } from "@tessera/core/signal/image";
-import { pixelValues } from "@tessera/core/signal/pixels";
-import { readImage } from "@tessera/media/images";
 import { cardOf, cardPath } from "@tessera/testkit/cards";
 import { sharedDir } from "@tessera/testkit/shared";
 import { tessera } from "./lib/tessera.ts";
@@ -39,9 +35,6 @@ const SHARED = {
   face: ["face-embedding/mobilefacenet-foamliu-128.onnx", "mobilefacenet-foamliu-128"],
   vad: ["voice/silero-vad-16k-op15.onnx", "silero-vad-16k"],
 } as const;
-
-/** Pictures that the detector is calibrated on. */
-const DETECTOR_PICTURES = 64;
 
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 const folders = { fp32: join(out, "fp32"), int8: join(out, "int8"), work: join(out, "work") };
@@ -77,8 +70,8 @@ for (const [name, [file, card]] of Object.entries(SHARED)) {
 copyFileSync(join(flags.ge2e, "ge2e-256.onnx"), join(folders.fp32, "voice.onnx"));
 writeCard("fp32", "voice", parseCard(readFileSync(join(flags.ge2e, "ge2e-256.card.json"))));
 
-say("simplifying liveness and activity");
-for (const name of ["liveness", "vad"] as const) {
+say("simplifying detector, liveness and activity");
+for (const name of ["detector", "liveness", "vad"] as const) {
   tessera(
     "simplify",
     join(folders.fp32, `${name}.onnx`),
@@ -90,23 +83,6 @@ for (const name of ["liveness", "vad"] as const) {
   );
   writeCard("int8", name, { ...cardOf(SHARED[name][1]), name: `${SHARED[name][1]}.simple` });
 }
-
-say("quantizing the detector");
-const inputs = join(folders.work, "detector-inputs");
-mkdirSync(inputs, { recursive: true });
-const { input } = faceDetectorCard(cardOf("yunet-n-320"));
-const calibration = readFileSync(join(lfw, "manifest.csv"), "utf8")
-  .trim()
-  .split("\n")
-  .filter((row) => row.endsWith(",calib"));
-for (const [i, row] of calibration.slice(0, DETECTOR_PICTURES).entries()) {
-  const image = toRgb(await readImage(join(lfw, row.split(",")[0] ?? "")));
-  const values = pixelValues(frame(image, input, input.placement.kind).image, input);
-  writeFileSync(join(inputs, `${i}.f32`), new Uint8Array(values.buffer));
-}
-const detector = join(folders.int8, "detector.onnx");
-tessera("quantize", join(folders.fp32, "detector.onnx"), "-o", detector, "--target", "ort-x64", "--inputs", inputs, "--quiet");
-writeCard("int8", "detector", { ...cardOf("yunet-n-320"), name: "yunet-n-320.int8" });
 
 const yunet = join(folders.fp32, "detector.onnx");
 const faces = ["--detector", yunet, "--choice", "central"] as const;
