@@ -205,8 +205,6 @@ export const SENTENCES = {
   modelName: "Name",
   modelRuntime: "Runtime",
   modelLicence: "Licence",
-  liveTitle: "Live",
-  liveNone: "No live feedback",
   liveLine: "{modality} looked at in {time}",
 
   secondsShort: "{seconds} s",
