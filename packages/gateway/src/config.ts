@@ -26,7 +26,7 @@ const cosine = v.pipe(v.number(), v.minValue(-1, "must be -1 to 1"), v.maxValue(
 
 const threshold = v.union(
   [
-    v.strictObject({ far: v.pipe(v.number(), v.gtValue(0), v.ltValue(1)) }),
+    v.strictObject({ far: v.pipe(v.number(), v.gtValue(0, "must be above 0"), v.ltValue(1, "must be below 1")) }),
     v.strictObject({ threshold: v.pipe(v.number(), v.finite()), note: text }),
   ],
   'must be { "far": above 0 and below 1 }, or { "threshold": number, "note": "why this one" }',

@@ -51,11 +51,14 @@ function parsed(bytes: Uint8Array): ScriptedCapture | undefined {
   }
 }
 
-/** A pipeline that does with {@link scriptedFile}s what their text says, and finds everything else unreadable. */
+/** A pipeline that does with {@link scriptedFile}s what their text says, and finds everything else unreadable. `until` says when it may begin. */
 export function scriptedPipeline(
-  options: { readonly modalities?: readonly GatewayModality[]; readonly delayMs?: number } = {},
+  options: {
+    readonly modalities?: readonly GatewayModality[];
+    readonly until?: (signal: AbortSignal | undefined) => Promise<void>;
+  } = {},
 ): Pipeline & { readonly seen: number } {
-  const { modalities = ["face", "voice"], delayMs } = options;
+  const { modalities = ["face", "voice"], until } = options;
   let seen = 0;
   return {
     get seen() {
@@ -73,7 +76,7 @@ export function scriptedPipeline(
     modalities,
     async probe(modality, bytes, probeOptions): Promise<Probe> {
       seen++;
-      if (delayMs !== undefined) await new Promise((resolve) => setTimeout(resolve, delayMs));
+      await until?.(probeOptions?.signal);
       probeOptions?.signal?.throwIfAborted();
       const capture = parsed(bytes);
       const base = {

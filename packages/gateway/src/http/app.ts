@@ -15,9 +15,7 @@ export function createApp(parts: AppParts, guard: Guard = createGuard(parts)): H
   const app = new Hono<AppEnv>();
   app.use(watched(parts));
   app.onError(async (error, c) => {
-    // Whoever hung up gets no answer: that is no failure of the gateway.
-    const gone = c.req.raw.signal.aborted;
-    const { status, body } = problemOf(gone ? fail("REQUEST_INVALID", "Cannot answer: the caller has gone") : error);
+    const { status, body } = problemOf(error);
     if (status >= 500 && status !== 503) parts.log.lines.error({ id: c.get("requestId"), err: error }, "request failed");
     if (status === 503 && c.res.headers.get("Retry-After") === null) c.header("Retry-After", "1");
     if (status === 401) c.header("WWW-Authenticate", "Bearer");

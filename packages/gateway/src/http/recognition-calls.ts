@@ -38,16 +38,21 @@ export function recognitionCalls(parts: AppParts, guard: Guard): Hono<AppEnv> {
       throw fail("REQUEST_INVALID", `Cannot use a capture of the ${unserved.modality}: this gateway has no models for it`);
     const { signal } = c.req.raw;
     const queuedMs = performance.now();
-    return gate.run(async () => {
-      signal.throwIfAborted();
-      const waited = { stage: "queue", ms: performance.now() - queuedMs } as const;
-      // Side by side: the time is that of the slower one.
-      const probes = await Promise.all(
-        form.captures.map((capture) => parts.pipeline.probe(capture.modality, capture.bytes, { signal })),
-      );
-      const [first, ...rest] = probes;
-      return first === undefined ? [] : [{ ...first, stages: [waited, ...first.stages] }, ...rest];
-    });
+    try {
+      return await gate.run(async () => {
+        signal.throwIfAborted();
+        const waited = { stage: "queue", ms: performance.now() - queuedMs } as const;
+        // Side by side: the time is that of the slower one.
+        const probes = await Promise.all(
+          form.captures.map((capture) => parts.pipeline.probe(capture.modality, capture.bytes, { signal })),
+        );
+        const [first, ...rest] = probes;
+        return first === undefined ? [] : [{ ...first, stages: [waited, ...first.stages] }, ...rest];
+      });
+    } catch (error) {
+      // The reason of an aborted request may be no error at all, which hono would not hand on.
+      throw signal.aborted ? fail("REQUEST_INVALID", "Cannot answer: the caller has gone", { cause: error }) : error;
+    }
   };
 
   const recognise = async (c: Context<AppEnv>, asked: Asked): Promise<Response> =>
