@@ -22,6 +22,7 @@ import type { Evaluatee, EvaluateReport } from "../work/evaluatee.ts";
 import { exportCrops } from "../work/export-crops.ts";
 import { RUNTIME_IDS, type Runtimes } from "../work/runtime.ts";
 import { type EmbeddingCard, embeddingCard, SAMPLE_WORDS, samplesWanted } from "../work/samples.ts";
+import { SCORE_NORM_NAMES } from "../work/score-norm.ts";
 
 export const evaluate = verb(
   {
@@ -68,6 +69,11 @@ export const evaluate = verb(
     },
     cohort: { type: "string", description: "Column of the manifest to split people by: rates of each cohort, and what it loses" },
     "max-cohort-drop": { type: "string", description: "TAR that any cohort may lose against the first model, e.g. 1%" },
+    "score-norm": {
+      type: "string",
+      description: `Score by cosines, or by deviations above a cohort of other people (role cohort or calib): ${SCORE_NORM_NAMES.join(", ")}`,
+      default: "none",
+    },
     flips: { type: "string", description: "Decisions that flip to list for each model", default: "5" },
     "aligned-out": {
       type: "string",
@@ -91,6 +97,11 @@ export const evaluate = verb(
     const matrix = args.matrix || args.previous !== undefined || otherRuntime !== undefined;
     if (args.out !== undefined && !matrix)
       throw fail("USAGE", "Cannot write to --out: there are no adapters without a matrix", { hint: "Add --matrix" });
+    const scoreNorm = choiceOption("score-norm", args["score-norm"], SCORE_NORM_NAMES);
+    if (scoreNorm !== "none" && matrix)
+      throw fail("USAGE", "Cannot mix models by normalised scores: templates are compared by cosine, without a cohort", {
+        hint: "Leave out --score-norm or the matrix",
+      });
     const models: Evaluatee[] = [];
     const add = async (path: string, role: Evaluatee["role"], card: EmbeddingCard, runtime?: Runtime): Promise<void> => {
       const file = readRunnable(path);
@@ -98,7 +109,7 @@ export const evaluate = verb(
       const like = models.find((m) => samplesWanted(m.card) === samplesWanted(card));
       const loading = { ...tools, card, runtimes, progress };
       const data = like?.data ?? (await dataOf(args.data, args, loading));
-      const wantsOthers = matrix && adapters !== "never";
+      const wantsOthers = scoreNorm !== "none" || (matrix && adapters !== "never");
       const calibration =
         like !== undefined
           ? like.calibration
@@ -131,6 +142,7 @@ export const evaluate = verb(
       seed,
       matrix: matrix ? { adapters, maxDrop, outDir: args.out } : undefined,
       contract: args.contract,
+      scoreNorm,
       ...(args.cohort === undefined
         ? {}
         : { cohort: { column: args.cohort, ...(maxCohortDrop === undefined ? {} : { maxDrop: maxCohortDrop }) } }),
@@ -194,6 +206,7 @@ function evaluateLines(
   const { evaluation, failuresToAcquire: fta } = data;
   return [
     `${count(evaluation.samples)} ${SAMPLE_WORDS[samples].recorded} of ${count(evaluation.subjects)} people of ${evaluation.name}, ${evaluation.protocol}: ${count(evaluation.genuine)} genuine and ${count(evaluation.impostor)} impostor comparisons`,
+    report.scoreNorm === undefined ? undefined : scoreNormLine(report.scoreNorm),
     fta.count === 0 ? undefined : `${fta.count} failures to acquire: ${fta.policy}`,
     "",
     renderTable(columns, rows),
@@ -213,6 +226,11 @@ function evaluateLines(
     "",
     data.convention,
   ];
+}
+
+function scoreNormLine({ method, people, top, data }: NonNullable<EvaluateReport["scoreNorm"]>): string {
+  const who = top === people ? `${people} people` : `the ${top} most alike of ${people} people`;
+  return `scores by ${method}: deviations above the mean of ${who} of ${data}, both sides averaged; thresholds are no cosines`;
 }
 
 function versusLines({ name, versus }: EvaluateReport["models"][number], limit: number): readonly string[] {

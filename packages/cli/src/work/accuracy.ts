@@ -129,6 +129,8 @@ export function evaluationSet(
 export interface Evaluated {
   readonly scores: ComparisonScores;
   readonly ranked: ScorePair;
+  /** The cosines, where scores are something else; the very same object otherwise. */
+  readonly cosines: ScorePair;
   readonly accuracy: Accuracy;
   readonly curves: Curves;
 }
@@ -139,18 +141,29 @@ const HISTOGRAM_BINS = 120;
 export function evaluateEmbeddings(
   unit: Embeddings,
   set: EvaluationSet,
-  options: { readonly fars: readonly number[]; readonly replicates: number; readonly seed: number },
+  options: {
+    readonly fars: readonly number[];
+    readonly replicates: number;
+    readonly seed: number;
+    /** What is made of the cosines; nothing unless given. */
+    readonly normalise?: (scores: ComparisonScores, unit: Embeddings) => ComparisonScores;
+  },
 ): Evaluated {
+  const { normalise } = options;
   const startMs = performance.now();
-  const scores = compareAll(unit, set.design);
+  const cosines = compareAll(unit, set.design);
+  const scores = normalise === undefined ? cosines : normalise(cosines, unit);
   const scoringMs = performance.now() - startMs;
   const ranked = rankScores(scores);
   const points = bootstrapPoints(scores, options.fars, { ranked, replicates: options.replicates, seed: options.seed });
   const eer = equalErrorRate(ranked);
-  const folds = set.folds === undefined ? undefined : lfwAccuracy(scorePairs(unit, set.folds.pairs), set.folds);
+  // The fold protocol is one of cosines.
+  const folds =
+    set.folds === undefined || normalise !== undefined ? undefined : lfwAccuracy(scorePairs(unit, set.folds.pairs), set.folds);
   return {
     scores,
     ranked,
+    cosines: scores === cosines ? ranked : rankScores(cosines),
     accuracy: {
       tarAtFar: points.map((p) =>
         p.kind === "insufficient-data"

@@ -10,6 +10,7 @@ import { compareToBaseline, gatesOf, type Judged } from "./judge.ts";
 import { machineOf } from "./machine.ts";
 import { mixModels, writeMixed } from "./mixing.ts";
 import { checkPreprocessing } from "./preprocessing.ts";
+import { scoreNormalisers } from "./score-norm.ts";
 import { spaceOfFile } from "./space.ts";
 
 /** Embeds, scores and judges models on the same comparisons. @throws DATASET_INVALID, SCORES_INVALID, CARD_INVALID */
@@ -19,6 +20,7 @@ export async function evaluateModels(models: readonly Evaluatee[], request: Eval
   const set = evaluationSet(first.data, request);
   const names = matrixNames(models);
   const judged: (Judged & { readonly embeddingMs: number })[] = [];
+  const normalisers = await scoreNormalisers(models, set, request);
   for (const [i, model] of models.entries()) {
     const { file, data } = model;
     requireSameRows(set, evaluationSet(data, request), file);
@@ -26,8 +28,10 @@ export async function evaluateModels(models: readonly Evaluatee[], request: Eval
     const startMs = performance.now();
     const embeddings = await embedRows(model, data, set.rows, request);
     const embeddingMs = performance.now() - startMs;
+    const normaliser = normalisers?.[i];
+    const settings = { ...request, ...(normaliser === undefined ? {} : { normalise: normaliser.apply }) };
     progress.stage(`scoring ${set.genuine + set.impostor} comparisons of ${names[i]}`);
-    judged.push({ ...embeddings, embeddingMs, evaluated: evaluateEmbeddings(embeddings.unit, set, request) });
+    judged.push({ ...embeddings, embeddingMs, evaluated: evaluateEmbeddings(embeddings.unit, set, settings) });
     signal.throwIfAborted();
   }
   const split = request.cohort === undefined ? undefined : cohortSplit(first.data, set, request.cohort);
@@ -88,6 +92,7 @@ export async function evaluateModels(models: readonly Evaluatee[], request: Eval
       failuresToAcquire: failuresOf(first.data),
       convention: RATE_CONVENTION,
     },
+    ...(normalisers === undefined ? {} : { scoreNorm: at(normalisers, 0).summary }),
     models: rows,
     ...(mixed === undefined ? {} : { matrix: mixed.matrix }),
     written,

@@ -19,6 +19,7 @@ import { embedAll } from "./embed.ts";
 import type { PeopleData } from "./people-data.ts";
 import type { Runtimes } from "./runtime.ts";
 import { type EmbeddingCard, selectSamples } from "./samples.ts";
+import type { ScoreNormName, ScoreNormSummary } from "./score-norm.ts";
 
 /** A model to evaluate, with the card that says how to feed it and the recordings made ready for it. */
 export interface Evaluatee {
@@ -39,6 +40,8 @@ export interface EvaluateReport {
   readonly version: 1;
   readonly machine: MachineSummary;
   readonly data: Pick<DataSummary, "evaluation" | "failuresToAcquire" | "convention">;
+  /** By what scores were normalised; absent: they are cosines. */
+  readonly scoreNorm?: ScoreNormSummary;
   /** The first one is the reference of the differences. */
   readonly models: readonly {
     readonly file: string;
@@ -82,6 +85,8 @@ export interface EvaluateRequest {
   /** Enrol with each model and probe with each. */
   readonly matrix: MatrixRequest | undefined;
   readonly contract: boolean;
+  /** Whether scores are taken as cosines, or normalised by a cohort of other people. */
+  readonly scoreNorm: ScoreNormName;
   /** A column of the manifest by which people are split, and what any cohort may lose of TAR at the first FAR against the first model. */
   readonly cohort?: { readonly column: string; readonly maxDrop?: number };
   readonly progress: Progress;

@@ -90,6 +90,6 @@ export function gatesOf(
   const reference = baseline === undefined ? {} : { reference: embeddingHealth(baseline.raw, set.subjects) };
   const gates = [collapseGate(candidate.raw, set.subjects, reference)];
   if (baseline !== undefined)
-    gates.push(impostorTailGate(candidate.evaluated.ranked.impostor, baseline.evaluated.ranked.impostor, { fars }));
+    gates.push(impostorTailGate(candidate.evaluated.cosines.impostor, baseline.evaluated.cosines.impostor, { fars }));
   return gates.map((g) => ({ gate: g.gate, pass: g.pass, says: g.reason }));
 }

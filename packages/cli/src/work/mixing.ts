@@ -36,7 +36,7 @@ export async function mixModels(
   request: EvaluateRequest,
 ): Promise<Mixed> {
   const { progress, replicates, seed, fars } = request;
-  const rows = adapters === "never" ? [] : fitRows(models, set);
+  const rows = adapters === "never" ? [] : otherPeople(models, set);
   const fits: (Embeddings | undefined)[] = [];
   for (const [i, model] of models.entries()) {
     const { calibration } = model;
@@ -62,8 +62,8 @@ export async function mixModels(
   return { ...found, outDir };
 }
 
-/** Rows with a face for every model, of people who are not evaluated. */
-function fitRows(models: readonly Evaluatee[], set: EvaluationSet): readonly number[] {
+/** Rows of the calibration data with a sample for every model, of people who are not evaluated. */
+export function otherPeople(models: readonly Evaluatee[], set: EvaluationSet): readonly number[] {
   const [first, ...others] = models.flatMap(({ calibration }) => (calibration === undefined ? [] : [calibration]));
   if (first === undefined || others.length + 1 < models.length) return [];
   const rows = calibrationRows(first).filter((row) => others.every((data) => data.samples.acquired[row] === 1));

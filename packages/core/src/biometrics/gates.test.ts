@@ -50,6 +50,25 @@ describe("the collapse gate", () => {
     expect(gate(healthy(), { reference }).pass).toBe(true);
   });
 
+  it("lets strangers be alike where no number is below zero, as behind a ReLU, but not the same", () => {
+    const positive = healthy().map((v) => Math.max(0, v) + 0.25);
+    expect(gate(positive)).toMatchObject({ pass: true });
+    expect(gate(positive).figures["strangerSimilarity"]).toBeGreaterThan(0.5);
+    expect(gate(positive.map((v) => v + 5)).reason).toMatch(/mean cosine of 0.9\d+, limit 0.9/);
+    expect(gate(positive.map((v, k) => (k === 0 ? -1e-3 : v))).reason).toMatch(/limit 0.5/);
+  });
+
+  it("does not ask few people to differ in many ways", () => {
+    const few = Int32Array.from({ length: count }, (_, i) => i % 3);
+    const plane = Float32Array.from({ length: count * dim }, (_, k) => {
+      const angle = (2 * Math.PI * (few[Math.floor(k / dim)] as number)) / 3;
+      return k % dim === 0 ? Math.cos(angle) : k % dim === 1 ? Math.sin(angle) : 0;
+    });
+    expect(collapseGate(embeddings(plane, dim), few, { maxConstantShare: 1 })).toMatchObject({ pass: true });
+    const line = plane.map((v, k) => (k % dim === 1 ? 0 : v));
+    expect(collapseGate(embeddings(line, dim), few, { maxConstantShare: 1 }).figures["dimensionLimit"]).toBe(1);
+  });
+
   it("does not pass what cannot be judged", () => {
     expect(collapseGate(embeddings(healthy(), dim), new Int32Array(count)).reason).toMatch(/no two people/);
     expect(() => embeddingHealth(embeddings(healthy(), dim), new Int32Array(3))).toThrow(/3 subjects/);

@@ -19,9 +19,11 @@ export interface CollapseOptions {
   readonly reference?: EmbeddingHealth;
   /** Mean cosine of different people at most; a face model lies near 0, a collapsed one near 1. */
   readonly maxStrangerSimilarity?: number;
+  /** The same for embeddings without numbers below 0, as behind a ReLU: all lie in one corner: strangers of a healthy network reach 0.5 to 0.8. */
+  readonly maxOneSidedSimilarity?: number;
   /** How much the mean cosine of different people may exceed the reference's. */
   readonly maxSimilarityRise?: number;
-  /** Effective dimension at least, without a reference. */
+  /** Effective dimension at least, without a reference; less where there are few people. */
   readonly minEffectiveDimension?: number;
   /** Share of the reference's effective dimension that must be left. */
   readonly minDimensionShare?: number;
@@ -32,6 +34,7 @@ export interface CollapseOptions {
 /** Defaults of {@link collapseGate}. */
 export const COLLAPSE_DEFAULTS = {
   maxStrangerSimilarity: 0.5,
+  maxOneSidedSimilarity: 0.9,
   maxSimilarityRise: 0.05,
   minEffectiveDimension: 4,
   minDimensionShare: 0.7,
@@ -46,10 +49,13 @@ export function collapseGate(set: Embeddings, subjects: Int32Array, options: Col
   const limits = { ...COLLAPSE_DEFAULTS, ...options };
   const health = embeddingHealth(set, subjects);
   const { reference } = options;
+  // Five people differ in four directions at most, and a healthy network need not spend all of them.
+  const fewPeople = (new Set(subjects).size - 1) / 2;
+  const absolute = health.negativeShare === 0 ? limits.maxOneSidedSimilarity : limits.maxStrangerSimilarity;
   const similarityLimit =
-    reference === undefined ? limits.maxStrangerSimilarity : reference.strangerSimilarity + limits.maxSimilarityRise;
+    reference === undefined ? absolute : reference.strangerSimilarity + limits.maxSimilarityRise;
   const dimensionLimit =
-    reference === undefined ? limits.minEffectiveDimension : reference.effectiveDimension * limits.minDimensionShare;
+    reference === undefined ? Math.min(limits.minEffectiveDimension, fewPeople) : reference.effectiveDimension * limits.minDimensionShare;
   const constantLimit = Math.max(limits.maxConstantShare, reference?.constantShare ?? 0);
   const { strangerSimilarity, effectiveDimension, constantShare, usable, notFinite, zero } = health;
   const figures = { ...withoutKind(health), similarityLimit, dimensionLimit, constantLimit };

@@ -12,6 +12,8 @@ export interface EmbeddingHealth {
   readonly usable: number;
   /** Share of components with the same value in every usable row. */
   readonly constantShare: number;
+  /** Share of numbers below 0 in the usable rows: 0 behind a ReLU, where nobody is at a right angle to anybody. */
+  readonly negativeShare: number;
   /** Mean cosine over all comparisons of different people. NaN when there is none. */
   readonly strangerSimilarity: number;
   /** Mean cosine over all comparisons of the same person. NaN when there is none. */
@@ -57,6 +59,7 @@ export function embeddingHealth(set: Embeddings, subjects: Int32Array): Embeddin
     zero,
     usable: rows.length,
     constantShare: constantComponents(set, rows) / dim,
+    negativeShare: unit.reduce((sum, value) => sum + (value < 0 ? 1 : 0), 0) / Math.max(1, unit.length),
     ...meanSimilarities(unit, people, dim),
     effectiveDimension: participationRatio(unit, rows.length, dim),
   };
