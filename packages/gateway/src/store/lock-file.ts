@@ -61,8 +61,11 @@ async function beginning(pid: number): Promise<string | undefined> {
   const stat = await textOf(`/proc/${pid}/stat`);
   const boot = await textOf("/proc/sys/kernel/random/boot_id");
   // The name of the program may hold blanks and parentheses; the fields are counted behind it.
-  const ticks = stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
-  return ticks === undefined || boot === undefined ? undefined : `${ticks}@${boot.trim()}`;
+  const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const ticks = fields?.[19];
+  if (ticks === undefined || boot === undefined) return undefined;
+  // A zombie is dead, only nobody has asked for its end yet.
+  return fields?.[0] === "Z" || fields?.[0] === "X" ? "ended" : `${ticks}@${boot.trim()}`;
 }
 
 async function textOf(path: string): Promise<string | undefined> {
