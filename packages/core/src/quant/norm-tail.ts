@@ -14,24 +14,42 @@ const MOVES: ReadonlySet<string> = new Set(["Reshape", "Flatten", "Squeeze", "Un
 
 /**
  * Nodes that bring what the model answers to unit length: a final LpNormalization, or x / |x| spelled out in any of the ways exporters do
- * (ReduceL2 or a root of summed squares, a floor under it, Div or Mul by the reciprocal). Names, for keeping them in float: a unit vector's
- * components shrink with its width, and 8 bits with a step of 1/128 lose cosine.
+ * (ReduceL2 or a root of summed squares, a floor under it, Div or Mul by the reciprocal), also where several such are weighed and put side by side, as in a
+ * fused model. Names, for keeping them in float: a unit vector's components shrink with its width, and 8 bits with a step of 1/128 lose cosine.
  */
 export function findNormTail(model: Model): ReadonlySet<string> {
   const draft = new GraphDraft(model.graph);
   const found = new Set<string>();
-  for (const output of model.graph.outputs) {
-    let last = draft.producer(output.name);
-    const moves: Node[] = [];
-    while (last !== undefined && last.domain === "" && MOVES.has(last.op)) {
-      moves.push(last);
-      last = draft.producer(last.inputs[0] ?? "");
-    }
-    if (last === undefined) continue;
+  const seen = new Set<string>();
+  const open = model.graph.outputs.map((output): Way => ({ value: output.name, behind: [] }));
+  for (let way = open.pop(); way !== undefined; way = open.pop()) {
+    const { value, behind } = way;
+    const last = draft.producer(value);
+    // A value may be reached in more ways than anybody could count.
+    if (last === undefined || seen.has(value)) continue;
+    seen.add(value);
     const tail = isOp(last, "LpNormalization") ? [last] : (tailOf(last, draft) ?? []);
-    if (tail.length > 0) for (const node of [...moves, ...tail]) found.add(node.name);
+    for (const node of tail.length > 0 ? [...behind, ...tail] : []) found.add(node.name);
+    if (tail.length > 0) continue;
+    for (const from of passedOn(last, draft)) open.push({ value: from, behind: [...behind, last] });
   }
   return found;
+}
+
+/** From an output backwards: where one is, and the nodes between. */
+interface Way {
+  readonly value: string;
+  readonly behind: readonly Node[];
+}
+
+/** The values that a node hands on without computing more than a factor; none for any other node. */
+function passedOn(node: Node, draft: GraphDraft): readonly string[] {
+  if (node.domain !== "") return [];
+  if (node.op === "Concat") return node.inputs;
+  if (MOVES.has(node.op)) return node.inputs.slice(0, 1);
+  if (node.op !== "Mul") return [];
+  const values = node.inputs.filter((name) => draft.constant(name) === undefined);
+  return values.length === 1 ? values : [];
 }
 
 /** Nodes of x / |x| or x * 1/|x| that end in `last`; `undefined` when it is something else. */
