@@ -15,8 +15,10 @@ import { cropsOf } from "@tessera/core/modality/face/crops";
 import { chooseFace, detectFaces, type FaceDetector } from "@tessera/core/modality/face/detect";
 import { embedCrops, type FaceEmbedder } from "@tessera/core/modality/face/embed";
 import { type FaceQuality, faceQuality } from "@tessera/core/modality/face/quality";
+import { crop } from "@tessera/core/signal/crop";
 import { type Image, toRgb } from "@tessera/core/signal/image";
 import { resize } from "@tessera/core/signal/resize";
+import { warpAffine } from "@tessera/core/signal/warp";
 import { readImage } from "@tessera/media/images";
 import { ortNodeRuntime } from "@tessera/runtimes/ort-node";
 import { cardOf } from "@tessera/testkit/cards";
@@ -90,6 +92,19 @@ function smaller(image: Image, scale: number): Image {
   return resize(image, size, { filter: "area" });
 }
 
+/** Turned about the middle of the picture. */
+function tilted(image: Image, degrees: number): Image {
+  const [c, s] = [Math.cos((degrees * Math.PI) / 180), Math.sin((degrees * Math.PI) / 180)];
+  const [x, y] = [(image.width - 1) / 2, (image.height - 1) / 2];
+  return warpAffine(image, [c, -s, x - c * x + s * y, s, c, y - s * x - c * y], { width: image.width, height: image.height });
+}
+
+/** What is left when `share` of the width is cut off on the left. */
+function cutOff(image: Image, share: number): Image {
+  const x = Math.round(share * image.width);
+  return crop(image, { x, y: 0, width: image.width - x, height: image.height });
+}
+
 const SPOILS: readonly {
   readonly name: string;
   readonly measure: keyof FaceQuality;
@@ -100,6 +115,16 @@ const SPOILS: readonly {
     name: `blur ${sigma} px`,
     measure: "sharpness" as const,
     change: (image: Image) => blurred(image, sigma),
+  })),
+  ...[15, 25, 35, 45].map((degrees) => ({
+    name: `tilted by ${degrees}`,
+    measure: "rollDegrees" as const,
+    change: (image: Image) => tilted(image, degrees),
+  })),
+  ...[0.3, 0.34, 0.38, 0.42, 0.46].map((share) => ({
+    name: `left ${share} cut off`,
+    measure: "cutShare" as const,
+    change: (image: Image) => cutOff(image, share),
   })),
   ...[0.6, 0.45, 0.35, 0.28, 0.22, 0.18].map((scale) => ({
     name: `size x ${scale}`,
@@ -211,7 +236,9 @@ for (const { name, measure, change } of SPOILS) {
     tar: accepted / values.length,
   };
   rows.push(row);
-  say(`${name.padEnd(16)}${fixed(missing, 0)}   ${fixed(row.low)} ${fixed(row.median)}   ${fixed(row.tar, 3)}   ${measure}`);
+  say(
+    `${name.padEnd(18)}${fixed(missing, 0)}   ${fixed(row.low, 2)} ${fixed(row.median, 2)}   ${fixed(row.tar, 3)}   ${measure}`,
+  );
 }
 
 if (flags.json !== undefined)
