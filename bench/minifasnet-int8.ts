@@ -9,7 +9,9 @@ import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { rankScores } from "@tessera/core/biometrics/compare";
 import { padAt } from "@tessera/core/biometrics/pad";
+import { areaUnderRoc } from "@tessera/core/biometrics/roc";
 import { dequantizeTensor } from "@tessera/core/graph/quantize";
 import type { Session } from "@tessera/core/graph/runtime";
 import { f32, type Tensor, toNumbers } from "@tessera/core/graph/tensor";
@@ -83,26 +85,11 @@ async function scores(session: Session): Promise<Float64Array> {
 const fp32 = await scores(await (await ortNodeRuntime()).load(readFileSync(model)));
 const int8 = await scores(await (await nativeCRuntime()).load(readFileSync(int8File)));
 
-/** Share of pairs of a living face and an attack that are in the right order. */
-function areaUnderCurve(all: Float64Array): number {
-  let right = 0;
-  let pairs = 0;
-  judged.forEach((a, i) => {
-    if (a.attack) return;
-    judged.forEach((b, k) => {
-      if (!b.attack) return;
-      pairs++;
-      const [x, y] = [all[i] as number, all[k] as number];
-      right += x > y ? 1 : x === y ? 0.5 : 0;
-    });
-  });
-  return right / pairs;
-}
-
 function row(all: Float64Array) {
   const of = (attack: boolean): Float64Array => all.filter((_, i) => judged[i]?.attack === attack);
   const point = padAt({ bonaFide: of(false), attacks: new Map([["screen_replay", of(true)]]) }, 0.5);
-  return { auc: areaUnderCurve(all), apcer: point.apcer.rate, bpcer: point.bpcer.rate };
+  const auc = areaUnderRoc(rankScores({ genuine: of(false), impostor: of(true) }));
+  return { auc, apcer: point.apcer.rate, bpcer: point.bpcer.rate };
 }
 
 const agreeing = judged.filter((_, i) => (fp32[i] as number) >= 0.5 === (int8[i] as number) >= 0.5).length;
