@@ -3,33 +3,48 @@
  * Manhattan (scaled) as int8 C. Of MEU's 51 repetitions a detector learns from the first 25; impostors are the first 5 of each of the other 27 people, of
  * whom it knows nothing. Nothing is chosen on the result. Run from the root:
  *
- *   npx tsx --conditions=source bench/keystroke.ts [--table FILE|FOLDER] [--detectors a,b] [--features timing|all] [--typenet] [--int8 PEOPLE] [--json FILE]
+ *   npx tsx --conditions=source bench/keystroke.ts [--table FILE|FOLDER] [--detectors a,b] [--features timing|all] [--typenet] [--int8] [--json FILE]
  *
- * `--int8 28` quantizes the exported detector of that many people for a Cortex-M4 (`tessera quantize`, several seconds each) and scores all their attempts
+ * `--int8` quantizes everybody's exported detector for a Cortex-M4, calibrated on their own training samples and those stretched, and scores all attempts
  * with the integer interpreter, which the generated C equals on every byte (`tessera mcu`). A table goes to stderr, JSON to stdout or FILE.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import type { Matrix } from "@tessera/core/base/matrix";
 import { lowerToDevice } from "@tessera/core/codegen/device/lower";
 import { deviceInput } from "@tessera/core/codegen/device/relayout";
 import { runDevice } from "@tessera/core/codegen/device/run";
-import { modelFromTflite } from "@tessera/core/convert/tflite/bytes";
+import { modelToOnnx } from "@tessera/core/convert/onnx/bytes";
+import type { Model } from "@tessera/core/graph/model";
+import type { QuantPlan } from "@tessera/core/graph/plan";
 import { quantizeTensor } from "@tessera/core/graph/quantize";
+import type { Feeds } from "@tessera/core/graph/runtime";
 import { f32 } from "@tessera/core/graph/tensor";
 import { compileInteger } from "@tessera/core/interp/integer/compile";
+import { calibrationSamples } from "@tessera/core/modality/keystroke/calibration";
+import { DETECTOR_INPUT, detectorModel } from "@tessera/core/modality/keystroke/detector-model";
+import { type TrainedDetector, trainDetector } from "@tessera/core/modality/keystroke/detectors";
 import { evaluateEmbedder, keystrokeEmbeddingCard } from "@tessera/core/modality/keystroke/embed-keystrokes";
 import { CMU_KEY_CODES, MEU_KEY_CODES } from "@tessera/core/modality/keystroke/key-sequence";
 import {
   attemptsOf,
+  evaluateDetector,
   type KeystrokeEvaluation,
   type KeystrokeProtocol,
+  overUsers,
   summariseUsers,
 } from "@tessera/core/modality/keystroke/protocol";
 import { readKeystrokeSet } from "@tessera/core/modality/keystroke/read-set";
-import { type KeystrokeSet, selectFeatures, TIMING_KINDS } from "@tessera/core/modality/keystroke/samples";
+import { rowOf, selectFeatures, TIMING_KINDS } from "@tessera/core/modality/keystroke/samples";
 import { parseCard } from "@tessera/core/modality/read-card";
+import { inferTypes } from "@tessera/core/ops/infer-types";
+import { simplifyModel } from "@tessera/core/passes/simplify";
+import { observeTensors } from "@tessera/core/quant/observe";
+import { placeIntegers } from "@tessera/core/quant/placement";
+import { prepareForIntegers } from "@tessera/core/quant/prepare";
+import { staticPlan } from "@tessera/core/quant/static-plan";
+import { targetById } from "@tessera/core/targets/table";
 import { ortNodeRuntime } from "@tessera/runtimes/ort-node";
 import { cardPath } from "@tessera/testkit/cards";
 import { sharedDir } from "@tessera/testkit/shared";
@@ -41,13 +56,12 @@ const { values: flags } = parseArgs({
     detectors: { type: "string" },
     features: { type: "string", default: "timing" },
     typenet: { type: "boolean", default: false },
-    int8: { type: "string", default: "0" },
+    int8: { type: "boolean", default: false },
     json: { type: "string" },
   },
 });
 const shared = sharedDir();
 const table = flags.table ?? join(shared ?? "../shared", "data/keystroke-meu");
-const folder = mkdtempSync(join(tmpdir(), "tessera-keystroke-"));
 
 interface Row {
   readonly detector: string;
@@ -66,6 +80,8 @@ const chosen = flags.detectors === undefined ? [] : ["--detector", flags.detecto
 const report = JSON.parse(tessera("keystroke", table, ...chosen, "--features", flags.features, "--json", "--quiet")) as Report;
 const whole = readKeystrokeSet(readFileSync(report.set.file, "utf8"), { file: report.set.file });
 const set = selectFeatures(whole, TIMING_KINDS);
+
+const here = await ortNodeRuntime({ worker: false });
 
 const rate = (value: number): string => value.toFixed(3);
 function say(
@@ -104,21 +120,31 @@ async function typenet(): Promise<readonly { readonly enrolled: number; readonly
   return results;
 }
 
-/** Scores of one person's exported and quantized Manhattan (scaled). */
-function integerScores(user: string, samples: readonly (readonly Float64Array[])[]): readonly Float64Array[] {
-  const [onnx, int8, calibration] = ["onnx", "tflite", "calibration"].map((name) => join(folder, `${user}.${name}`)) as [
-    string,
-    string,
-    string,
-  ];
-  const exported = ["--export", onnx, "--user", user, "--calibration", calibration];
-  tessera("keystroke", table, "--detector", "manhattan-scaled", ...exported, "--quiet");
-  tessera("quantize", onnx, "-o", int8, "--target", "cortex-m4", "--inputs", calibration, "--io", "int8", "--quiet");
-  const { model, plan } = modelFromTflite(readFileSync(int8));
-  if (plan === undefined) throw new Error("the exported detector is not quantized");
+/** A detector as `tessera quantize --target cortex-m4` makes it, without the files between. */
+async function quantized(
+  detector: TrainedDetector,
+  calibration: Matrix,
+): Promise<{ readonly model: Model; readonly plan: QuantPlan }> {
+  const target = targetById("cortex-m4");
+  const { model: simple } = await simplifyModel(detectorModel(detector));
+  const model = prepareForIntegers(inferTypes(simple), target);
+  const samples = Array.from({ length: calibration.rows }, (_, i) => feedsOf(rowOf(calibration, i)));
+  const placement = placeIntegers(model, target);
+  const open = (exposed: Model) => here.load(modelToOnnx(exposed), { threads: 1 });
+  return {
+    model,
+    plan: staticPlan(model, target, placement, await observeTensors(model, placement.activations, samples, { open })),
+  };
+}
+
+const feedsOf = (x: Float64Array): Feeds => new Map([[DETECTOR_INPUT, f32([1, x.length], Float32Array.from(x))]]);
+
+/** Scores of a person's quantized Manhattan (scaled) for each list of samples. */
+async function integerScores(train: Matrix, samples: readonly (readonly Float64Array[])[]): Promise<readonly Float64Array[]> {
+  const { model, plan } = await quantized(trainDetector("manhattan-scaled", train), calibrationSamples(train));
   const program = lowerToDevice(compileInteger(model, plan));
   const [input, output] = [program.inputs[0] as string, program.outputs[0] as string];
-  const grid = plan.tensors.get(model.graph.inputs[0]?.name as string);
+  const grid = plan.tensors.get(DETECTOR_INPUT);
   if (grid === undefined) throw new Error("the input is not quantized");
   return samples.map((list) =>
     Float64Array.from(list, (x) => {
@@ -128,20 +154,27 @@ function integerScores(user: string, samples: readonly (readonly Float64Array[])
   );
 }
 
-function integers(count: number): object {
-  const people = attemptsOf(set as KeystrokeSet, report.protocol).slice(0, count);
-  const scored = people.map(({ subject, genuine, impostor }) => {
-    const [g, i] = integerScores(subject, [genuine, impostor]) as [Float64Array, Float64Array];
-    return { subject, genuine: g, impostor: i };
-  });
+/** The same people's attempts on the float detector and on the integer one. */
+async function integers(): Promise<object> {
+  const people = attemptsOf(set, report.protocol);
+  const scored: { readonly subject: string; readonly genuine: Float64Array; readonly impostor: Float64Array }[] = [];
+  for (const { subject, train, genuine, impostor } of people) {
+    const [g, i] = (await integerScores(train, [genuine, impostor])) as [Float64Array, Float64Array];
+    scored.push({ subject, genuine: g, impostor: i });
+  }
   const int8 = summariseUsers(report.protocol, scored);
-  say(`manhattan-scaled, int8 C (${count})`, int8);
-  return int8;
+  const float = evaluateDetector(set, "manhattan-scaled", { protocol: report.protocol });
+  const change = overUsers(int8.users.map((user, k) => user.eer - (float.users[k]?.eer ?? Number.NaN)));
+  say("manhattan-scaled, float", float);
+  say("manhattan-scaled, int8 C", int8);
+  process.stderr.write(
+    `EER of int8 less that of float: ${rate(change.mean)}, ${rate(change.interval.low)}..${rate(change.interval.high)} over people\n`,
+  );
+  return { float, int8, change };
 }
 
 const networks = flags.typenet ? await typenet() : [];
-const int8 = Number(flags.int8) > 0 ? integers(Number(flags.int8)) : undefined;
-rmSync(folder, { recursive: true });
+const int8 = flags.int8 ? await integers() : undefined;
 const text = JSON.stringify({ bench: "keystroke", ...report, typenet: networks, int8 }, undefined, 1);
 if (flags.json === undefined) console.log(text);
 else writeFileSync(flags.json, text);

@@ -71,7 +71,7 @@ describe("tessera keystroke", () => {
     expect(report.exported).toMatchObject({ file, user: "s003", detector: "manhattan-scaled", sha256: sha256(bytes) });
     const person = attemptsOf(readCmuSet(text), { train: 6, impostors: 5 })[1];
     if (person === undefined) throw new Error("no second person");
-    expect(modelFromOnnx(bytes).graph.nodes.map((n) => n.op)).toEqual(["Gemm", "Relu", "Gemm"]);
+    expect(modelFromOnnx(bytes).graph.nodes.map((n) => n.op)).toEqual(["Reshape", "Conv", "Relu", "Reshape", "Gemm"]);
     const detector = trainDetector("manhattan-scaled", person.train);
     const names = readdirSync(folder);
     expect(names).toHaveLength(24);

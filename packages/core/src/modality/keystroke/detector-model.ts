@@ -19,8 +19,8 @@ export const DETECTOR_OUTPUT = "score";
 
 /**
  * A trained detector as a network from one sample, f32[1, features] `timings`, to its anomaly score, f32[1, 1] `score`: what the TypeScript detector
- * computes, in float32. City-block distances are two dense layers with a Relu between, |d| = relu(d) + relu(-d), so that they go down every road that a
- * perceptron goes, int8 C included.
+ * computes, in float32. City-block distances are a depthwise and a dense layer with a Relu between, |d| = relu(d) + relu(-d), so that they go down every
+ * road that a small perceptron goes, int8 C included.
  *
  * @example
  * ```ts
@@ -30,7 +30,7 @@ export const DETECTOR_OUTPUT = "score";
  * import { trainDetector } from "@tessera/core/modality/keystroke/detectors";
  *
  * const detector = trainDetector("manhattan", matrix(2, 2, Float64Array.of(0.1, 0.2, 0.12, 0.3)));
- * assert.deepEqual(detectorModel(detector).graph.nodes.map((node) => node.op), ["Gemm", "Relu", "Gemm"]);
+ * assert.equal(detectorModel(detector).graph.inputs[0]?.name, "timings");
  * ```
  */
 export function detectorModel(detector: TrainedDetector): Model {
@@ -104,10 +104,21 @@ function build(g: ScoreGraph, detector: TrainedDetector): string {
   }
 }
 
-/** Sum of |x_i - m_i| / a_i by relu(d) + relu(-d). */
+/**
+ * Sum of |x_i - m_i| / a_i by relu(d) + relu(-d). The first layer is a depthwise convolution over features as channels, which has a weight scale for each
+ * channel when it is quantized: a dense layer has one for all, and the spreads of pauses and of held keys are a hundred times apart (int8 on MEU-Mobile
+ * lost 2.8 points of EER with the dense layer).
+ */
 function blocks(g: ScoreGraph, mean: Float64Array, spread: Float64Array): string {
-  const both = g.op("Relu", [g.dense(g.input, bothSigns(mean, spread))]);
-  return g.sum(both, 2 * mean.length);
+  const p = mean.length;
+  const weights = new Float64Array(2 * p);
+  const bias = new Float64Array(2 * p);
+  for (let k = 0; k < p; k++) {
+    const scale = 1 / (spread[k] as number);
+    weights.set([scale, -scale], 2 * k);
+    bias.set([-(mean[k] as number) * scale, (mean[k] as number) * scale], 2 * k);
+  }
+  return g.sum(g.depthwiseRelu(g.input, { weights, bias }), 2 * p);
 }
 
 /** (x - m) / a and its negative, one after the other. */

@@ -9,6 +9,8 @@ export interface ScoreGraph {
   op(op: string, inputs: readonly string[], attributes?: Readonly<Record<string, AttributeInput>>): string;
   /** [1, inputs] to [1, outputs]: x Wᵀ + b. */
   dense(x: string, layer: { readonly weights: Matrix; readonly bias: Float64Array }): string;
+  /** [1, features] to [1, outputs], each feature to as many outputs in turn as there are weights for it: a depthwise convolution of one pixel, and Relu. */
+  depthwiseRelu(x: string, layer: { readonly weights: Float64Array; readonly bias: Float64Array }): string;
   /** Sum over all `width` columns, [1, width] to [1, 1], as a dense layer: what every road to a device takes. */
   sum(x: string, width: number): string;
   /** Sum of squares over all `width` columns: [1, width] to [1, 1]. */
@@ -61,6 +63,14 @@ export function scoreGraph(of: { readonly input: string; readonly features: numb
     input: of.input,
     op,
     dense,
+    depthwiseRelu: (x, { weights, bias }) => {
+      const { features } = of;
+      const outputs = weights.length;
+      const pixel = op("Reshape", [x, constant("shape", i64([4], [1, features, 1, 1]))]);
+      const kernel = [numbers("weights", [outputs, 1, 1, 1], weights), numbers("bias", [outputs], bias)];
+      const made = op("Conv", [pixel, ...kernel], { kernel_shape: [1, 1], group: features });
+      return op("Reshape", [op("Relu", [made]), constant("shape", i64([2], [1, outputs]))]);
+    },
     sum,
     squares: (x, width) => sum(op("Mul", [x, x]), width),
     rowSquares: (x) => over("ReduceSum", op("Mul", [x, x]), 1),
