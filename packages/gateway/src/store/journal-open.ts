@@ -113,7 +113,7 @@ async function checkAnchor(setting: JournalSetting, head: Head): Promise<void> {
   }
   const seen = (await anchor.read()) ?? 0;
   if (head.anchor === seen) return;
-  if (head.anchor === seen + 1) {
+  if (seen > 0 && head.anchor === seen + 1) {
     await anchor.increment();
     return;
   }

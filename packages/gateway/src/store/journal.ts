@@ -222,7 +222,9 @@ export class Journal {
     };
     await this.#headFile.write(encodeHead(head, this.#keys.head, name), HEAD_SLOT_OFFSETS[head.counter % 2 === 0 ? 0 : 1]);
     await this.#headFile.sync();
-    if (anchor !== undefined) await anchor.increment();
+    if (anchor !== undefined && (await anchor.increment()) !== head.anchor) {
+      throw fail("STORE_ROLLED_BACK", `Cannot write the ${name}: somebody else moved its anchor`);
+    }
     this.#head = head;
   }
 

@@ -97,8 +97,9 @@ async function makeStore(options: Options, where: { readonly root: string; reado
   for (const left of (await fs.list(where.root)) ?? []) {
     if (left.startsWith("new-")) await fs.remove(join(where.root, left));
   }
-  const seen = (await anchor?.read()) ?? 0;
-  if (seen > 0) throw fail("STORE_ROLLED_BACK", "Cannot open the store: its anchor knows one, but the folder is empty");
+  if ((await anchor?.read()) !== undefined) {
+    throw fail("STORE_ROLLED_BACK", "Cannot open the store: its anchor knows one, but the folder is empty");
+  }
   const dir = join(where.root, `new-${randomUUID()}`);
   await fs.makeFolder(dir);
   const keyring = await createKeyring(options.keys, options.deviceId);
@@ -106,7 +107,7 @@ async function makeStore(options: Options, where: { readonly root: string; reado
   const { templates, audit } = settings(options, { dir, keyring, limits: STORE_LIMITS, peers: {} });
   const [dataKey] = keyring.dataKeys;
   if (dataKey === undefined) throw fail("STORE_DAMAGED", "Cannot make the store: it has no key");
-  await createJournal(templates, journalKeys(dataKey, keyring.identity, templates.name), anchor === undefined ? 0 : 1);
+  await createJournal(templates, journalKeys(dataKey, keyring.identity, templates.name), (await anchor?.increment()) ?? 0);
   await createJournal(audit, journalKeys(keyring.auditKey, keyring.identity, audit.name), 0);
   await fs.syncFolder(dir);
   await fs.rename(dir, where.dir);
