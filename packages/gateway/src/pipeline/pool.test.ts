@@ -1,5 +1,5 @@
 import { Worker } from "node:worker_threads";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { openPool, type PoolOptions, type WorkerPool } from "./pool.ts";
 
 /** What the worker below is told to do. Cells are indices into shared memory. */
@@ -192,6 +192,14 @@ describe("a pool of workers", () => {
     await Promise.all([pool.close(), pool.close(), ...refused]);
     await expect(ask(echo("after"))).rejects.toThrow(failed("the pipeline is closed"));
     expect(threads.map((worker) => worker.threadId)).toEqual([-1]);
+  });
+
+  test("leaves no timer behind that could end a worker later", async () => {
+    const { ask } = await lab({ workers: 1 });
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    await Promise.all([ask(echo("a")), ask(echo("b")), expect(ask({ do: "refuse" })).rejects.toThrow("no")]);
+    expect(vi.getTimerCount()).toBe(0);
   });
 
   test("does not open when a worker says that it cannot work, and leaves no thread behind", async () => {
