@@ -136,11 +136,11 @@ describe("the key provider over a PKCS#11 token", () => {
     token = startSoftToken();
   });
   afterAll(() => token?.stop());
-  const options = () => ({ module: "", tokenLabel: "", keyLabel: "", pin: new Uint8Array(0), ...token });
+  const options = () => ({ module: "", tokenLabel: "", keyId: "00", pin: new Uint8Array(0), ...token });
 
   keyProviderSuite({
     mine: () => pkcs11KeyProvider(options()),
-    other: () => pkcs11KeyProvider({ ...options(), keyLabel: token?.otherLabel ?? "" }),
+    other: () => pkcs11KeyProvider({ ...options(), keyId: token?.otherId ?? "00" }),
   });
 
   it("refuses a wrong PIN, and does not repeat it", async () => {

@@ -10,8 +10,8 @@ export interface Pkcs11Options {
   /** Path of the token's library. */
   readonly module: string;
   readonly tokenLabel: string;
-  /** Label of an RSA key pair of at least 2048 bits that may decrypt. */
-  readonly keyLabel: string;
+  /** Id (CKA_ID), hexadecimal, of an RSA key pair of at least 2048 bits that may decrypt. The tool decrypts with the first key it meets when it is given a label. */
+  readonly keyId: string;
   /** Take it from `readPassphrase`. Given to the tool by its environment. */
   readonly pin: Uint8Array;
 }
@@ -26,12 +26,14 @@ const OAEP = ["--mechanism", "RSA-PKCS-OAEP", "--hash-algorithm", "SHA-1", "--mg
  */
 export function pkcs11KeyProvider(options: Pkcs11Options): KeyProvider {
   const pin = Uint8Array.from(options.pin);
+  if (!/^([0-9a-f]{2})+$/i.test(options.keyId))
+    throw fail("KEY_UNAVAILABLE", `Cannot use the token's key ${options.keyId}: ids are hexadecimal`);
   const token = (
     args: readonly string[],
     more: { readonly input?: Uint8Array; readonly login?: boolean } = {},
   ): Promise<ToolAnswer> => {
     const { input, login } = more;
-    const all = ["--module", options.module, "--token-label", options.tokenLabel, "--label", options.keyLabel, ...args];
+    const all = ["--module", options.module, "--token-label", options.tokenLabel, "--id", options.keyId, ...args];
     const given = input === undefined ? {} : { input };
     if (login !== true) return runTool("pkcs11-tool", all, given);
     const env = { TESSERA_TOKEN_PIN: Buffer.from(pin).toString("utf8") };
@@ -41,13 +43,13 @@ export function pkcs11KeyProvider(options: Pkcs11Options): KeyProvider {
     id: "pkcs11",
     async wrap(dataKey, aad) {
       const { ok, output, complaint } = await token(["--read-object", "--type", "pubkey"]);
-      if (!ok) throw fail("KEY_UNAVAILABLE", `Cannot read the token's public key ${options.keyLabel}: ${complaint}`);
+      if (!ok) throw fail("KEY_UNAVAILABLE", `Cannot read the token's public key ${options.keyId}: ${complaint}`);
       const publicKey = createPublicKey({ key: Buffer.from(output), format: "der", type: "spki" });
       const bits = publicKey.asymmetricKeyDetails?.modulusLength ?? 0;
       if (publicKey.asymmetricKeyType !== "rsa" || bits < LEAST_BITS) {
         throw fail(
           "KEY_UNAVAILABLE",
-          `Cannot use the token's key ${options.keyLabel}: it is no RSA key of ${LEAST_BITS} bits or more`,
+          `Cannot use the token's key ${options.keyId}: it is no RSA key of ${LEAST_BITS} bits or more`,
         );
       }
       const key = randomBytes(32);

@@ -15,9 +15,9 @@ export interface SoftTpm {
 export interface SoftToken {
   readonly module: string;
   readonly tokenLabel: string;
-  readonly keyLabel: string;
+  readonly keyId: string;
   /** A second key pair. */
-  readonly otherLabel: string;
+  readonly otherId: string;
   readonly pin: Uint8Array;
   stop(): void;
 }
@@ -74,22 +74,18 @@ export function startSoftToken(): SoftToken {
   writeFileSync(join(dir, "softhsm2.conf"), `directories.tokendir = ${join(dir, "tokens")}\n`);
   process.env["SOFTHSM2_CONF"] = join(dir, "softhsm2.conf");
   const module = MODULES.find((path) => existsSync(path)) ?? "";
-  const [tokenLabel, keyLabel, otherLabel, pin] = ["tessera-test", "wrap", "other", "246810"];
+  const [tokenLabel, keyId, otherId, pin] = ["tessera-test", "01", "02", "246810"];
   const quiet = { stdio: "ignore", env: { ...process.env, TESSERA_TEST_PIN: pin } } as const;
   execFileSync("softhsm2-util", ["--init-token", "--free", "--label", tokenLabel, "--pin", pin, "--so-pin", "135790"], quiet);
   const login = ["--module", module, "--token-label", tokenLabel, "--login", "--pin", "env:TESSERA_TEST_PIN"];
-  for (const [i, label] of [keyLabel, otherLabel].entries()) {
-    execFileSync(
-      "pkcs11-tool",
-      [...login, "--keypairgen", "--key-type", "rsa:2048", "--label", label, "--id", `0${i + 1}`],
-      quiet,
-    );
+  for (const id of [keyId, otherId]) {
+    execFileSync("pkcs11-tool", [...login, "--keypairgen", "--key-type", "rsa:2048", "--label", `key ${id}`, "--id", id], quiet);
   }
   return {
     module,
     tokenLabel,
-    keyLabel,
-    otherLabel,
+    keyId,
+    otherId,
     pin: Buffer.from(pin),
     stop() {
       delete process.env["SOFTHSM2_CONF"];
