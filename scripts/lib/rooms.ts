@@ -103,5 +103,5 @@ export const ROOMS: Readonly<Record<string, Room>> = {
 /** What tests may import besides: helpers, their own room's dependencies, reference implementations to compare with. */
 export const TESTS_MAY: Pick<Room, "may" | "outside"> = {
   may: [...ALL_CORE, "runtimes", "testkit"],
-  outside: ["vitest", "fast-check", "onnx-buf", "@bufbuild/protobuf", "sharp", "playwright-core"],
+  outside: ["vitest", "fast-check", "onnx-buf", "@bufbuild/protobuf", "sharp", "playwright-core", "@simplewebauthn/server"],
 };
