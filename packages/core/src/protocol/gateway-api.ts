@@ -22,9 +22,6 @@
  *
  * Errors are {@link ApiError} with a fitting status. Pictures are JPEG, PNG, PGM or PPM; sounds are WAV.
  */
-export interface GatewayCalls {
-  readonly version: 1;
-}
 
 /** What a person is recognised by. */
 export type GatewayModality = "face" | "voice";
