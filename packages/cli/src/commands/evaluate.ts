@@ -173,6 +173,11 @@ function figure(point: TarAtFar | undefined): string {
   return `${percent(point.tar.value)} (${(point.tar.low * 100).toFixed(2)}..${(point.tar.high * 100).toFixed(2)})`;
 }
 
+function eerText({ raw, convexHull, interval }: EvaluateReport["models"][number]["accuracy"]["eer"]): string {
+  if (interval === undefined) return `${percent(raw)} (${percent(convexHull)})`;
+  return `${percent(raw)} (${(interval.low * 100).toFixed(2)}..${(interval.high * 100).toFixed(2)}, ${percent(convexHull)})`;
+}
+
 function evaluateLines(
   report: EvaluateReport,
   { flips, samples }: { readonly flips: number; readonly samples: keyof typeof SAMPLE_WORDS },
@@ -180,10 +185,11 @@ function evaluateLines(
   const { data, models, matrix, written } = report;
   const fars = at(models, 0).accuracy.tarAtFar.map((p) => p.far);
   const right = (title: string) => ({ title, right: true });
+  const hasEerIntervals = at(models, 0).accuracy.eer.interval !== undefined;
   const columns = [
     { title: "model" },
     ...fars.map((f) => right(`TAR@${farText(f)} (95 %)`)),
-    right("EER (hull)"),
+    right(hasEerIntervals ? "EER (95 %, hull)" : "EER (hull)"),
     right("d'"),
     right("folds"),
     right("scoring"),
@@ -191,7 +197,7 @@ function evaluateLines(
   const rows = models.map(({ file, accuracy: a }) => [
     basename(file),
     ...a.tarAtFar.map(figure),
-    `${percent(a.eer.raw)} (${percent(a.eer.convexHull)})`,
+    eerText(a.eer),
     a.dPrime.toFixed(2),
     a.folds === undefined ? "-" : `${percent(a.folds.mean)} +- ${(a.folds.standardError * 100).toFixed(2)}`,
     ms(a.scoringMs),

@@ -13,6 +13,7 @@ import {
 } from "@tessera/core/biometrics/design";
 import { detCurve, thinDet } from "@tessera/core/biometrics/det";
 import { equalErrorRate } from "@tessera/core/biometrics/eer";
+import { bootstrapEer } from "@tessera/core/biometrics/eer-interval";
 import { lfwAccuracy } from "@tessera/core/biometrics/lfw";
 import { separation } from "@tessera/core/biometrics/separation";
 import { type Embeddings, scorePairs } from "@tessera/core/biometrics/similarity";
@@ -137,6 +138,18 @@ export interface Evaluated {
 
 const HISTOGRAM_BINS = 120;
 
+/** With more comparisons the equal error rate has no interval: every resample would walk over all of them. */
+const EER_COMPARISONS = 200_000;
+
+function eerInterval(
+  scores: ComparisonScores,
+  ranked: ScorePair,
+  options: { readonly replicates: number; readonly seed: number },
+) {
+  const { low, high, confidence } = bootstrapEer(scores, ranked, options);
+  return { low, high, confidence };
+}
+
 /** Scores unit-length embeddings of the evaluation rows and answers every figure of the report. */
 export function evaluateEmbeddings(
   unit: Embeddings,
@@ -177,7 +190,11 @@ export function evaluateEmbeddings(
               falseNonMatches: p.point.falseNonMatches,
             },
       ),
-      eer: { raw: eer.raw.rate, convexHull: eer.convexHull.rate },
+      eer: {
+        raw: eer.raw.rate,
+        convexHull: eer.convexHull.rate,
+        ...(set.genuine + set.impostor > EER_COMPARISONS ? {} : { interval: eerInterval(scores, ranked, options) }),
+      },
       dPrime: separation(ranked).dPrime,
       ...(folds === undefined
         ? {}

@@ -290,7 +290,12 @@ export interface Curves {
 /** How well one candidate tells people apart. */
 export interface Accuracy {
   readonly tarAtFar: readonly TarAtFar[];
-  readonly eer: { readonly raw: number; readonly convexHull: number };
+  readonly eer: {
+    readonly raw: number;
+    readonly convexHull: number;
+    /** Of the raw rate, over people; absent where comparisons are too many for it. */
+    readonly interval?: { readonly low: number; readonly high: number; readonly confidence: number };
+  };
   readonly dPrime: number;
   /** Fold protocol, when the pair list has folds. */
   readonly folds?: { readonly name: string; readonly mean: number; readonly standardError: number; readonly folds: number };
