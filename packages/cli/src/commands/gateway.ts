@@ -29,9 +29,9 @@ export const gateway = verb(
     vad: { type: "string", description: "init: the model that finds speech" },
     cards: { type: "string", description: "init: folder with the cards of the models, where they are not next to them" },
     far: { type: "string", description: "init: false accept rate, one of the cards' thresholds", default: "0.001" },
-    faceThreshold: { type: "string", description: "init: a threshold for faces instead of that of the card; needs --note" },
-    voiceThreshold: { type: "string", description: "init: a threshold for voices instead of that of the card; needs --note" },
-    livenessThreshold: { type: "string", description: "init: least probability of a living face", default: "0.5" },
+    "face-threshold": { type: "string", description: "init: a threshold for faces instead of that of the card; needs --note" },
+    "voice-threshold": { type: "string", description: "init: a threshold for voices instead of that of the card; needs --note" },
+    "liveness-threshold": { type: "string", description: "init: least probability of a living face", default: "0.5" },
     note: { type: "string", description: "init: why these thresholds" },
     port: { type: "string", description: "init: port to listen on" },
     role: { type: "string", description: `token add: ${ROLES.join(", ")}`, default: "capture" },
@@ -64,9 +64,9 @@ interface Args {
   readonly vad?: string | undefined;
   readonly cards?: string | undefined;
   readonly far: string;
-  readonly faceThreshold?: string | undefined;
-  readonly voiceThreshold?: string | undefined;
-  readonly livenessThreshold: string;
+  readonly "face-threshold"?: string | undefined;
+  readonly "voice-threshold"?: string | undefined;
+  readonly "liveness-threshold": string;
   readonly note?: string | undefined;
   readonly port?: string | undefined;
   readonly role: string;
@@ -112,15 +112,15 @@ async function init(args: Args, tools: VerbTools): Promise<number> {
           detector,
           embedder: face,
           ...(liveness !== undefined && { liveness }),
-          livenessThreshold: numberOption("liveness-threshold", args.livenessThreshold, { min: 0, max: 1 }) as number,
-          decision: decision(args, "face-threshold", args.faceThreshold),
+          livenessThreshold: numberOption("liveness-threshold", args["liveness-threshold"], { min: 0, max: 1 }) as number,
+          decision: decision(args, "face-threshold", args["face-threshold"]),
         },
       }),
     ...(voice !== undefined && {
       voice: {
         embedder: voice,
         ...(vad !== undefined && { vad }),
-        decision: decision(args, "voice-threshold", args.voiceThreshold),
+        decision: decision(args, "voice-threshold", args["voice-threshold"]),
       },
     }),
   };

@@ -343,7 +343,7 @@ describe("retries", () => {
 });
 
 describe("forms", () => {
-  const send = async (body: BodyInit, headers: Record<string, string> = {}) => {
+  const send = async (body: NonNullable<RequestInit["body"]>, headers: Record<string, string> = {}) => {
     const gateway = await enrolled();
     return (await gateway.ask("capture", "POST /v1/subjects/ann/verify", { body, headers })).status;
   };
