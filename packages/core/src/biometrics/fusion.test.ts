@@ -186,6 +186,29 @@ describe("applyFusion", () => {
     }
   });
 
+  it("holds a score within one width of those seen in the fit", () => {
+    for (const method of METHODS) {
+      const model = fitFusion(trialsOf(400, 21), { method });
+      const { low, high } = (model.modalities[0] as { scores: { low: number; high: number } }).scores;
+      const ask = (face: number): unknown => applyFusion(model, { face: { score: face }, voice: { score: 1 } });
+      expect(ask(1e9)).toBe(ask(2 * high - low));
+      expect(ask(-1e9)).toBe(ask(2 * low - high));
+      if (method !== "likelihood-ratio") expect(ask(1e9)).toBeGreaterThan(ask(high) as number);
+    }
+  });
+
+  it("mixes densities between two bands of quality", () => {
+    const model = fitFusion(trialsOf(4000, 22, { qualities: true }), { method: "likelihood-ratio" });
+    if (model.method !== "likelihood-ratio") throw new Error("another method");
+    const bands = model.modalities[0]?.curves.curves.map((curve) => curve.quality) as [number, number, number];
+    expect(bands).toHaveLength(3);
+    const ask = (quality: number): number => applyFusion(model, { face: { score: 1.5, quality } }) as number;
+    const [a, b] = [ask(bands[0]), ask(bands[1])];
+    expect(a).not.toBeCloseTo(b, 2);
+    expect(ask((bands[0] + bands[1]) / 2)).toBeCloseTo((a + b) / 2, 9);
+    expect(ask(bands[0] + 0.25 * (bands[1] - bands[0]))).toBeCloseTo(0.75 * a + 0.25 * b, 9);
+  });
+
   it("takes the mean quality for one that is not given, and the nearest seen for one outside", () => {
     const model = fitFusion(trialsOf(3000, 12, { qualities: true }), { method: "logistic" });
     const quality = model.modalities[0]?.quality;

@@ -30,32 +30,31 @@ describe("fitLogisticRegression", () => {
     }
   });
 
-  it("stands where no small change lowers the loss", () => {
+  it.each([0.5, 0.001, 0.999_999])("stands where no small change lowers the loss (prior %s)", (prior) => {
     const { features, genuine } = gaussians(400, 2);
-    const fit = fitLogisticRegression(features, genuine, { ridge: 1e-9 });
-    const loss = (weights: readonly number[], intercept: number): number => {
-      let [sum, mates] = [0, 0];
-      for (const is of genuine) mates += is;
+    const fit = fitLogisticRegression(features, genuine, { ridge: 1e-12, prior });
+    const odds = Math.log(prior / (1 - prior));
+    const mates = genuine.reduce((sum, is) => sum + is, 0);
+    const loss = (a: number, b: number, c: number): number => {
+      let sum = 0;
       for (let i = 0; i < 400; i++) {
-        const z =
-          intercept +
-          (weights[0] as number) * (features.data[2 * i] as number) +
-          (weights[1] as number) * (features.data[2 * i + 1] as number);
-        sum += genuine[i] === 1 ? Math.log1p(Math.exp(-z)) / mates : Math.log1p(Math.exp(z)) / (400 - mates);
+        const z = odds + c + a * (features.data[2 * i] as number) + b * (features.data[2 * i + 1] as number);
+        const [share, away] = genuine[i] === 1 ? [prior / mates, -z] : [(1 - prior) / (400 - mates), z];
+        sum += share * (away > 0 ? away + Math.log1p(Math.exp(-away)) : Math.log1p(Math.exp(away)));
       }
       return sum;
     };
     const [a, b] = fit.weights as unknown as [number, number];
-    const best = loss([a, b], fit.intercept);
+    const best = loss(a, b, fit.intercept);
     for (const [da, db, dc] of [
-      [0.01, 0, 0],
-      [-0.01, 0, 0],
-      [0, 0.01, 0],
-      [0, -0.01, 0],
-      [0, 0, 0.01],
-      [0, 0, -0.01],
+      [0.05, 0, 0],
+      [-0.05, 0, 0],
+      [0, 0.05, 0],
+      [0, -0.05, 0],
+      [0, 0, 0.05],
+      [0, 0, -0.05],
     ] as const)
-      expect(loss([a + da, b + db], fit.intercept + dc)).toBeGreaterThan(best);
+      expect(loss(a + da, b + db, fit.intercept + dc)).toBeGreaterThan(best);
   });
 
   it("stays finite on classes that a line parts, and on a feature that never changes", () => {

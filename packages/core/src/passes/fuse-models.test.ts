@@ -210,6 +210,10 @@ fused = Concat(y/share, louder/share) {axis: -1}
 return fused, y, louder`);
     expect(both.notes).toEqual(["face: batch N became 1"]);
     expect(both.head).toEqual({ output: "fused", dimension: 4 });
+    expect(both.parts.map((p) => p.embedding)).toEqual([
+      { output: "y", offset: 0, dimension: 2, weight: 0.5 },
+      { output: "louder", offset: 2, dimension: 2, weight: 0.5 },
+    ]);
     agree(both);
   });
 
