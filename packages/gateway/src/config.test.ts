@@ -75,6 +75,20 @@ describe("checkConfig", () => {
     for (const [change, words] of cases) expect(() => check(change), words).toThrow(wrong(words));
   });
 
+  test("takes keys from a passphrase, a TPM or a token, and nothing else", () => {
+    const token = { provider: "pkcs11", module: "lib/soft.so", tokenLabel: "gw", keyId: "01", pinFile: "pin" };
+    expect(check({ keys: token }).keys).toEqual({ ...token, module: "/etc/gateway/lib/soft.so", pinFile: "/etc/gateway/pin" });
+    expect(check({ keys: { provider: "tpm2", pcrs: "sha256:7" } }).keys).toEqual({ provider: "tpm2", pcrs: "sha256:7" });
+    expect(
+      check({ keys: { provider: "file", passphraseEnv: "PASS" }, anchor: { provider: "tpm2", index: "0x1500016" } }).anchor,
+    ).toEqual({
+      provider: "tpm2",
+      index: "0x1500016",
+    });
+    for (const keys of [{ ...token, pin: "1234" }, { provider: "file" }, { provider: "tpm2", passphraseFile: "x" }])
+      expect(() => check({ keys })).toThrow(expect.objectContaining({ code: "GATEWAY_CONFIG" }));
+  });
+
   test("listens beyond this machine only with TLS, or when somebody says that it is not encrypted", () => {
     for (const host of ["0.0.0.0", "::", "192.168.1.5", "gateway.local", "127.0.0.1.example.org"]) {
       expect(() => check({ listen: { host } })).toThrow(wrong("open to the network"));

@@ -4,6 +4,7 @@ import { fail } from "@tessera/core/base/error";
 import * as v from "valibot";
 import { LOG_LEVELS } from "./http/log.ts";
 import { SERVICE_LIMITS } from "./http/parts.ts";
+import { ANCHOR_CONFIG, KEY_CONFIG, keyPaths } from "./key-config.ts";
 import { PIPELINE_DEFAULTS } from "./pipeline/config.ts";
 import { LOCKOUT_POLICY } from "./store/lockout-policy.ts";
 
@@ -47,16 +48,8 @@ const CONFIG = v.strictObject({
   ),
   dataDir: v.optional(text, "data"),
   tokens: v.optional(text, "tokens.json"),
-  keys: v.optional(
-    v.union(
-      [
-        v.strictObject({ provider: v.literal("file"), passphraseFile: text }),
-        v.strictObject({ provider: v.literal("file"), passphraseEnv: text }),
-      ],
-      'must be { "provider": "file", "passphraseFile": path } or { "provider": "file", "passphraseEnv": name }',
-    ),
-    { provider: "file", passphraseFile: "passphrase" },
-  ),
+  keys: v.optional(KEY_CONFIG, { provider: "file", passphraseFile: "passphrase" }),
+  anchor: v.optional(ANCHOR_CONFIG),
   workers: v.optional(count(64), PIPELINE_DEFAULTS.workers),
   face: v.optional(
     v.strictObject({
@@ -219,7 +212,7 @@ function withPaths(config: Checked, folder: string): GatewayConfig {
     ...rest,
     dataDir: at(config.dataDir),
     tokens: at(config.tokens),
-    keys: "passphraseFile" in keys ? { ...keys, passphraseFile: at(keys.passphraseFile) } : keys,
+    keys: keyPaths(keys, at),
     listen: { ...listen, ...(listen.tls && { tls: { key: at(listen.tls.key), cert: at(listen.tls.cert) } }) },
     ...(face && {
       face: {

@@ -9,9 +9,7 @@ import { pageFiles } from "./http/page-files.ts";
 import type { AppParts } from "./http/parts.ts";
 import { serveGateway } from "./http/serve.ts";
 import { fileTokens } from "./http/tokens.ts";
-import { fileKeyProvider } from "./keys/file-key.ts";
-import type { KeyProvider } from "./keys/key-provider.ts";
-import { readPassphrase } from "./keys/passphrase.ts";
+import { anchorOf, keysOf } from "./key-config.ts";
 import { openPipeline } from "./pipeline/open.ts";
 import type { Pipeline } from "./pipeline/pipeline.ts";
 import type { LockoutPolicy } from "./store/lockout-policy.ts";
@@ -41,18 +39,6 @@ const LOW_DISK_BYTES = 64 << 20;
 /** A failure of a part counts as a problem for so long, milliseconds. */
 const RECENT_MS = 60_000;
 
-/** The key provider of a configuration. @throws KEY_UNAVAILABLE */
-export async function keysOf({ keys }: GatewayConfig): Promise<KeyProvider> {
-  const source =
-    "passphraseFile" in keys
-      ? ({ kind: "file", path: keys.passphraseFile } as const)
-      : ({ kind: "env", name: keys.passphraseEnv } as const);
-  const passphrase = await readPassphrase(source);
-  const provider = fileKeyProvider(passphrase);
-  passphrase.fill(0);
-  return provider;
-}
-
 /** Opens store and pipeline and serves. @throws GATEWAY_CONFIG, and what the parts throw */
 export async function startGateway(config: GatewayConfig, options: StartOptions): Promise<RunningGateway> {
   const opened: (() => Promise<void> | void)[] = [];
@@ -80,7 +66,9 @@ async function open(
   const keys = await keysOf(config);
   opened.push(() => keys.close?.());
   const { deviceId } = config;
-  const store = await openStore({ dir: config.dataDir, deviceId, keys, policy: lockoutPolicy(config) });
+  const anchor = anchorOf(config);
+  const policy = lockoutPolicy(config);
+  const store = await openStore({ dir: config.dataDir, deviceId, keys, policy, ...(anchor && { anchor }) });
   opened.push(() => store.close());
   const trouble = createTrouble(config.dataDir, now);
   opened.push(trouble.stop);

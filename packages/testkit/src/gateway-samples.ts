@@ -25,7 +25,7 @@ export async function realSamples(shared: string): Promise<AbuseSamples> {
   const image = await decodeImage(jpeg);
   return {
     images: [jpeg, other, await encodePng(image), encodePnm(image)],
-    sounds: [at("voice-fsdd/wav/jackson/0_jackson_0.wav"), at("voice-emodb/wav/03/03a01Fa.wav")],
+    sounds: [at("voice-fsdd/wav/jackson/0_jackson_0.wav"), at("voice-fsdd/wav/jackson/0_jackson_5.wav")],
   };
 }
 

@@ -2,7 +2,8 @@ import { existsSync } from "node:fs";
 import { fail } from "@tessera/core/base/error";
 import { readConfig } from "@tessera/gateway/config";
 import { ROLES } from "@tessera/gateway/http/roles";
-import { keysOf, startGateway } from "@tessera/gateway/start";
+import { anchorOf, keysOf } from "@tessera/gateway/key-config";
+import { startGateway } from "@tessera/gateway/start";
 import { openStore } from "@tessera/gateway/store/open";
 import { printJson, printLines } from "../ui/print.ts";
 import { renderTable } from "../ui/table.ts";
@@ -197,7 +198,9 @@ function token(args: Args, tools: VerbTools): number {
 async function verifyAudit(path: string, tools: VerbTools): Promise<number> {
   const config = readConfig(path);
   const keys = await keysOf(config);
-  const store = await openStore({ dir: config.dataDir, deviceId: config.deviceId, keys });
+  const anchor = anchorOf(config);
+  const { dataDir: dir, deviceId } = config;
+  const store = await openStore({ dir, deviceId, keys, ...(anchor && { anchor }) });
   try {
     const found = await store.audit.verify();
     if (tools.json) printJson(found);

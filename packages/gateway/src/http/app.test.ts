@@ -208,9 +208,9 @@ describe("what is wrong inside", () => {
     gateway.parts.audit.append = async () => {
       throw fail("STORE_FULL", "Cannot write: the disk is full");
     };
-    expect((await gateway.enrol("ben", { image: { person: "ben" } })).status).toBe(500);
+    expect((await gateway.enrol("ben", { image: { person: "ben" } })).status).toBe(507);
     expect(gateway.parts.templates.list().map((t) => t.subject)).toEqual(["ann"]);
-    expect((await gateway.verify("ann", { image: face })).status).toBe(500);
+    expect((await gateway.verify("ann", { image: face })).status).toBe(507);
   });
 });
 

@@ -15,10 +15,11 @@ const STATUS = {
   ENROL_REFUSED: 422,
   RATE_LIMITED: 429,
   GATEWAY_BUSY: 503,
+  STORE_FULL: 507,
 } as const satisfies Partial<Record<ErrorCode, number>>;
 
 /** Statuses of errors. */
-export type ProblemStatus = (typeof STATUS)[keyof typeof STATUS] | 500 | 507;
+export type ProblemStatus = (typeof STATUS)[keyof typeof STATUS] | 500;
 
 /** An error as callers get it. */
 export interface Problem {
