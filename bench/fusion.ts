@@ -12,6 +12,7 @@ import { parseArgs } from "node:util";
 import { at } from "@tessera/core/base/assert";
 import { seededRandom } from "@tessera/core/base/random";
 import { sha256Hex } from "@tessera/core/base/sha256";
+import { cllr, minCllr } from "@tessera/core/biometrics/calibration";
 import { type CrossedFigure, crossedFigures } from "@tessera/core/biometrics/crossed";
 import { applyFusion, type FusionModel } from "@tessera/core/biometrics/fusion";
 import { type FusionOptions, type FusionTrials, fitFusion } from "@tessera/core/biometrics/fusion-fit";
@@ -197,12 +198,25 @@ function judge(condition: (typeof CONDITIONS)[number]) {
   // The better single modality is whichever has the lower error on the very comparisons reported: the harder of the two to beat.
   const best = (eers.get("face")?.eer.value ?? 1) <= (eers.get("voice")?.eer.value ?? 1) ? "face" : "voice";
   const report = crossedFigures(trials, systems, { ...options, reference: best });
+  // What knowing the quality brings, the rest being the same.
+  const { logistic, "logistic + quality": told } = systems as Record<string, Float64Array>;
+  const quality = crossedFigures(trials, { logistic, "logistic + quality": told } as Record<string, Float64Array>, {
+    ...options,
+    reference: "logistic",
+  }).differences.get("logistic + quality");
+  const ofClass = (scores: Float64Array, is: 0 | 1): Float64Array => scores.filter((_, i) => trials.genuine[i] === is);
+  const costs = Object.fromEntries(
+    Object.entries(systems).map(([name, scores]) => {
+      const classes = { genuine: ofClass(scores, 1), impostor: ofClass(scores, 0) };
+      return [name, { ...(name in FUSIONS ? { cllr: cllr(classes) } : {}), minCllr: minCllr(classes) }];
+    }),
+  );
   const mates = trials.genuine.reduce((sum, is) => sum + is, 0);
   const others = trials.genuine.length - mates;
   const rates = Object.fromEntries(
     [...tried].map(([name, { matched, missed }]) => [name, { fmr: matched / others, fnmr: missed / mates }]),
   );
-  return { condition, best, genuine: mates, impostor: others, report, rates };
+  return { condition, best, genuine: mates, impostor: others, report, rates, costs, quality };
 }
 
 const percent = (value: number): string => `${(100 * value).toFixed(2)}`;
@@ -218,12 +232,13 @@ const results = CONDITIONS.map((condition) => {
     `\n${condition.id}: ${condition.says}; ${result.genuine} genuine and ${result.impostor} impostor comparisons; better alone: ${result.best}`,
   );
   say(
-    `${"system".padEnd(26)}${["EER %", ...FARS.map((far) => `TAR % at FAR ${far}`), `FMR / FNMR % at a threshold fitted for ${TRIED_FAR}`].map((t) => t.padEnd(26)).join("")}`,
+    `${"system".padEnd(26)}${["EER %", ...FARS.map((far) => `TAR % at FAR ${far}`), `FMR / FNMR % at ${TRIED_FAR} fitted`, "Cllr (least)"].map((t) => t.padEnd(26)).join("")}`,
   );
   for (const [name, { eer, tar }] of result.report.systems) {
     const rates = result.rates[name];
+    const costs = result.costs[name] as { readonly cllr?: number; readonly minCllr: number } | undefined;
     say(
-      `${name.padEnd(26)}${[range(eer), ...tar.map(range), `${percent(rates?.fmr ?? 0)} / ${percent(rates?.fnmr ?? 0)}`].map((t) => t.padEnd(26)).join("")}`,
+      `${name.padEnd(26)}${[range(eer), ...tar.map(range), `${percent(rates?.fmr ?? 0)} / ${percent(rates?.fnmr ?? 0)}`, `${costs?.cllr?.toFixed(3) ?? ""} (${costs?.minCllr?.toFixed(3)})`].map((t) => t.padEnd(26)).join("")}`,
     );
     const difference = result.report.differences.get(name);
     if (difference !== undefined && name in FUSIONS)
@@ -231,6 +246,11 @@ const results = CONDITIONS.map((condition) => {
         `${`  minus ${result.best}`.padEnd(26)}${[range(difference.eer), ...difference.tar.map(range)].map((t) => t.padEnd(26)).join("")}`,
       );
   }
+  const { quality } = result;
+  if (quality !== undefined)
+    say(
+      `${"logistic: with - without q".padEnd(26)}${[range(quality.eer), ...quality.tar.map(range)].map((t) => t.padEnd(26)).join("")}`,
+    );
   return result;
 });
 if (flags.json !== undefined) {

@@ -16,6 +16,7 @@ const VERBS: Readonly<Record<string, () => Promise<CommandDef>>> = {
   bench: async () => (await import("./commands/bench.ts")).bench,
   profile: async () => (await import("./commands/profile.ts")).profile,
   fuse: async () => (await import("./commands/fuse.ts")).fuse,
+  "fuse-scores": async () => (await import("./commands/fuse-scores.ts")).fuseScores,
   compare: async () => (await import("./commands/compare.ts")).compare,
   models: async () => (await import("./commands/models.ts")).models,
   gateway: async () => (await import("./commands/gateway.ts")).gateway,
