@@ -26,6 +26,17 @@ function closedError(): Error {
   return fail("RUNTIME_FAILED", "Cannot use the session: it is closed");
 }
 
+const ENDS = new WeakMap<Session, () => Promise<void>>();
+
+/**
+ * Ends a session without waiting for what it works on, which fails then: its thread stops once the runtime comes back from the run it is in, its process at
+ * once. Sessions in the calling thread cannot be ended so, they are closed.
+ */
+export async function endSession(session: Session): Promise<void> {
+  const end = ENDS.get(session);
+  await (end === undefined ? session.close() : end());
+}
+
 /** A session in a worker thread of its own. Requests queue up there; tensors are copied once on the way in and moved on the way out. */
 export function openInWorker(open: OpenRequest): Promise<Session> {
   return openAt(() => workerPeer(startWorker("./engine-worker")), open);
@@ -76,7 +87,7 @@ async function openAt(start: () => Peer, open: OpenRequest): Promise<Session> {
     if (closing) throw closedError();
   }
 
-  return {
+  const session: Session = {
     inputs,
     outputs,
     ...(encodings && { encodings }),
@@ -105,6 +116,11 @@ async function openAt(start: () => Peer, open: OpenRequest): Promise<Session> {
       return closing;
     },
   };
+  ENDS.set(session, () => {
+    closing ??= line.end();
+    return line.end();
+  });
+  return session;
 }
 
 /** A session in the calling thread: starts sooner, and blocks the thread for as long as each call takes. */

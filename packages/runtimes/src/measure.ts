@@ -65,6 +65,75 @@ function checked(name: "rounds" | "runs", value: number): number {
   return value;
 }
 
+/** What one contestant took, by round. Plain JSON. */
+export interface RoundTimes {
+  /** Wall times of the runs of each round, milliseconds. */
+  readonly wallMs: readonly (readonly number[])[];
+  /** Processor time of all runs of each round, milliseconds. */
+  readonly cpuMs: readonly number[];
+}
+
+/**
+ * The bare times of {@link measureInterleaved}, one entry per contestant: for rounds that are made elsewhere, or in several calls.
+ * @throws RUNTIME_FAILED without contestants or with silly options; what `Session.time` throws.
+ */
+export async function interleavedTimes(
+  contestants: readonly Omit<Contestant, "name">[],
+  options: MeasureOptions = {},
+): Promise<readonly RoundTimes[]> {
+  const rounds = checked("rounds", options.rounds ?? MEASURE_DEFAULTS.rounds);
+  const runs = checked("runs", options.runs ?? MEASURE_DEFAULTS.runs);
+  const { warmup = MEASURE_DEFAULTS.warmup, seed = MEASURE_DEFAULTS.seed } = options;
+  if (contestants.length === 0) throw fail("RUNTIME_FAILED", "Cannot measure: there is no session");
+  const random = seededRandom(seed);
+  const series = contestants.map(() => ({ wallMs: [] as (readonly number[])[], cpuMs: [] as number[] }));
+  for (let round = 0; round < rounds; round++) {
+    for (const i of shuffled(contestants.length, random)) {
+      options.signal?.throwIfAborted();
+      const { session, feeds } = contestants[i] as Contestant;
+      const { wallMs, cpuMs } = await session.time(feeds, { runs, warmup });
+      const row = series[i] as (typeof series)[number];
+      row.wallMs.push(wallMs);
+      row.cpuMs.push(cpuMs);
+    }
+    options.onRound?.(round + 1, rounds);
+  }
+  return series;
+}
+
+/** What times of {@link interleavedTimes} come to. `names`: of the contestants, the baseline first; `seed`: of the intervals. */
+export function latencyReport(
+  names: readonly string[],
+  times: readonly RoundTimes[],
+  options: { readonly seed: number },
+): LatencyReport {
+  const [base] = times;
+  const runs = base?.wallMs[0]?.length ?? 0;
+  const series = times.map(({ wallMs, cpuMs }) => ({
+    wall: wallMs.flat(),
+    roundWall: wallMs.map((ms) => quantile(ms, 0.5)),
+    roundCpu: cpuMs.map((ms) => ms / runs),
+  }));
+  const first = series[0];
+  if (first === undefined || first.wall.length === 0) throw fail("RUNTIME_FAILED", "Cannot measure: there is no session or no round");
+  const ratios = (mine: readonly number[], theirs: readonly number[]): number[] =>
+    mine.map((ms, r) => (theirs[r] as number) / ms);
+  const rows = series.map(
+    ({ wall, roundWall, roundCpu }, i): LatencyRow => ({
+      name: names[i] as string,
+      runs: wall.length,
+      minMs: quantile(wall, 0),
+      p50Ms: quantile(wall, 0.5),
+      p90Ms: quantile(wall, 0.9),
+      p99Ms: quantile(wall, 0.99),
+      cpuMs: quantile(roundCpu, 0.5),
+      speedup: medianWithInterval(ratios(roundWall, first.roundWall), options.seed),
+      cpuSpeedup: medianWithInterval(ratios(roundCpu, first.roundCpu), options.seed),
+    }),
+  );
+  return { kind: "latency", rounds: first.roundWall.length, runsPerRound: runs, baseline: names[0] as string, rows };
+}
+
 /**
  * Times sessions against each other in one go: in each round every session has a turn, in a seeded random order, so that a busy minute
  * of the machine hits all of them and cancels in the ratios. The first contestant is the baseline. Sessions stay open.
@@ -74,40 +143,10 @@ export async function measureInterleaved(
   contestants: readonly Contestant[],
   options: MeasureOptions = {},
 ): Promise<LatencyReport> {
-  const rounds = checked("rounds", options.rounds ?? MEASURE_DEFAULTS.rounds);
-  const runs = checked("runs", options.runs ?? MEASURE_DEFAULTS.runs);
-  const { warmup = MEASURE_DEFAULTS.warmup, seed = MEASURE_DEFAULTS.seed } = options;
-  const [first] = contestants;
-  if (!first) throw fail("RUNTIME_FAILED", "Cannot measure: there is no session");
-  const random = seededRandom(seed);
-  const series = contestants.map(() => ({ wall: [] as number[], roundWall: [] as number[], roundCpu: [] as number[] }));
-  for (let round = 0; round < rounds; round++) {
-    for (const i of shuffled(contestants.length, random)) {
-      options.signal?.throwIfAborted();
-      const { session, feeds } = contestants[i] as Contestant;
-      const { wallMs, cpuMs } = await session.time(feeds, { runs, warmup });
-      const row = series[i] as (typeof series)[number];
-      for (const ms of wallMs) row.wall.push(ms);
-      row.roundWall.push(quantile(wallMs, 0.5));
-      row.roundCpu.push(cpuMs / runs);
-    }
-    options.onRound?.(round + 1, rounds);
-  }
-  const base = series[0] as (typeof series)[number];
-  const rows = series.map(({ wall, roundWall, roundCpu }, i): LatencyRow => {
-    const ratios = (mine: readonly number[], theirs: readonly number[]): number[] =>
-      mine.map((ms, r) => (theirs[r] as number) / ms);
-    return {
-      name: (contestants[i] as Contestant).name,
-      runs: wall.length,
-      minMs: quantile(wall, 0),
-      p50Ms: quantile(wall, 0.5),
-      p90Ms: quantile(wall, 0.9),
-      p99Ms: quantile(wall, 0.99),
-      cpuMs: quantile(roundCpu, 0.5),
-      speedup: medianWithInterval(ratios(roundWall, base.roundWall), seed),
-      cpuSpeedup: medianWithInterval(ratios(roundCpu, base.roundCpu), seed),
-    };
-  });
-  return { kind: "latency", rounds, runsPerRound: runs, baseline: first.name, rows };
+  const times = await interleavedTimes(contestants, options);
+  return latencyReport(
+    contestants.map((c) => c.name),
+    times,
+    { seed: options.seed ?? MEASURE_DEFAULTS.seed },
+  );
 }

@@ -44,18 +44,25 @@ export interface MemoryOptions {
   readonly runs?: number;
   /** The child is ended after this time; 120,000 unless given. */
   readonly timeoutMs?: number;
+  /** Ends the child, and with it the measurement. */
+  readonly signal?: AbortSignal;
 }
 
 /** What {@link MemoryOptions} leave out. */
 export const MEMORY_DEFAULTS = { runtime: "ort-node", load: {}, runs: 5, timeoutMs: 120_000 } as const satisfies MemoryOptions;
 
-async function ask(task: MemoryTask, timeoutMs: number): Promise<MemoryAnswer> {
+async function ask(
+  task: MemoryTask,
+  { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal: AbortSignal | undefined },
+): Promise<MemoryAnswer> {
   const child = startProcess("./memory-child");
   let said = "";
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {
     said = (said + text).slice(-2000);
   });
-  const timer = setTimeout(() => child.kill("SIGKILL"), timeoutMs);
+  const kill = (): void => void child.kill("SIGKILL");
+  const timer = setTimeout(kill, timeoutMs);
+  signal?.addEventListener("abort", kill);
   try {
     return await new Promise<MemoryAnswer>((resolve, reject) => {
       let answer: MemoryAnswer | undefined;
@@ -73,7 +80,8 @@ async function ask(task: MemoryTask, timeoutMs: number): Promise<MemoryAnswer> {
     });
   } finally {
     clearTimeout(timer);
-    child.kill("SIGKILL");
+    signal?.removeEventListener("abort", kill);
+    kill();
   }
 }
 
@@ -101,7 +109,7 @@ export async function measureMemory(bytes: Uint8Array, feeds: Feeds, options: Me
       await writeFile(join(dir, name), data);
     }
     const task: MemoryTask = { spec: { engine, options: model.options }, path, feeds: [...feeds], runs };
-    const answer = await ask(task, options.timeoutMs ?? MEMORY_DEFAULTS.timeoutMs);
+    const answer = await ask(task, { timeoutMs: options.timeoutMs ?? MEMORY_DEFAULTS.timeoutMs, signal: options.signal });
     if (!answer.ok) throw fail("RUNTIME_FAILED", `Cannot measure the memory of the model: ${answer.why}`);
     return answer.report;
   } finally {

@@ -80,6 +80,10 @@ export const ERROR_CODES = {
   // Runtimes
   RUNTIME_MISSING: { says: "An optional runtime is not installed", hint: "Install the package named in the message" },
   RUNTIME_FAILED: { says: "The runtime refused the model or the inputs", hint: "Read the runtime's own words in the cause" },
+  AGENT_REFUSED: {
+    says: "The agent on a device does not let this machine use it",
+    hint: "Give the agent's own token with --token-file; wait where somebody else is measuring",
+  },
   // Biometrics
   INSUFFICIENT_DATA: {
     says: "There are too few comparisons for the figure",
