@@ -45,7 +45,7 @@ export class FakeDisk implements StoreFs {
     this.#random = random;
   }
 
-  /** Lets the operation after `after` more ones meet a fault. */
+  /** Lets operations meet a fault from the one after `after` more ones on, until {@link FakeDisk.heal}. */
   failAfter(after: number, fault: Fault): void {
     this.#faultAt = this.operations + after;
     this.#fault = fault;
@@ -195,6 +195,8 @@ export class FakeDisk implements StoreFs {
     this.#assertAlive();
     this.operations++;
     if (this.operations <= this.#faultAt) return size ?? 0;
+    // A full disk refuses to write; it can still cut, flush and rename.
+    if (this.#fault.kind === "error" && this.#fault.errno === "ENOSPC" && size === undefined) return 0;
     if (this.#fault.kind === "dies") this.#dead = true;
     const cut = size === undefined ? 0 : this.#fault.kind === "dies" || this.#fault.partly ? this.#random.int(size) : 0;
     if (size === undefined) this.#throwFault();
