@@ -3,7 +3,7 @@
  * packages/core/src/modality/face/quality.ts. The measures are spread over the calibration pictures; the spoiling is done to one picture of the
  * genuine pairs of LFW folds 1 and 2 (folds 3 to 5 are left for reporting), against the threshold of FAR 1e-3 of the clean pictures' impostors. From the root:
  *
- *   npx tsx --conditions=source bench/face-quality.ts [--pairs N] [--json FILE]
+ *   npx tsx --conditions=source bench/face-quality.ts [--pairs N] [--only REGEXP] [--json FILE]
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -24,7 +24,9 @@ import { ortNodeRuntime } from "@tessera/runtimes/ort-node";
 import { cardOf } from "@tessera/testkit/cards";
 import { sharedDir } from "@tessera/testkit/shared";
 
-const { values: flags } = parseArgs({ options: { pairs: { type: "string", default: "300" }, json: { type: "string" } } });
+const { values: flags } = parseArgs({
+  options: { pairs: { type: "string", default: "300" }, only: { type: "string", default: "" }, json: { type: "string" } },
+});
 const shared = sharedDir();
 if (shared === undefined) throw new Error("the shared folder is not there");
 const lfw = join(shared, "data/lfw");
@@ -49,10 +51,11 @@ async function look(image: Image): Promise<Looked | undefined> {
   const faces = await detectFaces(detector, image);
   const face = chooseFace(faces, image, "central");
   if (face?.landmarks === undefined) return undefined;
-  const aligned = alignFace(image, face.landmarks, { template: templateOf(placement, width), width, height });
+  const template = templateOf(placement, width);
+  const aligned = alignFace(image, face.landmarks, { template, width, height });
   const { data } = await embedCrops(embedder, cropsOf([aligned], [""]));
   const norm = Math.hypot(...data);
-  return { quality: faceQuality(face, image, aligned), vector: data.map((v) => v / norm) };
+  return { quality: faceQuality(face, { picture: image, aligned, template }), vector: data.map((v) => v / norm) };
 }
 
 async function picture(path: string): Promise<Image> {
@@ -214,7 +217,7 @@ const turned = [
 });
 say("spoilt by           no face   5 % of it   median   TAR of faces found");
 const rows = [];
-for (const { name, measure, change } of SPOILS) {
+for (const { name, measure, change } of SPOILS.filter((spoil) => new RegExp(flags.only).test(spoil.name))) {
   const values: number[] = [];
   let missing = 0;
   let accepted = 0;

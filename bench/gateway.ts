@@ -173,7 +173,8 @@ async function measure(kind: string, models: string, crowd: readonly Person[]) {
       decision: { far: 1e-3 },
     },
     voice: { vad: model("vad"), embedder: model("voice"), decision: { far: 1e-2 } },
-    lockout: { tries: 100 },
+    // The impostors here are many, and to be judged one by one.
+    lockout: { tries: 100, firstWaitMs: 1, longestWaitMs: 1, growth: 1, primaryAfter: 10_000 },
     limits: { callsPerMinute: many, retriesPerMinute: many },
     log: "error",
   };
@@ -257,7 +258,11 @@ function summary(
   const tally = (impostor: boolean) => {
     const of = done.filter((d) => d.impostor === impostor);
     const outcomes: Record<string, number> = {};
-    for (const { decision } of of) outcomes[decision.decision] = (outcomes[decision.decision] ?? 0) + 1;
+    for (const { decision } of of) {
+      const why = decision.modalities.filter((m) => m.outcome !== "match").map((m) => `${m.modality} ${m.outcome}`);
+      const name = [decision.decision, ...why].join(", ");
+      outcomes[name] = (outcomes[name] ?? 0) + 1;
+    }
     return outcomes;
   };
   return {

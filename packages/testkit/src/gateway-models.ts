@@ -83,10 +83,10 @@ const DETECTOR_CARD = {
   output: { kind: "faces", decoder: "yunet" },
 };
 
-/** Outputs of YuNet: one cell, in the middle, whose score is 0 for a mean grey level of 20 and less, 1 for 40 and more. */
+/** Outputs of YuNet: one cell, in the middle, whose score is 0 for a mean grey level of 8 and less, 1 for 16 and more. */
 function detectorFile(): Uint8Array {
   const outputs: Record<string, readonly ["float32", readonly number[]]> = {};
-  const constants: Record<string, ReturnType<typeof f32>> = { gain: f32([1], [255 / 20]), one: f32([1], [1]) };
+  const constants: Record<string, ReturnType<typeof f32>> = { gain: f32([1], [255 / 8]), one: f32([1], [1]) };
   const nodes = [
     makeNode("ReduceMean", { inputs: ["x"], outputs: ["mean"] }, { attributes: { keepdims: 0 } }),
     makeNode("Mul", { inputs: ["mean", "gain"], outputs: ["scaled"] }),

@@ -8,7 +8,7 @@ import { judgeLiveness, type LivenessJudge } from "@tessera/core/modality/face/l
 import { brokenFaceLimits, type FaceQuality, faceQuality, hasRival } from "@tessera/core/modality/face/quality";
 import { unitVector } from "@tessera/core/modality/voice/enrol";
 import type { QualityCode, QualityFigures } from "@tessera/core/protocol/gateway-api";
-import { toRgb } from "@tessera/core/signal/image";
+import { type Image, toRgb } from "@tessera/core/signal/image";
 import { isPnm } from "@tessera/core/signal/pnm";
 import { decodeReduced, isJpegOrPng, type ReducedImage } from "@tessera/media/images";
 import type { PipelineLimits } from "./config.ts";
@@ -57,10 +57,12 @@ export async function probeFace(tools: FaceTools, bytes: Uint8Array, options: Fa
   if (face?.landmarks === undefined) return answer(["no-face"]);
 
   const { width, height, placement } = embedder.card.input;
-  const aligned = alignFace(image, face.landmarks, { template: templateOf(placement, width), width, height });
+  const template = templateOf(placement, width);
+  const aligned = alignOrNone(image, face.landmarks, { template, width, height });
   clock.lap("align");
+  if (aligned === undefined) return answer(["no-face"]);
 
-  const measured = faceQuality(face, image, aligned);
+  const measured = faceQuality(face, { picture: image, aligned, template });
   const codes: QualityCode[] = [...(hasRival(faces, face) ? (["several-faces"] as const) : []), ...brokenFaceLimits(measured)];
   const quality = figuresOf(face, measured, decoded.reduction);
   clock.lap("quality");
@@ -84,6 +86,16 @@ async function decodeOrNone(bytes: Uint8Array, limits: FaceProbeOptions["limits"
   if (!isJpegOrPng(bytes) && !isPnm(bytes)) return undefined;
   try {
     return await decodeReduced(bytes, limits);
+  } catch (error) {
+    if (isTesseraError(error) && error.code === "IMAGE_INVALID") return undefined;
+    throw error;
+  }
+}
+
+/** Five points in one place, or spread over the whole number range, are no face. */
+function alignOrNone(...args: Parameters<typeof alignFace>): Image | undefined {
+  try {
+    return alignFace(...args);
   } catch (error) {
     if (isTesseraError(error) && error.code === "IMAGE_INVALID") return undefined;
     throw error;

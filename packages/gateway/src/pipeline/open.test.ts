@@ -65,8 +65,8 @@ describe("a face through the pipeline", () => {
 
   test.each([
     ["blurred", { person: 1, blurred: true }, ["blurred"]],
-    ["dark", { person: 1, light: 0.28 }, ["dark"]],
-    ["small", { person: 1, side: 64 }, ["face-small"]],
+    ["dark", { person: 1, light: 0.13 }, ["dark"]],
+    ["small", { person: 1, side: 60 }, ["face-small"]],
   ] as const)("that is %s gets a note and goes no further", async (_, options, notes) => {
     const probe = await face(options);
     expect(codes(probe)).toEqual(notes);
@@ -76,7 +76,7 @@ describe("a face through the pipeline", () => {
   });
 
   test("that is not there is said to be missing", async () => {
-    expect(codes(await face({ person: 1, light: 0.05 }))).toEqual(["no-face"]);
+    expect(codes(await face({ person: 1, light: 0.02 }))).toEqual(["no-face"]);
   });
 
   test("is measured only, where that was asked for", async () => {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { imageOf } from "../../signal/image.ts";
+import { type Image, imageOf } from "../../signal/image.ts";
 import type { Point } from "../../signal/warp.ts";
 import type { Face } from "./boxes.ts";
 import { brokenFaceLimits, FACE_LIMITS, type FaceQuality, faceQuality, hasRival, laplacianVariance, yawOf } from "./quality.ts";
@@ -42,6 +42,12 @@ const face = (box: Partial<Face> = {}): Face => ({
   ...box,
 });
 
+const view = (width: number, height: number, aligned: Image, template = landmarks(0)) => ({
+  picture: { width, height },
+  aligned,
+  template,
+});
+
 describe("measures of a face", () => {
   test("the turn of a head is found from its landmarks, whatever its tilt, size and place", () => {
     const angle = fc.double({ min: -60, max: 60, noNaN: true });
@@ -57,31 +63,52 @@ describe("measures of a face", () => {
     expect(yawOf(points)).toBe(90);
   });
 
-  test("size, tilt and the part outside the picture are what they are in the picture", () => {
+  test("size and tilt are what they are in the picture", () => {
     const measured = faceQuality(
       face({ x: -20, landmarks: landmarks(0, 30, 0.5) }),
-      { width: 200, height: 100 },
-      grey(4, () => 9),
+      view(
+        200,
+        100,
+        grey(4, () => 9),
+      ),
     );
     expect(measured.faceShare).toBe(0.8);
     expect(measured.eyeDistance).toBeCloseTo(31.5, 9);
     expect(measured.rollDegrees).toBeCloseTo(30, 9);
-    expect(measured.cutShare).toBeCloseTo(1 / 3, 9);
     expect([measured.brightness, measured.sharpness]).toEqual([9, 0]);
-    expect(
+  });
+
+  test("what is cut off is the share of the inner face that the picture does not hold", () => {
+    // Landmarks that span 100 x 100 from (60, 60) on: the inner face is (30, 30) to (190, 190), 16 rows and columns of 10 pixels, asked in their middle.
+    const points: readonly Point[] = [
+      { x: 60, y: 60 },
+      { x: 160, y: 60 },
+      { x: 110, y: 110 },
+      { x: 60, y: 160 },
+      { x: 160, y: 160 },
+    ];
+    const moved = (dx: number, dy: number) => points.map(({ x, y }) => ({ x: x + dx, y: y + dy }));
+    const share = (width: number, height: number, landmarks = points) =>
       faceQuality(
-        face(),
-        { width: 200, height: 100 },
-        grey(4, () => 9),
-      ).cutShare,
-    ).toBe(0);
-    expect(
-      faceQuality(
-        face({ x: 500 }),
-        { width: 200, height: 100 },
-        grey(4, () => 9),
-      ).cutShare,
-    ).toBe(1);
+        face({ landmarks }),
+        view(
+          width,
+          height,
+          grey(4, () => 0),
+          points,
+        ),
+      ).cutShare;
+    expect(share(1000, 1000)).toBe(0);
+    expect(share(192, 192)).toBe(0);
+    expect(share(110, 1000)).toBe(0.5);
+    expect(share(1000, 110)).toBe(0.5);
+    expect(share(1000, 1000, moved(-70, 0))).toBe(4 / 16);
+    expect(share(1000, 1000, moved(0, -70))).toBe(4 / 16);
+    expect(share(1000, 1000, moved(-70, -70))).toBe(1 - (12 * 12) / 256);
+    expect(share(1000, 1000, moved(-500, 0))).toBe(1);
+    // A face of twice the size is asked in the same places of the face.
+    const twice = points.map(({ x, y }) => ({ x: 2 * x, y: 2 * y }));
+    expect(share(220, 1000, twice)).toBe(0.5);
   });
 
   test("sharpness is the variance of the Laplacian", () => {
@@ -102,12 +129,15 @@ describe("measures of a face", () => {
       3,
       Uint8Array.from({ length: 48 }, (_, i) => (i % 3 === 0 ? 200 : 0)),
     );
-    expect(faceQuality(face(), { width: 100, height: 100 }, red).brightness).toBe(60);
+    expect(faceQuality(face(), view(100, 100, red)).brightness).toBe(60);
     expect(
       faceQuality(
         face(),
-        { width: 100, height: 100 },
-        grey(4, (x) => (x % 2) * 100),
+        view(
+          100,
+          100,
+          grey(4, (x) => (x % 2) * 100),
+        ),
       ).brightness,
     ).toBe(50);
   });
@@ -117,8 +147,11 @@ describe("measures of a face", () => {
     expect(() =>
       faceQuality(
         bare,
-        { width: 9, height: 9 },
-        grey(4, () => 0),
+        view(
+          9,
+          9,
+          grey(4, () => 0),
+        ),
       ),
     ).toThrow(expect.objectContaining({ code: "FACE_NOT_FOUND" }));
   });
