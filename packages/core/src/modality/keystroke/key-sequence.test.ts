@@ -58,6 +58,20 @@ describe("sequences of a table", () => {
     expect(rounded(sequence ?? new Float32Array())).toEqual([0.1, 0.2, 0.3, 0.35, 0.2549, 0.15, 0, 0, 0, 0.25882]);
   });
 
+  it("add up the down-down times one by one", () => {
+    const kinds = ["hold", "down-down", "hold", "down-down", "hold"] as const;
+    const three = {
+      ...set,
+      features: kinds.map((kind, i) => ({ name: `${i}`, kind })),
+      subjects: [{ id: "x", samples: stackRows([[0.1, 0.3, 0.15, 0.5, 0.2]]) }],
+    };
+    const [[sequence] = []] = sequencesOf(three, { keyCodes: [65, 66, 67], length: 3 });
+    // Pressed at 0, 0.3 and 0.8, released at 0.1, 0.45 and 1.
+    expect(rounded(sequence ?? new Float32Array()).filter((_, i) => i % 5 < 4)).toEqual([
+      0.1, 0.2, 0.3, 0.35, 0.15, 0.35, 0.5, 0.55, 0.2, 0, 0, 0,
+    ]);
+  });
+
   it("refuse another number of keys than the table has", () => {
     expect(() => sequencesOf(set, { keyCodes: [65], length: 2 })).toThrow(/made has 2 hold and 1 down-down times for 1 keys/);
   });

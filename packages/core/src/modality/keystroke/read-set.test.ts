@@ -50,6 +50,11 @@ describe("the CMU table", () => {
       /line 3: the repetitions of "s002" are not in order/,
     ],
     [
+      "a repetition twice",
+      cmu(`s002,1,1,${numbers(0.1)}`, `s002,1,1,${numbers(0.1)}`),
+      /line 3: the repetitions of "s002" are not in order/,
+    ],
+    [
       "a person in two places",
       cmu(`a,1,1,${numbers(0.1)}`, `b,1,1,${numbers(0.1)}`, `a,1,2,${numbers(0.1)}`),
       /line 4, column subject: rows of "a" do not stand together/,
