@@ -389,8 +389,16 @@ describe("forms", () => {
     expect(sent).toBeLessThan(20_000);
   });
 
-  test("requests together take no more memory than they may", async () => {
+  test("requests together take no more memory than they may, and give it back, also those that fail", async () => {
     const gateway = await enrolled({ limits: { maxHeldBytes: 5000 } });
+    for (let i = 0; i < 20; i++) {
+      expect((await gateway.verify("ann", { image: ann })).status).toBe(200);
+      const broken = await gateway.ask("capture", "POST /v1/identify", {
+        body: new Uint8Array(1000),
+        headers: { "content-type": "multipart/form-data; boundary=b" },
+      });
+      expect(broken.status).toBe(400);
+    }
     const hold = (): ReadableStream<Uint8Array> =>
       new ReadableStream({ start: (controller) => controller.enqueue(new Uint8Array(3000)) });
     const init = { headers: { "content-type": "multipart/form-data; boundary=b" }, duplex: "half" };
