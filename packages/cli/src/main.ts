@@ -20,6 +20,7 @@ const VERBS: Readonly<Record<string, () => Promise<CommandDef>>> = {
   compare: async () => (await import("./commands/compare.ts")).compare,
   models: async () => (await import("./commands/models.ts")).models,
   gateway: async () => (await import("./commands/gateway.ts")).gateway,
+  agent: async () => (await import("./commands/agent.ts")).agent,
   keystroke: async () => (await import("./commands/keystroke.ts")).keystroke,
   demo: async () => (await import("./commands/demo.ts")).demo,
 };

@@ -1,6 +1,7 @@
 import { basename } from "node:path";
 import { readHardware } from "@tessera/runtimes/hardware";
 import { readRunnable } from "../io/runnable.ts";
+import { DEVICE_OPTIONS, deviceOption } from "../ui/device-options.ts";
 import { bytes, ms } from "../ui/format.ts";
 import { printJson, printLines } from "../ui/print.ts";
 import { createProgress } from "../ui/progress.ts";
@@ -8,6 +9,7 @@ import { RUN_OPTIONS, runOptions } from "../ui/runtime-options.ts";
 import { renderTable } from "../ui/table.ts";
 import { numberOption, verb } from "../ui/verb.ts";
 import { type BenchReport, benchFiles } from "../work/bench.ts";
+import { deviceLines } from "../work/device-time.ts";
 
 export const bench = verb(
   {
@@ -22,6 +24,7 @@ export const bench = verb(
       required: true,
     },
     ...RUN_OPTIONS,
+    ...DEVICE_OPTIONS,
     rounds: { type: "string", description: "Turns of each model, in random order", default: "30" },
     runs: { type: "string", description: "Timed runs in a turn", default: "5" },
     memory: { type: "boolean", description: "Weigh each model in a process of its own", default: true },
@@ -32,6 +35,7 @@ export const bench = verb(
     const runs = numberOption("runs", args.runs, { min: 1, max: 100_000 }) as number;
     const files = [args.model, ...tools.rest].map((path) => readRunnable(path));
     const { runtimes, threads, seed } = runOptions(args);
+    const device = deviceOption(args);
     const report = await benchFiles(files, {
       runtimes,
       threads,
@@ -40,6 +44,7 @@ export const bench = verb(
       runs,
       folder: args.inputs,
       memory: args.memory,
+      ...(device === undefined ? {} : { device }),
       hardware: await readHardware(),
       progress,
       signal: tools.signal,
@@ -52,7 +57,7 @@ export const bench = verb(
 );
 
 function benchLines(report: BenchReport): readonly string[] {
-  const { machine } = report;
+  const { machine, timedOn } = report;
   const numeric = ["size", "load", "p50", "p90", "p99", "CPU", "memory", "speed-up (95 %)"];
   const rows = report.models.map((m) => [
     basename(m.file),
@@ -69,6 +74,7 @@ function benchLines(report: BenchReport): readonly string[] {
     renderTable([{ title: "model" }, ...numeric.map((title) => ({ title, right: true }))], rows),
     "",
     `${report.rounds} rounds of ${report.runsPerRound} runs, interleaved, on ${report.inputs}`,
-    `${machine.processor}, ${machine.cores} cores, ${machine.threads} thread${machine.threads === 1 ? "" : "s"}, ${machine.runtimes.map((r) => `${r.id} ${r.version}`).join(", ")}`,
+    ...(timedOn === undefined ? [] : deviceLines(timedOn)),
+    `${timedOn === undefined ? "" : "this machine, which took no time: "}${machine.processor}, ${machine.cores} cores, ${machine.threads} thread${machine.threads === 1 ? "" : "s"}, ${machine.runtimes.map((r) => `${r.id} ${r.version}`).join(", ")}`,
   ];
 }

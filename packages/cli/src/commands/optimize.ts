@@ -8,9 +8,11 @@ import { readModelFile } from "../io/model-file.ts";
 import { basisLines } from "../ui/basis-lines.ts";
 import { candidatesTable } from "../ui/candidates-table.ts";
 import { DATA_OPTIONS, dataOf } from "../ui/data-options.ts";
+import { DEVICE_OPTIONS, deviceOption } from "../ui/device-options.ts";
 import { createProgress } from "../ui/progress.ts";
 import { searchLines } from "../ui/search-lines.ts";
 import { choiceOption, numberList, numberOption, verb } from "../ui/verb.ts";
+import { deviceLines } from "../work/device-time.ts";
 import { optimizeModel } from "../work/optimize.ts";
 import { parseSplitRule } from "../work/people.ts";
 import { SEARCH_DEPTH_NAMES } from "../work/request.ts";
@@ -33,6 +35,7 @@ export const optimize = verb(
     target: { type: "string", description: "Target to build for", default: "ort-x64" },
     out: { type: "string", alias: "o", description: "Folder for artefacts and report", default: "tessera-out" },
     ...DATA_OPTIONS,
+    ...DEVICE_OPTIONS,
     far: { type: "string", description: "FARs to report, the first one is optimised for", default: "1e-3,1e-4" },
     ranges: {
       type: "string",
@@ -82,6 +85,7 @@ export const optimize = verb(
     const maxCohortDrop = numberOption("max-cohort-drop", args["max-cohort-drop"], { min: 0, max: 1 });
     if (maxCohortDrop !== undefined && args.cohort === undefined)
       throw fail("USAGE", "Cannot limit what cohorts lose: no column is given", { hint: "Name one with --cohort" });
+    const device = deviceOption(args);
     const runtimes = createRuntimes(target.runtime);
     const evaluation = await dataOf(args.data, args, { ...tools, card, runtimes, progress });
     const calibration =
@@ -113,6 +117,7 @@ export const optimize = verb(
       replicates: numberOption("replicates", args.replicates, { min: 10, max: 100_000 }) as number,
       seed: numberOption("seed", args.seed, { min: 0 }) as number,
       timing: { rounds: numberOption("rounds", args.rounds, { min: 3, max: 10_000 }) as number, runs: 5 },
+      ...(device === undefined ? {} : { device }),
       wide: args.int16x8,
       allowOverlap: args["allow-overlap"],
       fewSamples: args["few-samples"],
@@ -133,6 +138,7 @@ export const optimize = verb(
         ...report.pick.passedOver.map((p) => `  not ${p.id}: ${p.why}`),
         ...searchLines(report),
         ...basisLines(report),
+        ...(report.timedOn === undefined ? [] : deviceLines(report.timedOn)),
         ...report.next.map((n) => `next: ${n}`),
         ...(report.illustration === undefined ? [] : ["", `ILLUSTRATION: ${report.illustration}`]),
         "",

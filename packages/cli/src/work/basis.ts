@@ -1,5 +1,5 @@
 import type { Model } from "@tessera/core/graph/model";
-import type { Candidate, FigureBasis, MachineSummary } from "@tessera/core/protocol/report";
+import type { Candidate, FigureBasis, MachineSummary, TimedOn } from "@tessera/core/protocol/report";
 import { bytes, count, ms } from "../ui/format.ts";
 import type { OptimizeJob } from "./request.ts";
 import { costOfOne } from "./summary.ts";
@@ -30,10 +30,16 @@ const INTEGER: ReadonlySet<Candidate["scheme"]> = new Set(["static-int8", "dynam
  */
 export function basisOf(
   { target, runtime }: Pick<OptimizeJob, "target" | "runtime">,
-  about: { readonly machine: MachineSummary; readonly plain: Model; readonly candidates: readonly Candidate[] },
+  about: {
+    readonly machine: MachineSummary;
+    readonly plain: Model;
+    readonly candidates: readonly Candidate[];
+    readonly timedOn?: TimedOn | undefined;
+  },
 ): { readonly basis?: FigureBasis } {
+  const { machine, plain, candidates, timedOn } = about;
+  if (timedOn !== undefined) return { basis: onBoth(target, runtime, { machine, timedOn }) };
   if (target.format === "onnx" && target.here === "device") return {};
-  const { machine, plain, candidates } = about;
   const board = Object.hasOwn(BOARDS, target.id) ? BOARDS[target.id] : undefined;
   const measured = `Every size, time, rate and cosine in this report was measured on this machine (${machine.processor}) with ${runtime.id} ${runtime.version}`;
   if (target.here === "device") return { basis: { measured, deviceIsElsewhere: false, predicted: [], unknown: [] } };
@@ -52,6 +58,25 @@ export function basisOf(
         `Whether decisions on ${target.id} are those measured here to the last one: float kernels round differently on another processor`,
       ],
     },
+  };
+}
+
+/** What figures rest on whose times a device took. */
+function onBoth(
+  target: OptimizeJob["target"],
+  runtime: OptimizeJob["runtime"],
+  { machine, timedOn }: { readonly machine: MachineSummary; readonly timedOn: TimedOn },
+): FigureBasis {
+  const { processor, runtimes } = timedOn.machine;
+  const there = runtimes.map((r) => `${r.id} ${r.version}`).join(", ");
+  return {
+    measured: `Times of models and memory were measured on the device (${processor}) with ${there}; every size, rate and cosine, and times of single layers, on this machine (${machine.processor}) with ${runtime.id} ${runtime.version}`,
+    deviceIsElsewhere: false,
+    predicted: [],
+    unknown: [
+      ...timedOn.notes,
+      ...(target.here === "device" ? [] : [`Whether that device is what ${target.id} stands for: nobody but its owner knows`]),
+    ],
   };
 }
 

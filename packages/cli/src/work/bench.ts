@@ -1,12 +1,15 @@
+import { basename } from "node:path";
 import { at } from "@tessera/core/base/assert";
 import type { Feeds, Runtime } from "@tessera/core/graph/runtime";
-import type { MachineSummary } from "@tessera/core/protocol/report";
+import type { MachineSummary, TimedOn } from "@tessera/core/protocol/report";
 import type { Hardware } from "@tessera/runtimes/hardware";
 import { type LatencyRow, measureInterleaved } from "@tessera/runtimes/measure";
 import type { MemoryReport } from "@tessera/runtimes/memory";
+import type { AgentAddress } from "@tessera/runtimes/remote/ask";
 import type { Presented } from "../io/present.ts";
 import { openRunnable, type Runnable } from "../io/runnable.ts";
 import type { Progress } from "../ui/progress.ts";
+import { timeOnDevice } from "./device-time.ts";
 import { firstFeeds, inputsFor } from "./feeds.ts";
 import { machineOf } from "./machine.ts";
 import type { Runtimes } from "./runtime.ts";
@@ -17,6 +20,8 @@ export interface BenchReport {
   readonly kind: "tessera-bench-report";
   readonly version: 1;
   readonly machine: MachineSummary;
+  /** The device that took all figures; absent: `machine` did. */
+  readonly timedOn?: TimedOn;
   /** What was fed, in words. */
   readonly inputs: string;
   readonly rounds: number;
@@ -42,6 +47,8 @@ export interface BenchRequest {
   readonly runs: number;
   readonly folder: string | undefined;
   readonly memory: boolean;
+  /** Where the agent of the device listens that is to take the times. */
+  readonly device?: AgentAddress;
   readonly hardware: Hardware;
   readonly progress: Progress;
   readonly signal: AbortSignal;
@@ -63,19 +70,37 @@ export async function benchFiles(files: readonly Runnable[], request: BenchReque
       says = inputs.says;
       open[open.length - 1] = { ...slot, feeds: firstFeeds(inputs) };
     }
-    progress.stage("timing, interleaved", rounds);
-    const latency = await measureInterleaved(open, { rounds, runs, seed, signal, onRound: (done) => progress.at(done) });
+    const there =
+      request.device === undefined
+        ? undefined
+        : await timeOnDevice(
+            request.device,
+            open.map((slot, i) => {
+              const file = at(files, i);
+              return {
+                ...slot,
+                name: basename(slot.name),
+                file,
+                open: (runtime: Runtime) => openRunnable(runtime, file, { threads }),
+              };
+            }),
+            request,
+          );
+    if (there === undefined) progress.stage("timing, interleaved", rounds);
+    const onRound = (done: number): void => progress.at(done);
+    const latency = there?.latency ?? (await measureInterleaved(open, { rounds, runs, seed, signal, onRound }));
     const models: BenchReport["models"][number][] = [];
     for (const [i, row] of latency.rows.entries()) {
       const { path, bytes, sha256 } = at(files, i);
       const { runtime } = at(open, i);
-      if (request.memory) progress.stage(`weighing ${path}`);
+      const weighed = request.memory && there === undefined;
+      if (weighed) progress.stage(`weighing ${path}`);
       signal.throwIfAborted();
-      const memory = request.memory ? await weigh(at(files, i), { ...at(open, i), threads }) : undefined;
+      const memory = weighed ? await weigh(at(files, i), { ...at(open, i), threads }) : there?.memory[i];
       models.push({
         ...row,
         file: path,
-        runtime: `${runtime.id} ${runtime.version}`,
+        runtime: `${runtime.id} ${there?.timedOn.machine.runtimes.find((r) => r.id === runtime.id)?.version ?? runtime.version}`,
         sha256,
         sizeBytes: bytes.length,
         baseline: i === 0,
@@ -86,6 +111,7 @@ export async function benchFiles(files: readonly Runnable[], request: BenchReque
       kind: "tessera-bench-report",
       version: 1,
       machine: machineOf(request.hardware, { runtimes: await runtimes.started(), threads }),
+      ...(there === undefined ? {} : { timedOn: there.timedOn }),
       inputs: says,
       rounds,
       runsPerRound: runs,

@@ -15,6 +15,7 @@ import { calibrationRows, type EvaluationSet, evaluationSet, rowsOfRole } from "
 import { basisOf } from "./basis.ts";
 import { evaluationSummary, failuresOf } from "./data-summary.ts";
 import { describeCandidates } from "./describe.ts";
+import { checkDevice } from "./device-time.ts";
 import { elsewhereOf, originalRuntime, othersToTime } from "./elsewhere.ts";
 import { type Embedded, embedAll } from "./embed.ts";
 import { graphChange } from "./graph-change.ts";
@@ -47,6 +48,9 @@ export async function optimizeModel(request: OptimizeRequest): Promise<OptimizeR
   const hardware = await readHardware();
   const job = await prepareJob(request);
   for (const line of job.notes) progress.note(line);
+  const original = await originalRuntime(job);
+  if (request.device !== undefined)
+    await checkDevice(request.device, [job.runtime, ...othersToTime(job.model, job, original).map((other) => other.runtime)]);
 
   const { search, note } = chooseSearch(request, whole, await expectedSlower(job));
   // Whoever helped to choose a plan does not say how good it is.
@@ -68,9 +72,8 @@ export async function optimizeModel(request: OptimizeRequest): Promise<OptimizeR
   progress.stage(search === undefined ? "timing" : "scoring everybody, for the second table");
   const wholeData =
     search === undefined ? undefined : wholeDataTable(embedded, { variants, whole, searched: search.split.search.size }, job);
-  const original = await originalRuntime(job);
   const others = othersToTime(float, job, original);
-  const latencies = await timeVariants(variants, job, { rows: calibrated, others });
+  const { latencies, timedOn } = await timeVariants(variants, job, { rows: calibrated, others });
   const candidates = await describeCandidates(
     { variants, judged, latencies, set, original, devices: judgeDevices(variants, job) },
     job,
@@ -108,6 +111,7 @@ export async function optimizeModel(request: OptimizeRequest): Promise<OptimizeR
     model: summarize(file, { licence: card.licence }),
     target: { id: target.id, says: target.says, notes: target.notes },
     machine,
+    ...(timedOn === undefined ? {} : { timedOn }),
     data: {
       calibration: {
         name: request.calibration.name,
@@ -128,7 +132,7 @@ export async function optimizeModel(request: OptimizeRequest): Promise<OptimizeR
     ...(layers === undefined ? {} : { layers }),
     ...(elsewhere.length === 0 ? {} : { elsewhere }),
     ...(request.companions === undefined ? {} : { companions: request.companions }),
-    ...basisOf(job, { machine, plain, candidates }),
+    ...basisOf(job, { machine, plain, candidates, timedOn }),
     ...(skipped.length === 0 ? {} : { skipped }),
     ...(found === undefined ? {} : { search: found.report }),
     ...(wholeData === undefined ? {} : { wholeData }),
@@ -187,10 +191,14 @@ function checkData(request: OptimizeRequest, calibrationRows: readonly number[])
   return overlap;
 }
 
-/** Of variants that are the same file the last one: what the search found may be what stood there before. */
+/**
+ * Of variants that are the same file the last one: what the search found may be what stood there before. The first is what all are compared with: it stays,
+ * and what is the same file is no variant (a network with next to no weights has none to store in fewer bits).
+ */
 function withoutTwins(variants: readonly Variant[]): readonly Variant[] {
   const digests = variants.map((v) => sha256(v.bytes));
-  return variants.filter((v, i) => v.searched === "plain" || !digests.includes(at(digests, i), i + 1));
+  const isTwin = (i: number): boolean => at(digests, i) === digests[0] || digests.includes(at(digests, i), i + 1);
+  return variants.filter((v, i) => i === 0 || v.searched === "plain" || !isTwin(i));
 }
 
 async function embedVariants(variants: readonly Variant[], whole: EvaluationSet, job: OptimizeJob): Promise<readonly Embedded[]> {
@@ -222,7 +230,8 @@ function nextSteps(
   if (picked === undefined) steps.push("Relax a budget, or give a model that starts from a better place");
   else if (!picked.baseline)
     steps.push(`Ship the card with the model: its thresholds belong to ${picked.says} and to no other variant`);
-  if (target.here !== "device") steps.push(`Measure on the device: times here come from ${runtime.id} on this machine`);
+  if (target.here !== "device" && job.device === undefined)
+    steps.push(`Measure on the device: times here come from ${runtime.id} on this machine`);
   const slow = candidates.filter((c) => !c.baseline && c.latency.ratioToBaseline.median > 1.05);
   if (slow.length > 0) steps.push(`Do not ship ${slow.map((c) => c.says).join(", ")} here: slower than FP32 on this runtime`);
   for (const { says, why } of skipped) steps.push(`${says} was not built: ${why}`);

@@ -3,6 +3,7 @@ import type { Runtime } from "@tessera/core/graph/runtime";
 import type { Companion } from "@tessera/core/protocol/report";
 import type { RangeMethod } from "@tessera/core/quant/range";
 import type { Target } from "@tessera/core/targets/target";
+import type { AgentAddress } from "@tessera/runtimes/remote/ask";
 import type { ModelFile } from "../io/model-file.ts";
 import type { Progress } from "../ui/progress.ts";
 import type { SplitRule } from "./people.ts";
@@ -38,6 +39,8 @@ export interface OptimizeRequest {
   /** A column of the manifest by which people are split, and what any of those cohorts may lose of TAR at the first FAR. */
   readonly cohort?: { readonly column: string; readonly maxDrop?: number };
   readonly timing: { readonly rounds: number; readonly runs: number };
+  /** Where the agent of the device listens that is to take the times; absent: this machine takes them. */
+  readonly device?: AgentAddress;
   /** Also build a variant with 16-bit activations where the target has kernels for it; those are slow on most. */
   readonly wide: boolean;
   readonly allowOverlap: boolean;

@@ -2,10 +2,11 @@ import { at } from "@tessera/core/base/assert";
 import { fail } from "@tessera/core/base/error";
 import type { Runtime } from "@tessera/core/graph/runtime";
 import { fixedBatch } from "@tessera/core/modality/face/embed";
-import type { Latency } from "@tessera/core/protocol/report";
+import type { Latency, TimedOn } from "@tessera/core/protocol/report";
 import { measureInterleaved } from "@tessera/runtimes/measure";
 import type { RunFile } from "../io/runnable.ts";
 import { cardSession } from "./card-terms.ts";
+import { timeOnDevice } from "./device-time.ts";
 import type { OptimizeJob } from "./request.ts";
 import { sampleFeeds } from "./samples.ts";
 import type { Variant } from "./variants.ts";
@@ -21,13 +22,16 @@ export interface TimedFile {
 /** What a file took, by its name. */
 export type NamedLatency = Latency & { readonly name: string };
 
-/** Times variants and further files against the first variant, interleaved on one real face, and weighs each in a process of its own. */
+/**
+ * Times variants and further files against the first variant, interleaved on one real face, and weighs each in a process of its own: on this machine, or on the
+ * device of the job.
+ */
 export async function timeVariants(
   variants: readonly Variant[],
   job: OptimizeJob,
   options: { readonly rows: readonly number[]; readonly others: readonly TimedFile[] },
-): Promise<readonly NamedLatency[]> {
-  const { runtime, modelCard, progress, signal } = job;
+): Promise<{ readonly latencies: readonly NamedLatency[]; readonly timedOn?: TimedOn }> {
+  const { runtime, modelCard, progress, signal, seed, device } = job;
   const none = new Map<string, Uint8Array>();
   // The baseline first: speed-ups refer to it.
   const timed: readonly TimedFile[] = [
@@ -38,26 +42,25 @@ export async function timeVariants(
   try {
     for (const { name, file, runtime: own } of timed) {
       const { externalData } = file;
-      const raw = await own.load(file.bytes, { threads: 1, ...(externalData.size > 0 ? { externalData } : {}) });
-      const session = cardSession(raw, modelCard);
+      const load = { threads: 1, ...(externalData.size > 0 ? { externalData } : {}) };
+      const open = async (on: Runtime) => cardSession(await on.load(file.bytes, load), modelCard);
+      const session = await open(own);
       const batch = fixedBatch(session, modelCard.input.tensor) ?? 1;
       const [feeds] = [...sampleFeeds(modelCard, job.calibration.samples, options.rows.slice(0, 1), batch)];
       if (feeds === undefined) throw fail("CALIBRATION_EMPTY", "Cannot time: there is no sample");
-      sessions.push({ name, session, feeds, runtime: own, file });
+      sessions.push({ name, session, feeds, runtime: own, file, open });
     }
-    progress.stage("timing, interleaved", job.timing.rounds);
-    const report = await measureInterleaved(sessions, {
-      ...job.timing,
-      seed: job.seed,
-      onRound: (done) => progress.at(done),
-      signal,
-    });
-    progress.stage("weighing memory", timed.length);
+    const timing = { ...job.timing, seed, signal, progress, threads: 1, memory: true };
+    const there = device === undefined ? undefined : await timeOnDevice(device, sessions, timing);
+    if (there === undefined) progress.stage("timing, interleaved", job.timing.rounds);
+    const onRound = (done: number): void => progress.at(done);
+    const report = there?.latency ?? (await measureInterleaved(sessions, { ...job.timing, seed, onRound, signal }));
+    if (there === undefined) progress.stage("weighing memory", timed.length);
     const rowsOut: NamedLatency[] = [];
     for (const [i, row] of report.rows.entries()) {
       signal.throwIfAborted();
       const own = at(sessions, i);
-      const memory = await weigh(own.file, { ...own, threads: 1 });
+      const memory = there === undefined ? await weigh(own.file, { ...own, threads: 1 }) : there.memory[i];
       progress.at(i + 1);
       const inverse = row.speedup;
       rowsOut.push({
@@ -73,7 +76,7 @@ export async function timeVariants(
         threads: 1,
       });
     }
-    return rowsOut;
+    return { latencies: rowsOut, ...(there === undefined ? {} : { timedOn: there.timedOn }) };
   } finally {
     for (const { session } of sessions) await session.close();
   }

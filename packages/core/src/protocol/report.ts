@@ -16,6 +16,8 @@ export interface OptimizeReport {
   readonly model: ModelSummary;
   readonly target: { readonly id: string; readonly says: string; readonly notes: readonly string[] };
   readonly machine: MachineSummary;
+  /** The device that took the times and weighed the memory; absent: `machine` did. */
+  readonly timedOn?: TimedOn;
   readonly data: DataSummary;
   readonly graph: GraphChange;
   readonly candidates: readonly Candidate[];
@@ -75,6 +77,15 @@ export interface MachineSummary {
   readonly node: string;
   readonly runtimes: readonly { readonly id: string; readonly version: string }[];
   readonly threads: number;
+}
+
+/** Another machine that took the times, and how what it computes compares with what the first one does. */
+export interface TimedOn {
+  readonly machine: MachineSummary;
+  /** One run there against the same run here, by file: the largest difference as a share of the largest value, and the least cosine of an output. */
+  readonly parity: readonly { readonly name: string; readonly largestDifference: number; readonly cosine: number }[];
+  /** What a reader must know before they put figures of both machines together, in sentences: other versions, other outputs. */
+  readonly notes: readonly string[];
 }
 
 /** What the candidates were calibrated and judged on. */

@@ -1,3 +1,4 @@
+import type { OptimizeReport } from "@tessera/core/protocol/report";
 import { badge, facts, fold, type Section, table } from "../blocks.ts";
 import { bytes, count, counted, dateTime, fixed, methodName, NOTHING, percent, shortCount } from "../format.ts";
 import { type Html, type HtmlPart, html } from "../html.ts";
@@ -70,7 +71,7 @@ export function dataSection(view: ReportView): Section {
 
 /** Machine and versions: where the times come from. */
 export function machineSection(view: ReportView): Section {
-  const { machine, model, target, tool, createdAt } = view.report;
+  const { machine, model, target, tool, createdAt, timedOn } = view.report;
   return {
     id: "machine",
     title: "Model, machine and versions",
@@ -93,10 +94,26 @@ export function machineSection(view: ReportView): Section {
       ["Features", machine.features.length === 0 ? "not known" : machine.features.join(", ")],
       ["Runtimes", machine.runtimes.map((r) => `${r.id} ${r.version}`).join(", ")],
       ["Threads", count(machine.threads)],
+      ...deviceFacts(timedOn),
       ["Software", `${tool.name} ${tool.version}, Node ${machine.node.replace(/^v/, "")}`],
       ["Made", dateTime(createdAt)],
     ])}`,
   };
+}
+
+/** The device that took the times, beside the machine that did the rest. */
+function deviceFacts(timedOn: OptimizeReport["timedOn"]): readonly (readonly [string, HtmlPart])[] {
+  if (timedOn === undefined) return [];
+  const { machine, parity, notes } = timedOn;
+  const runtimes = machine.runtimes.map((r) => `${r.id} ${r.version}`).join(", ");
+  const worst = parity.map((p) => `${p.name} ${p.largestDifference.toExponential(1)} (cosine ${p.cosine.toFixed(5)})`).join("; ");
+  return [
+    [
+      "Times taken on",
+      html`${machine.processor}, ${counted(machine.cores, "core")}, ${bytes(machine.memoryBytes)} memory; ${runtimes}`,
+    ],
+    ["Outputs there against here", html`${worst}${notes.map((n) => html`<br><small>${n}</small>`)}`],
+  ];
 }
 
 function lines(texts: readonly string[]): HtmlPart {
