@@ -8,8 +8,8 @@ import type { Vault } from "./vault.ts";
 
 /**
  * The lock-out over a vault. The rule of the clocks: while the process lives, only its monotonic clock counts, so nobody opens a lock by setting the
- * time. After a restart the wall clock is asked once how much of a wait is left; if it stands before anything on record, it was set back, and the
- * whole wait begins anew. It is never longer than the wait itself. Set *forward* while the gateway was down, it does end a wait early; the count stays.
+ * time. After a restart the wall clock is asked once how much of a wait is left. Set back, it makes that more than is true, up to the whole
+ * wait; set *forward* while the gateway was down, it does end a wait early, but the count stays, and the next wrong try costs the longer wait.
  */
 export function lockout(vault: Vault, policy: LockoutPolicy, limits: StoreLimits): Lockout {
   const ends = new Map<string, number>();
@@ -19,7 +19,7 @@ export function lockout(vault: Vault, policy: LockoutPolicy, limits: StoreLimits
   const wall = vault.clock.wallMs();
   const started = vault.clock.monotonicMs();
   for (const { key, at, waitMs } of vault.lockouts.values()) {
-    const left = wall < vault.latestMs ? waitMs : Math.min(Math.max(at + waitMs - wall, 0), waitMs);
+    const left = Math.min(Math.max(at + waitMs - wall, 0), waitMs);
     ends.set(key, started + left);
   }
 

@@ -88,6 +88,38 @@ describe("a store that somebody altered", () => {
     }
   });
 
+  it("refuses a commit taken back: its record cut, its slot of the head damaged or written over with an older one", async () => {
+    const journal = templatesFile();
+    const head = journal.replace(/templates-.*/, "templates.head");
+    const bytes = files.get(journal) ?? new Uint8Array(0);
+    let last = 0;
+    for (let at = 72; at < bytes.length; at += 8 + new DataView(bytes.buffer, bytes.byteOffset + at).getUint32(0, true))
+      last = at;
+    const cut = alteredFiles(files, journal, (b) => b.slice(0, last));
+    expect(await outcomeOf(cut)).toBe("STORE_DAMAGED");
+    const counterAt = (file: Uint8Array, slot: number) => Number(Buffer.from(file).readBigUInt64LE(slot + 8));
+    const current = files.get(head) ?? new Uint8Array(0);
+    const newest = counterAt(current, 0) > counterAt(current, 4096) ? 0 : 4096;
+    for (const at of [0, 8, 30, 60, 119]) {
+      const damaged = alteredFiles(cut, head, (b) => b.with(newest + at, (b[newest + at] ?? 0) ^ 1));
+      expect(await outcomeOf(damaged)).toBe("STORE_DAMAGED");
+    }
+    let tried = 0;
+    for (const old of history.dumps) {
+      const before = old.get(head) ?? new Uint8Array(0);
+      if (counterAt(before, newest) === counterAt(current, newest)) continue;
+      const replayed = alteredFiles(cut, head, (b) =>
+        Buffer.concat([b.slice(0, newest), before.slice(newest, newest + 120), b.slice(newest + 120)]),
+      );
+      const found = await outcomeOf(replayed);
+      // Both slots and the journal as they were one commit ago: a whole older copy, which only an anchor can tell (below).
+      if (counterAt(current, newest) - counterAt(before, newest) === 2) expect(found).toBe(history.states.at(-2));
+      else expect(REFUSALS).toContain(found);
+      tried++;
+    }
+    expect(tried).toBeGreaterThan(2);
+  });
+
   it("refuses an older file among newer ones: a head, a journal, keys, one journal of the two", async () => {
     for (const [i, old] of history.dumps.slice(0, -1).entries()) {
       for (const [name, bytes] of old) {

@@ -137,3 +137,27 @@ export async function surviveAnything(runs: number): Promise<void> {
     { numRuns: runs },
   );
 }
+
+/**
+ * Lets the n-th operation of one commit answer with an error of the medium, opens the store again from what the machine remembers, commits
+ * once more, and takes the power away in the middle of that: nothing that was taken up may have been in memory only.
+ */
+export async function failThenLosePower(n: number, seed: number): Promise<void> {
+  const disk = new FakeDisk(seededRandom(seed));
+  const [first, second]: readonly StoreStep[] = [
+    { kind: "enrol", subject: "anna", modalities: ["face"], seed: 1 },
+    { kind: "fail", key: "a" },
+  ];
+  if (first === undefined || second === undefined) return;
+  const store = await open(disk);
+  disk.failAfter(n, { kind: "error", errno: "EIO", partly: true });
+  await doStep(store, first).catch(() => undefined);
+  disk.heal();
+  await store.close();
+  const again = await reopen(disk, [modelAfter(EMPTY_MODEL, first), EMPTY_MODEL]);
+  disk.failAfter(seed % 5, { kind: "dies" });
+  await doStep(again.store, second).catch(() => undefined);
+  disk.restart("power");
+  const last = await reopen(disk, [modelAfter(again.model, second), again.model]);
+  await last.store.close();
+}
