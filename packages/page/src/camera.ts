@@ -5,6 +5,15 @@ export const FRAME_MAX_PIXELS = 960;
 
 const JPEG_QUALITY = 0.9;
 
+/** `resizeMode` (W3C Media Capture and Streams, not yet in TypeScript's library): a camera of another shape shall not be cut to this one. */
+const WANTED: MediaTrackConstraints & { readonly resizeMode: "none" } = {
+  facingMode: "user",
+  width: { ideal: 640 },
+  height: { ideal: 480 },
+  frameRate: { ideal: 30, max: 30 },
+  resizeMode: "none",
+};
+
 /** An open camera. */
 export interface Camera {
   /** The frame on show, whole and not mirrored, as JPEG; undefined before the first frame. */
@@ -18,7 +27,7 @@ export interface Camera {
  */
 export async function openCamera(video: HTMLVideoElement, onLost: () => void): Promise<Camera> {
   const stream = await getMedia("camera", {
-    video: { facingMode: "user", width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30, max: 30 } },
+    video: WANTED,
   });
   for (const track of stream.getTracks()) track.addEventListener("ended", onLost);
   const close = (): void => {

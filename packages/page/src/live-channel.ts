@@ -17,7 +17,7 @@ export interface LiveChannelOptions {
 }
 
 /** A frame that is not answered within this time is given up, so that one lost answer does not stop the feedback. */
-const PATIENCE_MS = 1500;
+const PATIENCE_MS = 3000;
 
 /**
  * Opens the channel for quality feedback. One capture is under way at a time: a slow gateway slows the feedback and fills no queue. The channel is a

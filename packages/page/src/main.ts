@@ -109,6 +109,12 @@ toggle.addEventListener("click", () => {
 });
 
 window.addEventListener("hashchange", showPlace);
+for (const link of document.querySelectorAll("nav a")) {
+  // The address does not change then, but whoever chooses the place they are in wants to begin anew.
+  link.addEventListener("click", () => {
+    if (link.getAttribute("href") === location.hash) showPlace();
+  });
+}
 window.addEventListener("online", () => void watchHealth());
 showPlace();
 void watchHealth();

@@ -161,7 +161,9 @@ describe.skipIf(browserPath === undefined)("the page in a real browser (needs Ch
     await page.waitForSelector("[data-flow=opening]");
     await page.click("#stop");
     await inPage(page, "window.permit()");
-    await expect.poll(() => inPage(page, "window.tracks.map((t) => t.kind + ' ' + t.readyState)"), { timeout: 15_000 }).toEqual(["video ended"]);
+    await expect
+      .poll(() => inPage(page, "window.tracks.map((t) => t.kind + ' ' + t.readyState)"), { timeout: 15_000 })
+      .toEqual(["video ended"]);
     expect(await page.getAttribute("#capture", "data-flow")).toBe("idle");
   });
 
@@ -190,12 +192,15 @@ describe.skipIf(browserPath === undefined)("the page in a real browser (needs Ch
 
   it("says why somebody was not let in", async () => {
     answers["POST /v1/subjects/ada/verify"] = { status: 200, body: REJECT };
-    const page = await open();
+    const page = await open({ at: "#verify" });
     await tryByFile(page);
     const text = await result(page);
     expect(text).toContain("Not recognised");
     expect(text).toContain("Face looks like a picture or a screen, not a person");
     expect(text).toContain("Voice matches");
+    // The place one is in leads back to its beginning.
+    await page.click("nav a[href='#verify']");
+    await page.waitForSelector("#capture[data-flow=idle]");
   });
 
   it("counts a lock-out down and lets the person try again when it is over", async () => {
@@ -205,7 +210,7 @@ describe.skipIf(browserPath === undefined)("the page in a real browser (needs Ch
     await tryByFile(page);
     expect(await result(page)).toMatch(/Locked for now[\s\S]*It opens again in [12] s/);
     expect(await page.locator("#result-actions").innerText()).not.toContain("Try again");
-    await expect.poll(() => result(page), { timeout: 15_000 }, { timeout: 15_000 }).toContain("You can try again now");
+    await expect.poll(() => result(page), { timeout: 15_000 }).toContain("You can try again now");
     expect(await page.locator("#result-actions").innerText()).toContain("Try again");
   });
 

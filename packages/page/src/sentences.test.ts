@@ -43,9 +43,9 @@ describe("the static page", () => {
   it("holds no script, style or handler of its own, and nothing from elsewhere: the policy would refuse it", () => {
     expect(html).not.toMatch(/<style|\sstyle=|\son\w+=|javascript:/i);
     expect([...html.matchAll(/<script([^>]*)>([\s\S]*?)<\/script>/g)].map((m) => [m[1]?.trim(), m[2]])).toEqual([
-      ['type="module" src="main.js"', ""],
+      ['type="module" src="page/main.js"', ""],
     ]);
-    for (const match of html.matchAll(/(?:src|href)="([^"]*)"/g)) expect(match[1]).toMatch(/^#\w*$|^[\w-]+\.(js|css|svg)$/);
+    for (const match of html.matchAll(/(?:src|href)="([^"]*)"/g)) expect(match[1]).toMatch(/^#\w*$|^page\/[\w-]+\.(js|css|svg)$/);
   });
 
   it("has each id once, and a label for each field", () => {

@@ -49,7 +49,7 @@ export async function stubGateway(
   const server = createServer((request, response) => {
     void (async () => {
       const path = new URL(request.url ?? "/", "http://stub").pathname;
-      if (!path.startsWith("/v1/")) {
+      if (path === "/" || path.startsWith("/page/")) {
         const name = path === "/" ? "index.html" : basename(path);
         const bytes = await readFile(join(folder, name)).catch(() => undefined);
         response.writeHead(bytes === undefined ? 404 : 200, {
