@@ -144,7 +144,7 @@ function group(
       Float64Array.from(columns, ({ name, kind, factor }, k) => {
         const cell = { file, line, column: name };
         const value = number(row[first + k] as string, cell) * factor;
-        const negative = kind === "up-down" ? -MAX_SECONDS : 0;
+        const negative = kind === "up-down" || kind === "down-down" ? -MAX_SECONDS : 0;
         if (value < negative || value > MAX_SECONDS)
           throw invalid(file, `line ${line}, column ${name}: ${row[first + k]} is out of range`);
         return value;
