@@ -1,0 +1,47 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { commandSandbox } from "@tessera/testkit/command-sandbox";
+import { printedBy } from "@tessera/testkit/printed";
+import { smallVoices, toneVoice } from "@tessera/testkit/small-voices";
+import { runCommand } from "citty";
+import { beforeAll, describe, expect, test, vi } from "vitest";
+import { evaluate } from "./evaluate.ts";
+
+vi.setConfig({ testTimeout: 120_000 });
+
+describe("voices", () => {
+  const sandbox = commandSandbox("tessera-voices-");
+  let [model, data] = ["", ""];
+
+  beforeAll(() => {
+    ({ model, data } = smallVoices(sandbox.folder));
+  });
+
+  const run = (...args: readonly string[]) =>
+    printedBy(() => runCommand(evaluate, { rawArgs: [model, "--data", data, ...args, "--quiet"] }));
+
+  test("are evaluated as faces are: rates, thresholds, intervals over people, what cannot be told", async () => {
+    const report = JSON.parse((await run("--far", "0.1,1e-6", "--replicates", "50", "--json")).out);
+    expect(report.data.evaluation).toMatchObject({ samples: 32, subjects: 8, genuine: 48, impostor: 448 });
+    expect(report.data.failuresToAcquire).toMatchObject({ count: 1, policy: expect.stringContaining("recording") });
+    const { accuracy, gates, curves } = report.models[0];
+    expect(accuracy.eer.raw).toBeLessThan(0.1);
+    expect(accuracy.eer.interval.low).toBeLessThanOrEqual(accuracy.eer.raw);
+    expect(accuracy.tarAtFar[0]).toMatchObject({ kind: "figure", far: 0.1, falseMatches: expect.any(Number) });
+    expect(accuracy.tarAtFar[1]).toMatchObject({ kind: "insufficient-data", needsMore: expect.any(Number) });
+    expect(gates).toEqual([expect.objectContaining({ gate: "collapse", pass: true })]);
+    expect(curves.det.length).toBeGreaterThan(2);
+  });
+
+  test("refuse what is for faces, and what cannot be had", async () => {
+    const coded = (code: string, words: string) => expect.objectContaining({ code, message: expect.stringContaining(words) });
+    await expect(run("--detector", "yunet.onnx")).rejects.toThrow(coded("USAGE", "takes voices"));
+    await expect(run("--aligned-out", join(sandbox.folder, "out"))).rejects.toThrow(coded("USAGE", "has voices"));
+    await expect(run("--score-norm", "s-norm", "--matrix")).rejects.toThrow(coded("USAGE", "normalised scores"));
+    const few = join(sandbox.folder, "few");
+    mkdirSync(few);
+    writeFileSync(join(few, "0.wav"), toneVoice(50, 0));
+    writeFileSync(join(few, "manifest.csv"), "path,subject\n0.wav,p50\n");
+    await expect(run("--score-norm", "s-norm", "--calib", few)).rejects.toThrow(coded("INSUFFICIENT_DATA", "1 people"));
+  });
+});
