@@ -17,7 +17,7 @@ const steps = (sizes: readonly number[], seconds = 0.5) =>
 const whole = { segments: [{ from: 0, to: 2 * RATE }], speechSeconds: 2 };
 
 describe("measures of a recording", () => {
-  test("the level is that of the speech, and how far it stands above the quietest tenth", () => {
+  test("the level is that of the speech, and how far it stands above the quietest pieces", () => {
     const sound = steps([0.001, 0.1, 0.1, 0.001]);
     const speech = { segments: [{ from: 0.5 * RATE, to: 1.5 * RATE }], speechSeconds: 1 };
     const measured = voiceQuality(sound, speech);
