@@ -5,9 +5,9 @@ import { seededRandom } from "@tessera/core/base/random";
 import { openStore } from "@tessera/gateway/store/open";
 import { quickKeys } from "./quick-keys.ts";
 import { differenceOf, EMPTY_MODEL, modelAfter, type StoreModel, type StoreStep, TELLING_POLICY } from "./store-model.ts";
+import { beVictim } from "./store-victim.ts";
 
-const CODE =
-  'import { beVictim } from "@tessera/testkit/store/store-victim"; await beVictim(process.argv[1], Number(process.argv[2]));';
+const CODE = `import { ${beVictim.name} as run } from "@tessera/testkit/store/store-victim"; await run(process.argv[1], Number(process.argv[2]));`;
 
 /** What became of the processes that were killed. */
 export interface KillReport {

@@ -11,7 +11,7 @@ import { doStep, type StoreStep, TELLING_POLICY } from "./store-model.ts";
 const PEOPLE = ["anna", "ben", "cleo", "dora"];
 
 /** What the victim does next. */
-export function victimStep(random: { int(below: number): number }): StoreStep {
+function victimStep(random: { int(below: number): number }): StoreStep {
   const subject = PEOPLE[random.int(PEOPLE.length)] ?? "";
   switch (random.int(10)) {
     case 0:
