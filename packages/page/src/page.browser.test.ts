@@ -173,8 +173,9 @@ describe.skipIf(browserPath === undefined)("the page in a real browser (needs Ch
       ["audio", "NotFoundError", "No microphone found", "Go on without voice"],
       ["video", "NotReadableError", "The camera is in use", "Try again"],
     ] as const;
+    const page = await open({ before: REFUSE });
     for (const [kind, name, title, way] of cases) {
-      const page = await open({ before: refuse(kind, name) });
+      await inPage(page, `window.refused = ${JSON.stringify({ kind, name })}`);
       await page.fill("#subject", "ada");
       await page.click("#start");
       await page.waitForSelector("[data-flow=stuck]");
@@ -183,7 +184,7 @@ describe.skipIf(browserPath === undefined)("the page in a real browser (needs Ch
       await page.locator("#result-actions button", { hasText: "Choose files instead" }).click();
       expect(await inPage(page, "document.activeElement.id")).toBe("files-face");
     }
-    const page = await open({ before: "Object.defineProperty(window, 'isSecureContext', { value: false })" });
+    await inPage(page, "Object.defineProperty(window, 'isSecureContext', { value: false })");
     await page.fill("#subject", "ada");
     await page.click("#start");
     await page.waitForSelector("[data-flow=stuck]");
@@ -346,13 +347,11 @@ const SLOW_PERMISSION = `
   const permitted = new Promise((resolve) => { window.permit = resolve; });
   navigator.mediaDevices.getUserMedia = (wanted) => permitted.then(() => asked(wanted));`;
 
-/** getUserMedia fails for a kind of device as the browser would. */
-function refuse(kind: "audio" | "video", name: string): string {
-  return `
+/** getUserMedia fails for the kind of device that a test names in `window.refused`, as the browser would. */
+const REFUSE = `
   const given = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
   navigator.mediaDevices.getUserMedia = (wanted) =>
-    wanted.${kind} === undefined ? given(wanted) : Promise.reject(new DOMException("no", ${JSON.stringify(name)}));`;
-}
+    wanted[window.refused.kind] === undefined ? given(wanted) : Promise.reject(new DOMException("no", window.refused.name));`;
 
 /** The least contrast of any visible text against what lies behind it. */
 const CONTRAST = `(() => {
