@@ -12,10 +12,10 @@ import { startGateway } from "./start.ts";
 
 const shared = sharedDir();
 
-/** By which resident memory may grow over all uploads: what was seen was at most 150 MB, most of it in the first thousand. */
-const MOST_GROWTH_BYTES = 300 * 2 ** 20;
+/** By which the peak of resident memory may grow after the first 500 uploads. Seen over 5,000: 7 MB, at 510 MB for service, two workers and clients. */
+const MOST_GROWTH_BYTES = 100 * 2 ** 20;
 
-test("10,000 damaged uploads get answers of the API, every one, in bounded memory", async () => {
+test("10,000 damaged uploads get answers of the API, every one, in bounded memory", { timeout: 3_600_000 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), "tessera-abuse-"));
   try {
     // Real networks, pictures and voices where they are; else those of the tests.
