@@ -8,7 +8,7 @@ import { sharedDir } from "@tessera/testkit/shared";
 import fc from "fast-check";
 import sharp from "sharp";
 import { describe, expect, test } from "vitest";
-import { decodeImage, readImage } from "./images.ts";
+import { decodeImage, decodeReduced, readImage } from "./images.ts";
 
 const shared = sharedDir();
 const quadrants = Buffer.from([255, 0, 0, 0, 255, 0, 0, 0, 255, 250, 250, 250]);
@@ -46,6 +46,24 @@ describe("decoding pictures", () => {
     expect([grey.data[0], grey.data[grey.channels]]).toEqual([7, 99]);
     const palette = await decodeImage(await sharp(quadrants, raw).png({ palette: true }).toBuffer());
     expect([...palette.data.subarray(0, 3)]).toEqual([255, 0, 0]);
+  });
+
+  test("a large picture is reduced while it is decoded, upright, and says by how much", async () => {
+    // Left half red, right half blue; orientation 6 turns it so that red is on top.
+    const wide = Buffer.from(Array.from({ length: 800 * 400 }, (_, i) => (i % 800 < 400 ? [250, 0, 0] : [0, 0, 250])).flat());
+    const file = sharp(wide, { raw: { width: 800, height: 400, channels: 3 } }).withMetadata({ orientation: 6 });
+    for (const bytes of [await file.clone().jpeg().toBuffer(), await file.clone().png().toBuffer()]) {
+      const { image, reduction } = await decodeReduced(bytes, { maxPixels: 400_000, maxSide: 100 });
+      expect([image.width, image.height, reduction]).toEqual([50, 100, 8]);
+      expect(image.data[(10 * 50 + 25) * 3]).toBeGreaterThan(200);
+      expect(image.data[(90 * 50 + 25) * 3 + 2]).toBeGreaterThan(200);
+      await expect(decodeReduced(bytes, { maxPixels: 300_000, maxSide: 100 })).rejects.toThrow(invalid);
+      const whole = await decodeReduced(bytes, { maxPixels: 400_000, maxSide: 800 });
+      expect([whole.image.width, whole.image.height, whole.reduction]).toEqual([400, 800, 1]);
+    }
+    const pgm = encodePnm(imageOf(40, 20, 1, new Uint8Array(800).fill(7)));
+    const small = await decodeReduced(pgm, { maxPixels: 800, maxSide: 10 });
+    expect([small.image.width, small.image.height, small.reduction, small.image.data[0]]).toEqual([10, 5, 4, 7]);
   });
 
   test("a PGM goes through our own reader, and too many pixels are refused by both", async () => {
