@@ -101,15 +101,17 @@ function keyStream(key: Uint8Array, dimension: number): (below: number) => numbe
   let words: Uint32Array = new Uint32Array(0);
   let at = 0;
   return (below) => {
-    const limit = 4294967296 - (4294967296 % below);
     for (;;) {
       if (at === words.length) {
         const bytes = cipher.update(zeros);
         words = new Uint32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
         at = 0;
       }
-      const word = words[at++] ?? 0;
-      if (word < limit) return word % below;
+      // Lemire's multiplication: the high half of word * below, but for the few low halves that would make some numbers likelier. Exact in doubles.
+      const product = (words[at++] ?? 0) * below;
+      const high = Math.floor(product / 4294967296);
+      const low = product - high * 4294967296;
+      if (low >= below || low >= 4294967296 % below) return high;
     }
   };
 }
