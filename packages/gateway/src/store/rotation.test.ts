@@ -40,10 +40,12 @@ describe("a keyed rotation", () => {
   });
 
   it("spreads each element over all of the image", () => {
-    for (const dimension of [128, 192, 513]) {
-      const image = rotate(keyedRotation(key(9), dimension), new Float32Array(dimension).fill(1, 5, 6));
-      const largest = image.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-      expect(largest).toBeLessThan(6 / Math.sqrt(dimension));
+    for (const dimension of [128, 192, 320, 513, 1000]) {
+      for (let element = 0; element < 20; element++) {
+        const image = rotate(keyedRotation(key(element), dimension), new Float32Array(dimension).fill(1, element, element + 1));
+        const largest = image.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+        expect(largest, `element ${element} of ${dimension}`).toBeLessThan(6 / Math.sqrt(dimension));
+      }
     }
   });
 });

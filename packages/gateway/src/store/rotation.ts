@@ -7,7 +7,8 @@ import { createCipheriv } from "node:crypto";
  */
 export interface Rotation {
   readonly dimension: number;
-  readonly rounds: readonly { readonly signs: Float64Array; readonly order: Uint32Array }[];
+  /** `between` parts the two transforms of a round, which would all but undo each other; unused where one reaches everything. */
+  readonly rounds: readonly { readonly signs: Float64Array; readonly order: Uint32Array; readonly between: Float64Array }[];
 }
 
 const ROUNDS = 3;
@@ -15,9 +16,10 @@ const ROUNDS = 3;
 /** The map that belongs to a key of 32 bytes. */
 export function keyedRotation(key: Uint8Array, dimension: number): Rotation {
   const draw = keyStream(key, dimension);
+  const reaches = powerBelow(dimension) === dimension;
   const rounds = Array.from({ length: ROUNDS }, () => {
-    const signs = new Float64Array(dimension);
-    for (let i = 0; i < dimension; i++) signs[i] = draw(2) === 0 ? 1 : -1;
+    const signs = Float64Array.from({ length: dimension }, () => 1 - 2 * draw(2));
+    const between = Float64Array.from({ length: reaches ? 0 : dimension }, () => 1 - 2 * draw(2));
     const order = Uint32Array.from({ length: dimension }, (_, i) => i);
     for (let i = dimension - 1; i > 0; i--) {
       const j = draw(i + 1);
@@ -25,7 +27,7 @@ export function keyedRotation(key: Uint8Array, dimension: number): Rotation {
       order[j] = order[i] ?? 0;
       order[i] = other;
     }
-    return { signs, order };
+    return { signs, order, between };
   });
   return { dimension, rounds };
 }
@@ -35,13 +37,13 @@ export function rotate(rotation: Rotation, vector: Float32Array): Float32Array {
   const n = rotation.dimension;
   let from = Float64Array.from(vector);
   let to = new Float64Array(n);
-  for (const { signs, order } of rotation.rounds) {
+  for (const { signs, order, between } of rotation.rounds) {
     for (let i = 0; i < n; i++) {
       const source = order[i] ?? 0;
       to[i] = (from[source] ?? 0) * (signs[source] ?? 0);
     }
     mix(to);
-    mixTail(to);
+    mixTail(to, between);
     [from, to] = [to, from];
   }
   return Float32Array.from(from);
@@ -52,8 +54,8 @@ export function rotateBack(rotation: Rotation, image: Float32Array): Float32Arra
   const n = rotation.dimension;
   let from = Float64Array.from(image);
   let to = new Float64Array(n);
-  for (const { signs, order } of rotation.rounds.toReversed()) {
-    mixTail(from);
+  for (const { signs, order, between } of rotation.rounds.toReversed()) {
+    unmixTail(from, between);
     mix(from);
     for (let i = 0; i < n; i++) {
       const target = order[i] ?? 0;
@@ -69,10 +71,19 @@ function mix(values: Float64Array): void {
   hadamard(values, 0, powerBelow(values.length));
 }
 
-/** The same from the back, where the length is no power of two, so that no element stays out. */
-function mixTail(values: Float64Array): void {
+/** Signs, then the same from the back, where the length is no power of two, so that no element stays out. */
+function mixTail(values: Float64Array, signs: Float64Array): void {
   const size = powerBelow(values.length);
-  if (size < values.length) hadamard(values, values.length - size, size);
+  if (size === values.length) return;
+  for (let i = 0; i < values.length; i++) values[i] = (values[i] ?? 0) * (signs[i] ?? 0);
+  hadamard(values, values.length - size, size);
+}
+
+function unmixTail(values: Float64Array, signs: Float64Array): void {
+  const size = powerBelow(values.length);
+  if (size === values.length) return;
+  hadamard(values, values.length - size, size);
+  for (let i = 0; i < values.length; i++) values[i] = (values[i] ?? 0) * (signs[i] ?? 0);
 }
 
 function powerBelow(length: number): number {
