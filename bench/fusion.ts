@@ -232,24 +232,24 @@ const results = CONDITIONS.map((condition) => {
     `\n${condition.id}: ${condition.says}; ${result.genuine} genuine and ${result.impostor} impostor comparisons; better alone: ${result.best}`,
   );
   say(
-    `${"system".padEnd(26)}${["EER %", ...FARS.map((far) => `TAR % at FAR ${far}`), `FMR / FNMR % at ${TRIED_FAR} fitted`, "Cllr (least)"].map((t) => t.padEnd(26)).join("")}`,
+    `${"system".padEnd(27)}${["EER %", ...FARS.map((far) => `TAR % at FAR ${far}`), `FMR / FNMR % at ${TRIED_FAR} fitted`, "Cllr (least)"].map((t) => t.padEnd(27)).join(" ")}`,
   );
   for (const [name, { eer, tar }] of result.report.systems) {
     const rates = result.rates[name];
     const costs = result.costs[name] as { readonly cllr?: number; readonly minCllr: number } | undefined;
     say(
-      `${name.padEnd(26)}${[range(eer), ...tar.map(range), `${percent(rates?.fmr ?? 0)} / ${percent(rates?.fnmr ?? 0)}`, `${costs?.cllr?.toFixed(3) ?? ""} (${costs?.minCllr?.toFixed(3)})`].map((t) => t.padEnd(26)).join("")}`,
+      `${name.padEnd(27)}${[range(eer), ...tar.map(range), `${percent(rates?.fmr ?? 0)} / ${percent(rates?.fnmr ?? 0)}`, `${costs?.cllr?.toFixed(3) ?? ""} (${costs?.minCllr?.toFixed(3)})`].map((t) => t.padEnd(27)).join(" ")}`,
     );
     const difference = result.report.differences.get(name);
     if (difference !== undefined && name in FUSIONS)
       say(
-        `${`  minus ${result.best}`.padEnd(26)}${[range(difference.eer), ...difference.tar.map(range)].map((t) => t.padEnd(26)).join("")}`,
+        `${`  minus ${result.best}`.padEnd(27)}${[range(difference.eer), ...difference.tar.map(range)].map((t) => t.padEnd(27)).join(" ")}`,
       );
   }
   const { quality } = result;
   if (quality !== undefined)
     say(
-      `${"logistic: with - without q".padEnd(26)}${[range(quality.eer), ...quality.tar.map(range)].map((t) => t.padEnd(26)).join("")}`,
+      `${"logistic: with - without q".padEnd(27)}${[range(quality.eer), ...quality.tar.map(range)].map((t) => t.padEnd(27)).join(" ")}`,
     );
   return result;
 });
