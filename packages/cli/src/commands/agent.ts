@@ -1,9 +1,10 @@
 import { fail } from "@tessera/core/base/error";
 import type { Runtime } from "@tessera/core/graph/runtime";
 import { readHardware } from "@tessera/runtimes/hardware";
-import { isLoopbackHost, startAgent } from "@tessera/runtimes/remote/agent";
+import { startAgent } from "@tessera/runtimes/remote/agent";
 import { AGENT_RUNTIMES } from "@tessera/runtimes/remote/agent-work";
 import { AGENT_LIMITS } from "@tessera/runtimes/remote/limits";
+import { isLoopbackHost } from "@tessera/runtimes/remote/loopback";
 import { readToken, writeNewToken } from "@tessera/runtimes/remote/token";
 import { hostAndPort, pemOf } from "../ui/device-options.ts";
 import { printJson, printLines } from "../ui/print.ts";

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { fail } from "@tessera/core/base/error";
 import type { AgentAddress } from "@tessera/runtimes/remote/ask";
+import { isLoopbackHost } from "@tessera/runtimes/remote/loopback";
 import { readToken } from "@tessera/runtimes/remote/token";
 
 /** Options of every verb that takes times, to have them taken on another machine. */
@@ -49,6 +50,10 @@ export function deviceOption(args: DeviceArgs): AgentAddress | undefined {
   if (!secure && caFile !== undefined)
     throw fail("USAGE", "Cannot use --tls-ca with an agent in the clear: write --on https://HOST:PORT");
   const { host, port } = hostAndPort("on", on.replace(/^https?:\/\//, "").replace(/\/$/, ""));
+  if (!secure && !isLoopbackHost(host))
+    process.stderr.write(
+      `WARNING: token and models go to ${host} in the clear; use an agent with --tls-cert, or an SSH tunnel\n`,
+    );
   return {
     host,
     port,

@@ -22,9 +22,6 @@ import {
 /** Runtimes that models from the network may run on, each inside a worker thread or a process of its own. */
 export const AGENT_RUNTIMES = ["ort-node", "ort-web", "litert"] as const;
 
-/** One of {@link AGENT_RUNTIMES}. */
-export type AgentRuntimeId = (typeof AGENT_RUNTIMES)[number];
-
 /** What work is done with. */
 export interface WorkBench {
   readonly runtimes: readonly Runtime[];

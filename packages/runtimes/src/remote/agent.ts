@@ -8,6 +8,7 @@ import { WORK } from "./agent-work.ts";
 import { decodeFrame, encodeFrame, type Frame } from "./frame.ts";
 import { type Lease, type LeaseOffice, leaseOffice } from "./lease.ts";
 import { AGENT_LIMITS, type AgentLimits } from "./limits.ts";
+import { isLoopbackHost } from "./loopback.ts";
 import { checkToken, sameSecret } from "./token.ts";
 import { AGENT_PROTOCOL, type AgentHello, LEASE_HEADER, recordAt } from "./wire.ts";
 
@@ -45,11 +46,6 @@ const MAX_CONNECTIONS = 32;
 const SMALL_REQUEST = 4096;
 /** Time between packets that ask a silent peer whether it is still there, milliseconds. */
 const KEEP_ALIVE_MS = 10_000;
-
-/** Whether an address is of this machine only. */
-export function isLoopbackHost(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
-}
 
 /**
  * Runs models on this machine for one bench at a time: the other end is `connectDevice`. Work is done strictly one after the other, and times are taken here,
