@@ -145,7 +145,7 @@ export interface Decision {
   readonly stages: readonly StageTime[];
   /** From the last byte of the request to the answer, milliseconds. */
   readonly totalMs: number;
-  /** With "locked". */
+  /** With "locked"; absent when waiting does not help and an operator must unlock. */
   readonly retryAfterSeconds?: number;
   /** With "accept", where the gateway has a signing key: a JWT (ES256) over subject, device, modalities and nonce. */
   readonly verdict?: string;

@@ -228,6 +228,18 @@ describe("two modalities", () => {
 });
 
 describe("identify", () => {
+  test("lets nobody in who is locked out by name, and counts it neither way", async () => {
+    const gateway = await enrolled();
+    for (let i = 0; i < 5; i++) await gateway.verify("ann", { image: ben });
+    const locked = await decisionOf(await gateway.identify({ image: ann }));
+    expect(locked).toMatchObject({ decision: "locked", retryAfterSeconds: 30, modalities: [] });
+    expect(locked).not.toHaveProperty("subject");
+    expect(gateway.lockout.failures).toEqual(new Map([["subject:ann", 5]]));
+    expect((await decisionOf(await gateway.identify({ image: ben }))).subject).toBe("ben");
+    gateway.clock.ms += 30_000;
+    expect((await decisionOf(await gateway.identify({ image: ann }))).subject).toBe("ann");
+  });
+
   test("finds the person, and says nothing of whom the captures came near", async () => {
     const gateway = await enrolled();
     expect(await decisionOf(await gateway.identify({ image: { ...ben, take: 3 } }))).toMatchObject({

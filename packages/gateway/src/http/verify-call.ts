@@ -19,7 +19,11 @@ const CANDIDATES = 8;
 
 /** The key under which tries are counted: of the subject, or of the caller where nobody is named. The same for subjects that do not exist. */
 export function lockKey(asked: Asked, caller: Caller): string {
-  return asked.call === "verify" ? `subject:${asked.subject}` : `caller:${caller.id}`;
+  return asked.call === "verify" ? subjectKey(asked.subject) : `caller:${caller.id}`;
+}
+
+function subjectKey(subject: string): string {
+  return `subject:${subject}`;
 }
 
 /** The answer while tries are locked out; `undefined` when one may be made. */
@@ -27,11 +31,11 @@ export function lockedAnswer(parts: AppParts, key: string): Decided["answer"] | 
   const state = parts.lockout.check(key);
   if (state.allowed) return undefined;
   parts.metrics.lockedOut();
+  const locked = { decision: "locked", modalities: [], stages: [] } as const;
+  // Without a time to wait: waiting does not help.
+  if (state.needsPrimary) return { ...locked, reasons: ["Too many wrong tries: an operator must unlock"] };
   const retryAfterSeconds = Math.max(1, Math.ceil(state.retryAfterMs / 1000));
-  const says = state.needsPrimary
-    ? "Too many wrong tries: an operator must unlock"
-    : `Too many wrong tries: wait ${retryAfterSeconds} s`;
-  return { decision: "locked", reasons: [says], modalities: [], stages: [], retryAfterSeconds };
+  return { ...locked, reasons: [`Too many wrong tries: wait ${retryAfterSeconds} s`], retryAfterSeconds };
 }
 
 /**
@@ -58,6 +62,15 @@ export async function decide(
     const locked = lockedAnswer(parts, key);
     if (locked !== undefined) return { answer: { ...locked, stages: before } };
     const { judgement, subject, stages } = compare(parts, policy, asked, examined);
+    // Who is locked out by name is locked out for the search of anybody too: it would be the way around.
+    const held =
+      asked.call === "identify" && subject !== undefined && judgement.decision === "accept"
+        ? lockedAnswer(parts, subjectKey(subject))
+        : undefined;
+    if (held !== undefined) {
+      await parts.audit.append(asked.call, { subject: subject ?? "", detail: { caller: caller.id, decision: held.decision } });
+      return { answer: { ...held, stages: [...before, ...stages] } };
+    }
     const answer = answerOf(judgement, { role: caller.role, mode: policy.mode, stages: [...before, ...stages] });
     const accepted = judgement.decision === "accept" && subject !== undefined;
     if (accepted) await parts.lockout.passed(key);
