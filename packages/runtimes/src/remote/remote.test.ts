@@ -177,6 +177,7 @@ describe("a device", () => {
     // One session and the other in every round: never all rounds of one first.
     const turns = asked.slice(2);
     for (let i = 0; i < turns.length; i += 2) expect(turns.slice(i, i + 2).toSorted()).toEqual(["a", "b"]);
+    expect(await a.time(FEEDS, { runs: 2 })).toEqual({ wallMs: [4, 4], cpuMs: 8 });
     const stranger = await inThread.load(ONNX_FILES.add());
     await expect(device.measure([{ name: "x", session: stranger, feeds: FEEDS }])).rejects.toThrow(
       coded("RUNTIME_FAILED", "not one of this device"),
