@@ -15,6 +15,7 @@ const ORDER: readonly string[] = [
   "optimize",
   "mcu",
   "fuse",
+  "fuse-scores",
   "evaluate",
   "keystroke",
   "compare",
@@ -41,8 +42,9 @@ interface Verb {
 
 async function readVerb(verb: string): Promise<Verb | undefined> {
   const file = join(ROOT, `packages/cli/src/commands/${verb}.ts`);
-  if (!/^[a-z]+$/.test(verb) || !existsSync(file)) return undefined;
-  return ((await import(file)) as Record<string, Verb | undefined>)[verb];
+  if (!/^[a-z-]+$/.test(verb) || !existsSync(file)) return undefined;
+  const name = verb.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  return ((await import(file)) as Record<string, Verb | undefined>)[name];
 }
 
 /** Reads the options of a verb from the sources of the command. */
@@ -54,7 +56,7 @@ export async function verbFlags(verb: string): Promise<Flags | undefined> {
 /** The verbs that exist, as a Markdown table. */
 export async function verbsTable(): Promise<string> {
   const rows: string[] = [];
-  const files = readdirSync(join(ROOT, "packages/cli/src/commands")).flatMap((file) => /^([a-z]+)\.ts$/.exec(file)?.[1] ?? []);
+  const files = readdirSync(join(ROOT, "packages/cli/src/commands")).flatMap((file) => /^([a-z-]+)\.ts$/.exec(file)?.[1] ?? []);
   const place = (name: string): number => (ORDER.includes(name) ? ORDER.indexOf(name) : ORDER.length);
   for (const name of files.sort((a, b) => place(a) - place(b))) {
     const description = (await readVerb(name))?.meta?.description;
