@@ -28,17 +28,30 @@ export function attachLive(server: Server, parts: AppParts, guard: Guard): { clo
     perMessageDeflate: false,
     handleProtocols: (offered) => (offered.has(PROTOCOL) ? PROTOCOL : false),
   });
+  // Who has yet to bring a token, the longest wait first.
+  const strangers = new Set<WebSocket>();
   server.on("upgrade", (request, socket, head) => {
     const refuse = (status: string): void => {
+      // Nobody else would end it when the other side does not: such connections would fill all places, and the service could not stop.
+      socket.once("finish", () => socket.destroy());
       socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
     };
     socket.on("error", () => socket.destroy());
     if (request.url?.split("?")[0] !== "/v1/live") return refuse("404 Not Found");
-    if (sockets.clients.size >= limits.liveConnections) return refuse("503 Service Unavailable");
+    if (sockets.clients.size >= limits.liveConnections) {
+      // Strangers give way: who holds places without a token must not keep out those who have one.
+      const [stranger] = strangers;
+      if (stranger === undefined) return refuse("503 Service Unavailable");
+      strangers.delete(stranger);
+      stranger.terminate();
+    }
     const offered = (request.headers["sec-websocket-protocol"] ?? "").split(",").map((p) => p.trim());
     const token = offered.find((p) => p.startsWith("bearer."))?.slice("bearer.".length);
     sockets.handleUpgrade(request, socket, head, (ws) => {
-      serve(ws, { parts, guard, token, address: request.socket.remoteAddress ?? "unknown" });
+      strangers.add(ws);
+      ws.once("close", () => strangers.delete(ws));
+      const known = (): void => void strangers.delete(ws);
+      serve(ws, { parts, guard, token, address: request.socket.remoteAddress ?? "unknown", known });
     });
   });
   return {
@@ -51,7 +64,14 @@ export function attachLive(server: Server, parts: AppParts, guard: Guard): { clo
 
 function serve(
   ws: WebSocket,
-  options: { readonly parts: AppParts; readonly guard: Guard; readonly token: string | undefined; readonly address: string },
+  options: {
+    readonly parts: AppParts;
+    readonly guard: Guard;
+    readonly token: string | undefined;
+    readonly address: string;
+    /** Told once the token was found good. */
+    readonly known: () => void;
+  },
 ): void {
   const { parts, guard, address } = options;
   const { metrics, limits, log } = parts;
@@ -70,6 +90,7 @@ function serve(
       if (!mayCall(role, "capture")) throw new Error("role");
       if (guard.waitMs(id) > 0) throw new Error("rate");
       token = presented;
+      options.known();
       return true;
     } catch {
       ws.close(CLOSE.refused, "refused");

@@ -100,6 +100,23 @@ describe("over TCP", () => {
     for (const socket of open) socket.destroy();
   });
 
+  test("who is refused an upgrade and does not hang up holds no place, and does not keep the service from stopping", async () => {
+    const { port, url, close } = await served({}, { connections: 2 });
+    const held = [1, 2].map(() => connect({ port, host: "127.0.0.1", allowHalfOpen: true }));
+    try {
+      for (const socket of held) {
+        const answer = new Promise((resolve) => socket.once("data", resolve));
+        socket.on("error", () => {});
+        socket.write("GET /nowhere HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+        expect(String(await answer)).toContain(" 404 ");
+      }
+      await vi.waitFor(async () => expect((await fetch(`${url}/v1/health`)).status).toBe(200), { timeout: 4000 });
+      await close();
+    } finally {
+      for (const socket of held) socket.destroy();
+    }
+  });
+
   test("when it stops, requests under way get their answers and new ones none", async () => {
     const { pipeline, open, begun } = heldPipeline();
     const { url, port, as, close } = await served({ pipeline });
@@ -255,9 +272,26 @@ describe("WS /v1/live", () => {
     expect(answers).toHaveLength(2);
   });
 
+  test("whoever has brought no token yet gives way when all places are taken", async () => {
+    const { url, tokens } = await served({ limits: { liveConnections: 2 } });
+    const strangers = [open(url), open(url)];
+    await Promise.all(strangers.map(opened));
+    const ended = Promise.race(strangers.map(closed));
+    const ws = open(url);
+    await opened(ws);
+    expect(await ended).toBe(1006);
+    ws.send(JSON.stringify({ token: tokens.capture }));
+    ws.send(frame("ann"));
+    expect(await message(ws)).toMatchObject({ kind: "quality" });
+  });
+
   test("there are only so many at a time, and no other address", async () => {
-    const { url } = await served({ limits: { liveConnections: 1 } });
-    await opened(open(url));
+    const { url, tokens } = await served({ limits: { liveConnections: 1 } });
+    const first = open(url);
+    await opened(first);
+    first.send(JSON.stringify({ token: tokens.capture }));
+    first.send(frame("ann"));
+    await message(first);
     await expect(opened(open(url))).rejects.toThrow("503");
     await expect(opened(new WebSocket(`${url.replace("http", "ws")}/v1/other`))).rejects.toThrow("404");
   });
