@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { printCard } from "@tessera/core/modality/read-card";
 import { cardOf } from "@tessera/testkit/cards";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { findCard } from "./card-file.ts";
+import { cardOrNone, findCard, findCardPath } from "./card-file.ts";
 import { readBytes, sha256, writeFile } from "./files.ts";
 
 let folder: string;
@@ -77,8 +77,30 @@ describe("cards", () => {
     expect(findCard(model, { cards, card: join(folder, "named.json") }).name).toBe("mobilefacenet-foamliu-128");
   });
 
+  test("a card under another name is found in the folder by the digest of the model, and files that are no JSON are passed over", () => {
+    const [model, cards] = [join(folder, "renamed.onnx"), join(folder, "digests")];
+    writeFile(model, "the bytes");
+    writeFile(join(cards, "a.card.json"), "no json");
+    writeFile(join(cards, "b.card.json"), card);
+    expect(() => findCard(model, { cards })).toThrow(expect.objectContaining({ code: "CARD_INVALID" }));
+    writeFile(
+      join(cards, "c.card.json"),
+      printCard({ ...cardOf("mobilefacenet-foamliu-128"), modelSha256: sha256("the bytes") }),
+    );
+    expect(findCardPath(model, { cards })).toBe(join(cards, "c.card.json"));
+    expect(cardOrNone(model, { cards })?.name).toBe("mobilefacenet-foamliu-128");
+    expect(cardOrNone(model, {})).toBeUndefined();
+  });
+
+  test("where the model itself is not there, that is what is said", () => {
+    expect(() => findCard(join(folder, "misspelt.onnx"), {})).toThrow(
+      expect.objectContaining({ code: "IO", message: expect.stringContaining("misspelt.onnx") }),
+    );
+  });
+
   test("a card that is nowhere is CARD_INVALID and says where it was looked for; one that was named is not replaced by another", () => {
     const model = join(folder, "face.onnx");
+    writeFile(model, "a model");
     expect(() => findCard(model, {})).toThrow(
       expect.objectContaining({ code: "CARD_INVALID", message: expect.stringContaining("face.card.json") }),
     );

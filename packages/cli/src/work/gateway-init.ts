@@ -1,13 +1,15 @@
 import { randomBytes } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { basename, dirname, extname, join, relative, resolve } from "node:path";
+import { basename, join, relative, resolve } from "node:path";
 import { fail } from "@tessera/core/base/error";
+import { parseCard } from "@tessera/core/modality/read-card";
 import type { GatewayRole } from "@tessera/core/protocol/gateway-api";
 import { CONFIG_NAME, checkConfig, type GatewayConfigFile } from "@tessera/gateway/config";
 import { policiesOf } from "@tessera/gateway/decision/from-config";
 import { ROLES } from "@tessera/gateway/http/roles";
 import { makeToken, printTokens } from "@tessera/gateway/http/tokens";
-import { findCard } from "../io/card-file.ts";
+import { findCardPath } from "../io/card-file.ts";
+import { fileSize, readBytes } from "../io/files.ts";
 
 /** A threshold as the options give it: a false accept rate of the card, or a number with a reason. */
 type Threshold = { readonly far: number } | { readonly threshold: number; readonly note: string };
@@ -91,10 +93,10 @@ function configOf(init: GatewayInit, folder: string): GatewayConfigFile & { read
   };
 }
 
-/** Where the card of a model lies, which is read to see that it is one. @throws CARD_INVALID */
+/** Where the card of a model lies, which is read to see that it is one; so is the model to see that it is there. @throws CARD_INVALID, IO */
 function cardPath(model: string, cards: string | undefined): string {
-  findCard(model, { cards });
-  const name = `${basename(model, extname(model))}.card.json`;
-  const beside = join(dirname(model), name);
-  return cards === undefined || existsSync(beside) ? beside : join(cards, name);
+  fileSize(model);
+  const path = findCardPath(model, { cards });
+  parseCard(readBytes(path));
+  return path;
 }
