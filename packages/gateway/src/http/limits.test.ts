@@ -30,6 +30,16 @@ describe("createRateLimit", () => {
     );
   });
 
+  test("lets everybody in again soon after the clock was set back by hours", () => {
+    let nowMs = 1e9;
+    const limit = createRateLimit({ perMinute: 60, now: () => nowMs });
+    expect(limit.take("a")).toBe(0);
+    nowMs = 0;
+    expect(limit.take("a")).toBeLessThanOrEqual(1000);
+    nowMs = 1000;
+    expect(limit.take("a")).toBe(0);
+  });
+
   test("forgets those longest at rest instead of growing without end", () => {
     const limit = createRateLimit({ perMinute: 1, now: () => 0 });
     expect(limit.take("first")).toBe(0);

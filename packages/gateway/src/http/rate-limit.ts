@@ -21,9 +21,13 @@ export function createRateLimit(options: {
   return {
     take(key) {
       const nowMs = now();
-      const full = Math.max(fullAt.get(key) ?? 0, nowMs);
+      // No bucket is emptier than empty: after the clock was set back it would seem so, and nobody were let in until it has caught up.
+      const full = Math.min(Math.max(fullAt.get(key) ?? 0, nowMs), nowMs + burst * everyMs);
       const waitMs = full + everyMs - (nowMs + burst * everyMs);
-      if (waitMs > 1e-6) return waitMs;
+      if (waitMs > 1e-6) {
+        fullAt.set(key, full);
+        return waitMs;
+      }
       fullAt.delete(key);
       fullAt.set(key, full + everyMs);
       if (fullAt.size > MAX_KEYS) fullAt.delete(fullAt.keys().next().value as string);
