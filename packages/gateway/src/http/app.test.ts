@@ -130,6 +130,12 @@ describe("addresses", () => {
     });
   }
 
+  test("refuses names of more bytes than the store takes", async () => {
+    const gateway = scriptedGateway();
+    expect((await gateway.enrol("山".repeat(85), { image: face })).status).toBe(201);
+    expect((await gateway.enrol("山".repeat(86), { image: face })).status).toBe(400);
+  });
+
   test("takes names of every script", async () => {
     const gateway = scriptedGateway();
     for (const name of ["ann", "Zoë", "山田", "o.k-1_2@example.org"]) {

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { fail } from "@tessera/core/base/error";
 import type { GatewayModality } from "@tessera/core/protocol/gateway-api";
+import { STORE_LIMITS } from "../store/templates.ts";
 import type { Part } from "./multipart.ts";
 
 /** One capture as it was sent: a whole file. */
@@ -76,10 +77,11 @@ export function captureForm(parts: readonly Part[], options: { readonly most: nu
 /** A subject's name from an address. @throws REQUEST_INVALID */
 export function subjectOf(name: string | undefined): string {
   // NFC only: two spellings of one name would be two people, with a lock-out each.
-  if (name === undefined || !/^[\p{L}\p{N}][\p{L}\p{M}\p{N}._@+-]{0,127}$/u.test(name) || name.normalize("NFC") !== name)
+  const written = name !== undefined && /^[\p{L}\p{N}][\p{L}\p{M}\p{N}._@+-]{0,127}$/u.test(name);
+  if (!written || name.normalize("NFC") !== name || Buffer.byteLength(name) > STORE_LIMITS.nameBytes)
     throw fail(
       "REQUEST_INVALID",
-      "Cannot use the subject: a name is 1 to 128 letters, digits and . _ @ + -, in NFC, the first a letter or digit",
+      `Cannot use the subject: a name is 1 to 128 letters, digits and . _ @ + -, in NFC, of ${STORE_LIMITS.nameBytes} bytes at most, the first a letter or digit`,
     );
   return name;
 }

@@ -135,11 +135,24 @@ describe("the lock-out", () => {
     await fail(store, 1, "b");
     await fail(store, 1, "c");
     await expect(store.lockout.failed("d")).rejects.toMatchObject({ code: "STORE_FULL" });
+    // Nor may a try be made that could not be counted.
+    expect(() => store.lockout.check("d")).toThrow(expect.objectContaining({ code: "STORE_FULL" }));
+    expect(store.lockout.check("b")).toEqual(FREE);
     await fail(store, 1, "b");
     expect(store.lockout.check("a")).toEqual(waits(30_000));
     await store.lockout.unlock("a");
     await fail(store, 1, "d");
     await expect(store.lockout.failed("x".repeat(300))).rejects.toMatchObject({ code: "LIMIT_EXCEEDED" });
+    await store.close();
+  });
+
+  it("counts tries for the longest name that can be enrolled", async () => {
+    const { open } = machine();
+    const store = await open();
+    const subject = "\u044f".repeat(128);
+    await store.templates.enrol([{ subject, modality: "face", space: "s", vector: Float32Array.of(1, 0), samples: 1 }]);
+    await fail(store, 5, `subject:${subject}`);
+    expect(store.lockout.check(`subject:${subject}`)).toEqual(waits(30_000));
     await store.close();
   });
 

@@ -6,6 +6,13 @@ import type { Lockout } from "./template-store.ts";
 import { checkName, type StoreLimits } from "./templates.ts";
 import type { Vault } from "./vault.ts";
 
+/** Bytes that a key may have before the name. */
+const KIND_BYTES = 16;
+
+function full({ lockouts }: StoreLimits): Error {
+  return fail("STORE_FULL", `Cannot count a wrong try: ${lockouts} names are counted already`);
+}
+
 /**
  * The lock-out over a vault. The rule of the clocks: while the process lives, only its monotonic clock counts, so nobody opens a lock by setting the
  * time. After a restart the wall clock is asked once how much of a wait is left. Set back, it makes that more than is true, up to the whole
@@ -15,6 +22,9 @@ export function lockout(vault: Vault, policy: LockoutPolicy, limits: StoreLimits
   const ends = new Map<string, number>();
   const queues = new Map<string, { run: ReturnType<typeof serially>; waiting: number }>();
   let pending: { readonly key: string; readonly resolve: () => void; readonly reject: (error: unknown) => void }[] = [];
+
+  // A key is a name and what kind of name it is: every name that may be enrolled must be one that can be counted.
+  const checkKey = (key: string): void => checkName(key, { ...limits, nameBytes: limits.nameBytes + KIND_BYTES });
 
   const wall = vault.clock.wallMs();
   const started = vault.clock.monotonicMs();
@@ -28,7 +38,7 @@ export function lockout(vault: Vault, policy: LockoutPolicy, limits: StoreLimits
     const batch = pending.filter((one) => vault.lockouts.has(one.key) || vault.lockouts.size < limits.lockouts);
     for (const one of pending) {
       if (!batch.includes(one)) {
-        one.reject(fail("STORE_FULL", `Cannot count a wrong try: ${limits.lockouts} names are counted already`));
+        one.reject(full(limits));
       }
     }
     pending = [];
@@ -69,14 +79,17 @@ export function lockout(vault: Vault, policy: LockoutPolicy, limits: StoreLimits
   return {
     check(key) {
       vault.assertUsable();
+      checkKey(key);
       const record = vault.lockouts.get(key);
+      // A wrong try that could not be counted must not be made: it would be free.
+      if (record === undefined && vault.lockouts.size >= limits.lockouts) throw full(limits);
       if (record === undefined) return { allowed: true };
       const left = Math.max((ends.get(key) ?? 0) - vault.clock.monotonicMs(), 0);
       if (!record.needsPrimary && left === 0) return { allowed: true };
       return { allowed: false, retryAfterMs: left, needsPrimary: record.needsPrimary };
     },
     async failed(key) {
-      checkName(key, limits);
+      checkKey(key);
       await new Promise<void>((resolve, reject) => {
         pending.push({ key, resolve, reject });
         if (pending.length === 1) vault.run(flush).catch(reject);

@@ -58,7 +58,7 @@ export interface TemplateStore {
 
 /** Tries of one subject (or of one caller, for identify), as the lock-out counts them. Survives restarts. */
 export interface Lockout {
-  /** Whether a try may be made now; milliseconds to wait when not. */
+  /** Whether a try may be made now; milliseconds to wait when not. @throws STORE_FULL when a wrong one could not be counted */
   check(
     key: string,
   ): { readonly allowed: true } | { readonly allowed: false; readonly retryAfterMs: number; readonly needsPrimary: boolean };
