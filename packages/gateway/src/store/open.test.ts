@@ -2,10 +2,11 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { seededRandom } from "@tessera/core/base/random";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { fileKeyProvider } from "../keys/file-key.ts";
 import { openStore } from "./open.ts";
 import type { NewTemplate } from "./template-store.ts";
+import { VectorIndex } from "./vector-index.ts";
 
 const keys = fileKeyProvider(Buffer.from("correct horse battery"));
 const random = seededRandom(7);
@@ -61,6 +62,28 @@ describe("the store", () => {
     expect(second.lockout.check("anna")).toEqual({ allowed: true });
     expect(await second.audit.read(1, 10)).toMatchObject([{ sequence: 1, event: "enrolled", subject: "anna" }]);
     await second.close();
+  });
+
+  it("compares as much for somebody who is not enrolled as for somebody who is: the time must not tell them apart", async () => {
+    const store = await openStore({ dir, deviceId: "device-1", keys });
+    await store.templates.enrol([template("anna", unit())]);
+    const compared = vi.spyOn(VectorIndex.prototype, "score");
+    try {
+      const scores = ["anna", "nobody"].map((subject) => {
+        compared.mockClear();
+        const score = store.templates.score(subject, { modality: "face", space: "space-1", vector: unit() });
+        return [typeof score, compared.mock.calls.length];
+      });
+      expect(scores).toEqual([
+        ["number", 1],
+        ["undefined", 1],
+      ]);
+      await store.templates.remove("anna");
+      expect(store.templates.score("anna", { modality: "face", space: "space-1", vector: unit() })).toBeUndefined();
+    } finally {
+      compared.mockRestore();
+      await store.close();
+    }
   });
 
   it("opens for nobody else: another passphrase, another device, a second process", async () => {

@@ -122,8 +122,10 @@ export class TemplateTable {
     this.checkDimension(probe, probe.vector.length);
     const row = this.#subjects.get(subject)?.get(shelfName(probe));
     const shelf = this.#shelves.get(shelfName(probe));
-    if (row === undefined || shelf === undefined) return undefined;
-    return shelf.index.score(row.row, rotate(shelf.rotation, probe.vector));
+    if (shelf === undefined || shelf.index.size === 0) return undefined;
+    // The same work for somebody who is not there: the time of it is in answers, and would say who is enrolled.
+    const score = shelf.index.score(row?.row ?? 0, rotate(shelf.rotation, probe.vector));
+    return row === undefined ? undefined : score;
   }
 
   search(probe: Probe, count: number): readonly Candidate[] {
