@@ -43,7 +43,8 @@ export async function enrol(
     const rules = parts.policy.verify.modalities[modality];
     const own = rules?.spaces[0];
     if (vectors.length === 0 || own === undefined) continue;
-    if (leastCosine(vectors) < (parts.policy.enrol.agreementCosine ?? own.thresholdCosine))
+    // Not `least < asked`: a cosine that is no number is no agreement.
+    if (!(leastCosine(vectors) >= (parts.policy.enrol.agreementCosine ?? own.thresholdCosine)))
       return refuse(`the captures of the ${modality} are not of one person`, disagreeing(looked, modality));
     templates.push({ subject, modality, space: own.space, vector: meanDirection(vectors), samples: vectors.length });
   }

@@ -1,6 +1,6 @@
 import type { EnrolAnswer, EnrolRefusal } from "@tessera/core/protocol/gateway-api";
 import { type ScriptedForm, scriptedGateway, scriptedParts } from "@tessera/testkit/gateway-app";
-import { scriptedVector } from "@tessera/testkit/gateway-parts";
+import { scriptedPipeline, scriptedVector } from "@tessera/testkit/gateway-parts";
 import { describe, expect, test } from "vitest";
 
 const ann = { person: "ann" };
@@ -50,6 +50,16 @@ describe("enrol", () => {
       "enrol-refused",
       "enrol-refused",
     ]);
+  });
+
+  test("stores nothing when how much captures agree is no number", async () => {
+    const scripted = scriptedPipeline();
+    const pipeline: typeof scripted = {
+      ...scripted,
+      probe: async (...args) => ({ ...(await scripted.probe(...args)), embedding: new Float32Array(64).fill(Number.NaN) }),
+    };
+    const answer = await refused(scriptedGateway({ pipeline }), { image: [ann, { ...ann, take: 1 }] });
+    expect(answer.error.says).toContain("not of one person");
   });
 
   test("a capture that no liveness network looked at does not pass where one must", async () => {
