@@ -35,6 +35,7 @@ export function adminCalls(parts: AppParts, guard: Guard): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
   const budget = createByteBudget(JSON_HELD_BYTES);
   const startedMs = parts.now();
+  const isEnrolled = (subject: string): boolean => templates.list().some((t) => t.subject === subject);
 
   app.get("/v1/me", guard.role("any"), (c) => {
     const { id, role } = c.get("caller");
@@ -46,19 +47,21 @@ export function adminCalls(parts: AppParts, guard: Guard): Hono<AppEnv> {
   app.delete("/v1/subjects/:subject", guard.role("operator"), async (c) => {
     const subject = subjectOf(c.req.param("subject"));
     const modality = modalityOption(c.req.query("modality"));
-    const there = templates.list().filter((t) => t.subject === subject && (modality === undefined || t.modality === modality));
-    if (there.length === 0) throw fail("NOT_FOUND", "Cannot delete: nobody of that name has such a template");
+    const mine = templates.list().filter((t) => t.subject === subject);
+    const going = mine.filter((t) => modality === undefined || t.modality === modality);
+    if (going.length === 0) throw fail("NOT_FOUND", "Cannot delete: nobody of that name has such a template");
     // Written down first, as an enrolment is.
     await audit.append("delete", { subject, detail: { caller: c.get("caller").id, modality: modality ?? "all" } });
+    // Somebody of whom nothing is left gets no assertions either. Credentials go first: were the gateway to die in between, the templates would still
+    // be there for the call to be made again, while credentials without templates would be those of whoever gets the name next.
+    if (going.length === mine.length) await authenticator?.remove(subject);
     await templates.remove(subject, modality);
-    // Somebody of whom nothing is left gets no assertions either.
-    if (!templates.list().some((t) => t.subject === subject)) await authenticator?.remove(subject);
+    if (!isEnrolled(subject)) await authenticator?.remove(subject);
     return c.body(null, 204);
   });
   app.post("/v1/subjects/:subject/renew", guard.role("operator"), async (c) => {
     const subject = subjectOf(c.req.param("subject"));
-    if (!templates.list().some((t) => t.subject === subject))
-      throw fail("NOT_FOUND", "Cannot renew: nobody of that name is enrolled");
+    if (!isEnrolled(subject)) throw fail("NOT_FOUND", "Cannot renew: nobody of that name is enrolled");
     await audit.append("renew", { subject, detail: { caller: c.get("caller").id } });
     await templates.renew(subject);
     return c.body(null, 204);
@@ -66,6 +69,7 @@ export function adminCalls(parts: AppParts, guard: Guard): Hono<AppEnv> {
   app.post("/v1/unlock", guard.role("operator"), async (c) => {
     const parsed = v.safeParse(UNLOCK, await jsonBody<UnlockRequest>(c.req.raw, { budget }));
     if (!parsed.success) throw fail("REQUEST_INVALID", 'Cannot unlock: say either "subject" or "caller"');
+    guard.still(c);
     const about = parsed.output;
     const by = c.get("caller").id;
     if ("subject" in about) {
@@ -87,9 +91,15 @@ export function adminCalls(parts: AppParts, guard: Guard): Hono<AppEnv> {
         "REQUEST_INVALID",
         `Cannot make a credential: ${v.getDotPath(parsed.issues[0]) ?? "the request"}: ${parsed.issues[0].message}`,
       );
-    if (!templates.list().some((t) => t.subject === subject))
-      throw fail("NOT_FOUND", "Cannot make a credential: nobody of that name is enrolled");
+    guard.still(c);
+    const nobody = (): Error => fail("NOT_FOUND", "Cannot make a credential: nobody of that name is enrolled");
+    if (!isEnrolled(subject)) throw nobody();
     const made = await authenticator.register(subject, parsed.output);
+    // Deleted while it was made.
+    if (!isEnrolled(subject)) {
+      await authenticator.remove(subject);
+      throw nobody();
+    }
     await audit.append("credential", { subject, detail: { caller: c.get("caller").id, rpId: parsed.output.rpId } });
     return c.json(made, 201);
   });

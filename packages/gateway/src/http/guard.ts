@@ -11,6 +11,8 @@ export interface Guard {
   role(needed: NeededRole): MiddlewareHandler<AppEnv>;
   /** Whose token it is. Strangers are counted by address and written down. @throws AUTH_MISSING, RATE_LIMITED */
   caller(token: string | undefined, address: string): Promise<TokenEntry>;
+  /** Whether the token of a caller that was let in still holds: a body may take long to come. @throws AUTH_MISSING when it was revoked meanwhile */
+  still(c: Context<AppEnv>): void;
   /** Milliseconds that a caller must wait before its next call; 0 for none. */
   waitMs(caller: string): number;
 }
@@ -47,6 +49,12 @@ export function createGuard(parts: AppParts): Guard {
   return {
     caller,
     waitMs,
+    still(c) {
+      const { id, role } = c.get("caller");
+      const found = parts.tokens.find(bearer(c) ?? "");
+      if (found?.id !== id || found.role !== role)
+        throw fail("AUTH_MISSING", "Cannot let you in: the token does not hold any more");
+    },
     role: (needed) => async (c, next) => {
       const { id, role } = await caller(bearer(c), addressOf(c));
       c.set("caller", { id, role });

@@ -73,6 +73,7 @@ export function recognitionCalls(parts: AppParts, guard: Guard): Hono<AppEnv> {
       const locked = lockedAnswer(parts, lockKey(asked, caller));
       if (locked !== undefined) return finish(locked);
       const probes = await probe(c, form);
+      guard.still(c);
       const { answer, subject } = await decide(parts, { asked, caller, probes });
       if (answer.decision === "retry") {
         const waitMs = retries.take(caller.id);
@@ -98,6 +99,7 @@ export function recognitionCalls(parts: AppParts, guard: Guard): Hono<AppEnv> {
     const subject = subjectOf(c.req.param("subject"));
     return withForm(c, limits.enrolCaptures, async (form, startMs) => {
       const probes = await probe(c, form);
+      guard.still(c);
       const { status, answer } = await oneByOne(() => enrol(parts, { subject, caller: c.get("caller"), probes }));
       metrics.stages(answer.stages);
       c.set("outcome", status === 201 ? "enrolled" : "refused");

@@ -1,5 +1,6 @@
 import type { Decision, ModalityAnswer } from "@tessera/core/protocol/gateway-api";
-import { type ScriptedForm, scriptedGateway, scriptedParts } from "@tessera/testkit/gateway-app";
+import { formOf, type ScriptedForm, scriptedGateway, scriptedParts } from "@tessera/testkit/gateway-app";
+import { scriptedPipeline } from "@tessera/testkit/gateway-parts";
 import { describe, expect, test } from "vitest";
 import type { DecisionPolicy } from "../decision/policy.ts";
 
@@ -55,6 +56,32 @@ describe("verify", () => {
     const fake = await decisionOf(await gateway.verify("ann", { image: { ...ann, live: 0.1 } }));
     expect(fake).toMatchObject({ decision: "reject", modalities: [{ outcome: "not-live" }, { outcome: "not-sent" }] });
     expect(gateway.lockout.failures).toEqual(new Map([["subject:ann", 1]]));
+  });
+
+  test("a token that is revoked while its captures are looked at gets no decision, and enrols nobody", async () => {
+    const made = scriptedParts();
+    let known = true;
+    const tokens = {
+      find: (token: string) => (known ? made.parts.tokens.find(token) : undefined),
+      problem: () => undefined,
+    };
+    const gateway = scriptedGateway({
+      tokens,
+      pipeline: scriptedPipeline({
+        until: async () => {
+          known = false;
+        },
+      }),
+    });
+    const as = (role: "capture" | "operator") => ({ headers: { authorization: `Bearer ${made.tokens[role]}` } });
+    const challenge = await gateway.app.request("/v1/challenge", { method: "POST", ...as("capture") });
+    const { nonce } = (await challenge.json()) as { nonce: string };
+    const verify = { method: "POST", body: formOf({ image: { person: "ann" }, nonce }), ...as("capture") };
+    expect((await gateway.app.request("/v1/subjects/ann/verify", verify)).status).toBe(401);
+    known = true;
+    const enrol = { method: "POST", body: formOf({ image: { person: "ann" } }), ...as("operator") };
+    expect((await gateway.app.request("/v1/subjects/ann/enrol", enrol)).status).toBe(401);
+    expect(gateway.parts.templates.list()).toEqual([]);
   });
 
   test("a right try takes the wrong ones back", async () => {

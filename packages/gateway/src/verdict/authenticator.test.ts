@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { verifyAuthenticationResponse, verifyRegistrationResponse } from "@simplewebauthn/server";
 import type { CredentialAnswer, Decision, WebAuthnAssertion } from "@tessera/core/protocol/gateway-api";
 import { scriptedGateway } from "@tessera/testkit/gateway-app";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { fileKeyProvider } from "../keys/file-key.ts";
 import { type Authenticator, openAuthenticator } from "./authenticator.ts";
 import { sealedFile } from "./sealed-file.ts";
@@ -150,5 +150,39 @@ describe("the gateway as an authenticator", () => {
     await gateway.enrol("ann", { image: ann });
     expect(await decide({ image: ann, webauthn })).not.toHaveProperty("assertion");
     expect((await scriptedGateway().verify("ann", { image: ann, webauthn })).status).toBe(400);
+  });
+
+  test("a deletion that breaks off leaves no credential to whoever gets the name next", async () => {
+    const gateway = scriptedGateway({ authenticator: await open("e") });
+    const { templates } = gateway.parts;
+    await gateway.enrol("ann", { image: { person: "ann" } });
+    const body = JSON.stringify({ rpId, userHandle, clientDataJSON: clientData("webauthn.create") });
+    expect((await gateway.ask("operator", "POST /v1/subjects/ann/webauthn", { body })).status).toBe(201);
+    const dies = vi.spyOn(templates, "remove").mockImplementation(async (subject) => {
+      dies.mockRestore();
+      await templates.remove(subject);
+      throw new Error("died");
+    });
+    expect((await gateway.ask("operator", "DELETE /v1/subjects/ann")).status).toBe(500);
+    await gateway.enrol("ann", { image: { person: "ben" } });
+    const webauthn = JSON.stringify({ rpId, clientDataJSON: clientData("webauthn.get") });
+    const decided = (await (await gateway.verify("ann", { image: { person: "ben" }, webauthn })).json()) as Decision;
+    expect(decided.decision).toBe("accept");
+    expect(decided).not.toHaveProperty("assertion");
+  });
+
+  test("a credential that is made while its person is deleted does not stay", async () => {
+    const authenticator = await open("f");
+    const gateway = scriptedGateway({ authenticator });
+    await gateway.enrol("ann", { image: { person: "ann" } });
+    const register = vi.spyOn(authenticator, "register").mockImplementation(async (...args) => {
+      register.mockRestore();
+      const made = await authenticator.register(...args);
+      await gateway.parts.templates.remove("ann");
+      return made;
+    });
+    const body = JSON.stringify({ rpId, userHandle, clientDataJSON: clientData("webauthn.create") });
+    expect((await gateway.ask("operator", "POST /v1/subjects/ann/webauthn", { body })).status).toBe(404);
+    expect(await authenticator.assert("ann", { rpId, clientDataJSON: clientData("webauthn.get") })).toBeUndefined();
   });
 });
