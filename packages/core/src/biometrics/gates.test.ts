@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { at } from "../base/assert.ts";
 import { seededRandom } from "../base/random.ts";
 import { compareAll } from "./compare.ts";
 import { allPairs } from "./design.ts";
@@ -50,23 +51,52 @@ describe("the collapse gate", () => {
     expect(gate(healthy(), { reference }).pass).toBe(true);
   });
 
-  it("lets strangers be alike where no number is below zero, as behind a ReLU, but not the same", () => {
-    const positive = healthy().map((v) => Math.max(0, v) + 0.25);
-    expect(gate(positive)).toMatchObject({ pass: true });
-    expect(gate(positive).figures["strangerSimilarity"]).toBeGreaterThan(0.5);
-    expect(gate(positive.map((v) => v + 5)).reason).toMatch(/mean cosine of 0.9\d+, limit 0.9/);
-    expect(gate(positive.map((v, k) => (k === 0 ? -1e-3 : v))).reason).toMatch(/limit 0.5/);
+  /** Behind a ReLU: people around centres of their own, `noise` apart from them, `shift` away from 0. */
+  const behindRelu = (noise: number, shift: number): Float32Array => {
+    const [random, centres] = [seededRandom(3), healthy()];
+    return Float32Array.from(
+      { length: count * dim },
+      (_, k) =>
+        Math.max(0, centres[at(subjects, Math.floor(k / dim)) * dim + (k % dim)] as number) +
+        Math.abs(noise * random.normal()) +
+        shift,
+    );
+  };
+
+  it("lets strangers be alike where no number is below zero and recordings of one person are more alike still", () => {
+    const apart = gate(behindRelu(0.3, 0.25));
+    expect(apart).toMatchObject({ pass: true });
+    expect(apart.figures["strangerSimilarity"]).toBeGreaterThan(0.5);
+    expect(gate(behindRelu(0.3, 5)).reason).toMatch(/mean cosine of 0.9\d+, limit 0.9/);
+    expect(gate(behindRelu(0.3, 0.25).map((v, k) => (k === 0 ? -1e-3 : v))).reason).toMatch(/limit 0.5/);
   });
 
-  it("does not ask few people to differ in many ways", () => {
-    const few = Int32Array.from({ length: count }, (_, i) => i % 3);
-    const plane = Float32Array.from({ length: count * dim }, (_, k) => {
-      const angle = (2 * Math.PI * (few[Math.floor(k / dim)] as number)) / 3;
-      return k % dim === 0 ? Math.cos(angle) : k % dim === 1 ? Math.sin(angle) : 0;
-    });
-    expect(collapseGate(embeddings(plane, dim), few, { maxConstantShare: 1 })).toMatchObject({ pass: true });
-    const line = plane.map((v, k) => (k % dim === 1 ? 0 : v));
-    expect(collapseGate(embeddings(line, dim), few, { maxConstantShare: 1 }).figures["dimensionLimit"]).toBe(1);
+  it("stops a network that says the same of everybody but for noise, although nothing is below zero and all directions are filled", () => {
+    const collapsed = gate(healthy().map(Math.abs));
+    expect(collapsed.figures["effectiveDimension"]).toBeGreaterThan(10);
+    expect(collapsed.figures["strangerSimilarity"]).toBeLessThan(0.9);
+    expect(collapsed).toMatchObject({ pass: false, reason: expect.stringMatching(/at least 10 % of what is left/) });
+  });
+
+  it("does not excuse alike strangers where nobody has two recordings", () => {
+    const alone = Int32Array.from({ length: count }, (_, i) => i);
+    const result = collapseGate(embeddings(behindRelu(0.3, 0.25), dim), alone);
+    expect(result).toMatchObject({ pass: false, reason: expect.stringMatching(/recordings of one person are not there/) });
+  });
+
+  it("asks few people to differ in half the ways they may, so that a line does for two but not for three", () => {
+    const placed = (people: number, flat: boolean) => {
+      const few = Int32Array.from({ length: count }, (_, i) => i % people);
+      const data = Float32Array.from({ length: count * dim }, (_, k) => {
+        const angle = (2 * Math.PI * at(few, Math.floor(k / dim))) / people;
+        return k % dim === 0 ? Math.cos(angle) : k % dim === 1 && !flat ? Math.sin(angle) : 0;
+      });
+      return collapseGate(embeddings(data, dim), few, { maxConstantShare: 1 });
+    };
+    expect(placed(3, false)).toMatchObject({ pass: true, figures: { dimensionLimit: 1.5 } });
+    expect(placed(3, true)).toMatchObject({ pass: false, reason: expect.stringMatching(/fill 1 directions, at least 1.5/) });
+    expect(placed(2, true)).toMatchObject({ pass: true, figures: { dimensionLimit: 1 } });
+    expect(placed(9, false).reason).toMatch(/fill 2 directions, at least 4 /);
   });
 
   it("does not pass what cannot be judged", () => {

@@ -19,8 +19,13 @@ export interface CollapseOptions {
   readonly reference?: EmbeddingHealth;
   /** Mean cosine of different people at most; a face model lies near 0, a collapsed one near 1. */
   readonly maxStrangerSimilarity?: number;
-  /** The same for embeddings without numbers below 0, as behind a ReLU: all lie in one corner: strangers of a healthy network reach 0.5 to 0.8. */
+  /**
+   * The same for embeddings without numbers below 0, as behind a ReLU: all lie in one corner, where strangers of networks that tell people apart were
+   * measured to reach 0.52 to 0.87. Only with {@link CollapseOptions.minMateShare}, as outputs cut off at 0 look the same.
+   */
   readonly maxOneSidedSimilarity?: number;
+  /** Share of the way from strangers to a cosine of 1 that recordings of one person must be nearer, where strangers exceed `maxStrangerSimilarity`. */
+  readonly minMateShare?: number;
   /** How much the mean cosine of different people may exceed the reference's. */
   readonly maxSimilarityRise?: number;
   /** Effective dimension at least, without a reference; less where there are few people. */
@@ -35,6 +40,7 @@ export interface CollapseOptions {
 export const COLLAPSE_DEFAULTS = {
   maxStrangerSimilarity: 0.5,
   maxOneSidedSimilarity: 0.9,
+  minMateShare: 0.1,
   maxSimilarityRise: 0.05,
   minEffectiveDimension: 4,
   minDimensionShare: 0.7,
@@ -49,16 +55,21 @@ export function collapseGate(set: Embeddings, subjects: Int32Array, options: Col
   const limits = { ...COLLAPSE_DEFAULTS, ...options };
   const health = embeddingHealth(set, subjects);
   const { reference } = options;
-  // Five people differ in four directions at most, and a healthy network need not spend all of them.
-  const fewPeople = (new Set(subjects).size - 1) / 2;
-  const absolute = health.negativeShare === 0 ? limits.maxOneSidedSimilarity : limits.maxStrangerSimilarity;
-  const similarityLimit =
-    reference === undefined ? absolute : reference.strangerSimilarity + limits.maxSimilarityRise;
+  // n people differ in n - 1 directions at most: half way from a single one to all of them.
+  const fewPeople = new Set(subjects).size / 2;
+  const oneSided = health.negativeShare === 0;
+  const absolute = oneSided ? limits.maxOneSidedSimilarity : limits.maxStrangerSimilarity;
+  const similarityLimit = reference === undefined ? absolute : reference.strangerSimilarity + limits.maxSimilarityRise;
   const dimensionLimit =
-    reference === undefined ? Math.min(limits.minEffectiveDimension, fewPeople) : reference.effectiveDimension * limits.minDimensionShare;
+    reference === undefined
+      ? Math.min(limits.minEffectiveDimension, fewPeople)
+      : reference.effectiveDimension * limits.minDimensionShare;
   const constantLimit = Math.max(limits.maxConstantShare, reference?.constantShare ?? 0);
-  const { strangerSimilarity, effectiveDimension, constantShare, usable, notFinite, zero } = health;
-  const figures = { ...withoutKind(health), similarityLimit, dimensionLimit, constantLimit };
+  const { strangerSimilarity, mateSimilarity, effectiveDimension, constantShare, usable, notFinite, zero } = health;
+  const mateShare = (mateSimilarity - strangerSimilarity) / (1 - strangerSimilarity);
+  // Alike strangers are excused by nothing but mates that are more alike still; without mates nothing excuses them.
+  const excuse = reference === undefined && oneSided && strangerSimilarity > limits.maxStrangerSimilarity;
+  const figures = { ...withoutKind(health), mateShare, similarityLimit, dimensionLimit, constantLimit };
   const faults: readonly (readonly [boolean, string])[] = [
     [notFinite > 0, `${notFinite} of ${set.count} embeddings hold NaN or infinity`],
     [zero > 0, `${zero} of ${set.count} embeddings are zero`],
@@ -68,6 +79,12 @@ export function collapseGate(set: Embeddings, subjects: Int32Array, options: Col
     [
       !(strangerSimilarity <= similarityLimit),
       `different people have a mean cosine of ${show(strangerSimilarity)}, limit ${show(similarityLimit)}`,
+    ],
+    [
+      excuse && !(mateShare >= limits.minMateShare),
+      `different people have a mean cosine of ${show(strangerSimilarity)} and recordings of one person ${
+        Number.isNaN(mateSimilarity) ? "are not there" : show(mateSimilarity)
+      }: at least ${percent(limits.minMateShare)} of what is left must be between them`,
     ],
     [
       !(effectiveDimension >= dimensionLimit),
