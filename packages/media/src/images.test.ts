@@ -15,6 +15,28 @@ const quadrants = Buffer.from([255, 0, 0, 0, 255, 0, 0, 0, 255, 250, 250, 250]);
 const raw = { raw: { width: 2, height: 2, channels: 3 as const } };
 const invalid = expect.objectContaining({ code: "IMAGE_INVALID" });
 
+/** A grey JPEG of 8 x 8, progressive, each scan after the first with one bit of one coefficient; `hidden` puts an end of file into a comment before them. */
+function manyScans(count: number, { hidden = false } = {}): Buffer {
+  const segment = (marker: number, bytes: readonly number[]) => [0xff, marker, 0, bytes.length + 2, ...bytes];
+  // Two codes of two bits; the first says that nothing of a block is left.
+  const table = (id: number) => segment(0xc4, [id, 0, 2, ...Array<number>(14).fill(0), 0, 1]);
+  const scans = Array.from({ length: count }, (_, i) => {
+    const [bit, at] = [13 - Math.floor(i / 63), 1 + (i % 63)];
+    return [...segment(0xda, [1, 1, 0, at, at, bit === 13 ? 13 : ((bit + 1) << 4) | bit]), 0x3f];
+  });
+  return Buffer.from([
+    ...[0xff, 0xd8],
+    ...(hidden ? segment(0xfe, [0xff, 0xd9]) : []),
+    ...segment(0xdb, [0, ...Array<number>(64).fill(1)]),
+    ...segment(0xc2, [8, 0, 8, 0, 8, 1, 1, 0x11, 0]),
+    ...table(0x00),
+    ...table(0x10),
+    ...[...segment(0xda, [1, 1, 0, 0, 0, 0]), 0x3f],
+    ...scans.flat(),
+    ...[0xff, 0xd9],
+  ]);
+}
+
 describe("decoding pictures", () => {
   test("a PNG comes back sample by sample, RGB in rows", async () => {
     const image = await decodeImage(await sharp(quadrants, raw).png().toBuffer());
@@ -74,6 +96,21 @@ describe("decoding pictures", () => {
       .png()
       .toBuffer();
     await expect(decodeImage(large, { maxPixels: 100 })).rejects.toThrow(invalid);
+  });
+
+  test("a legal JPEG of hundreds of scans is refused before it is decoded: each is a pass over the whole picture", async () => {
+    const few = await decodeReduced(manyScans(20), { maxPixels: 64, maxSide: 8 });
+    expect([few.image.width, few.image.height]).toEqual([8, 8]);
+    for (const hidden of [false, true]) {
+      const bytes = manyScans(800, { hidden });
+      await expect(decodeReduced(bytes, { maxPixels: 64, maxSide: 8 })).rejects.toThrow("801 scans");
+      await expect(decodeImage(bytes)).rejects.toEqual(invalid);
+    }
+    // Scans of a preview inside a segment, and whatever follows the end, are not the picture's.
+    const preview = [0xff, 0xe1, 0x00, 0xca, ...Array(100).fill([0xff, 0xda]).flat()];
+    const plain = await sharp(quadrants, raw).jpeg({ progressive: true }).toBuffer();
+    const file = Buffer.concat([plain.subarray(0, 2), Buffer.from(preview), plain.subarray(2), Buffer.from(preview)]);
+    expect((await decodeImage(file)).width).toBe(2);
   });
 
   test("damaged JPEG files give a picture or IMAGE_INVALID, nothing else", async () => {

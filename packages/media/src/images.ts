@@ -4,6 +4,7 @@ import { IMAGE_LIMITS, type Image, type ImageLimits, imageOf } from "@tessera/co
 import { decodePnm, isPnm } from "@tessera/core/signal/pnm";
 import { resize } from "@tessera/core/signal/resize";
 import sharp, { type Sharp } from "sharp";
+import { jpegScans, MAX_JPEG_SCANS } from "./jpeg-scans.ts";
 
 let tuned = false;
 
@@ -50,6 +51,7 @@ export async function decodeReduced(
     };
     return { image: resize(image, size, { filter: "area" }), reduction: image.width / size.width };
   }
+  checkScans(bytes);
   tuneOnce();
   return invalidWhenUnread(async () => {
     const file = sharp(bytes, { limitInputPixels: options.maxPixels, failOn: "error", pages: 1 });
@@ -63,12 +65,20 @@ export async function decodeReduced(
 /**
  * Decodes the bytes of a picture: PGM and PPM by our own reader, everything else (JPEG, PNG, WebP, ...) by sharp. The result is upright (EXIF
  * orientation applied), 8-bit sRGB or grey, without transparency (laid on black).
- * @throws IMAGE_INVALID when it cannot be decoded or has more pixels than allowed
+ * @throws IMAGE_INVALID when it cannot be decoded, has more pixels than allowed, or is a JPEG of more scans than {@link MAX_JPEG_SCANS}
  */
 export async function decodeImage(bytes: Uint8Array, limits: ImageLimits = IMAGE_LIMITS): Promise<Image> {
   if (isPnm(bytes)) return decodePnm(bytes, limits);
+  checkScans(bytes);
   tuneOnce();
   return invalidWhenUnread(() => pixelsOf(sharp(bytes, { limitInputPixels: limits.maxPixels, failOn: "error", pages: 1 })));
+}
+
+function checkScans(bytes: Uint8Array): void {
+  if (!startsWith(bytes, [0xff, 0xd8, 0xff])) return;
+  const scans = jpegScans(bytes);
+  if (scans > MAX_JPEG_SCANS)
+    throw fail("IMAGE_INVALID", `Cannot decode the picture: it has ${scans} scans, at most ${MAX_JPEG_SCANS} are read`);
 }
 
 async function pixelsOf(file: Sharp): Promise<Image> {
