@@ -57,4 +57,16 @@ describe("the equal error rate over people", () => {
     };
     expect(width(5)).toBeGreaterThan(2 * width(80));
   });
+
+  test("is not known to be nothing where nobody erred: the fewer people, the more may hide", () => {
+    const interval = (people: number) => {
+      const { scores, ranked } = made(people, 4, 1e-3);
+      expect(equalErrorRate(ranked).raw.rate).toBe(0);
+      return bootstrapEer(scores, ranked, { replicates: 20 });
+    };
+    // 1 - 0.025^(1 / 20), and half for three people, who could have hidden 0.71.
+    expect(interval(20)).toMatchObject({ low: 0, method: "clopper-pearson-over-people" });
+    expect(interval(20).high).toBeCloseTo(1 - 0.025 ** (1 / 20), 9);
+    expect(interval(3).high).toBe(0.5);
+  });
 });

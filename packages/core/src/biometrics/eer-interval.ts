@@ -1,4 +1,5 @@
 import { at } from "../base/assert.ts";
+import { clopperPearson } from "./binomial.ts";
 import type { ComparisonScores, ScorePair } from "./compare.ts";
 import type { Interval } from "./rates.ts";
 import {
@@ -11,19 +12,27 @@ import {
 } from "./resample.ts";
 
 /**
- * Interval of the raw equal error rate over people (see BOOTSTRAP_CONVENTION; without any error a resample has none either, so that the interval is empty
- * where the rate is 0: look at the intervals of TAR there). Every resample walks down all comparisons: for sets that fit in memory several times.
+ * Interval of the raw equal error rate over people (see BOOTSTRAP_CONVENTION). Where the classes do not touch no resample has an error either: then up to
+ * the rate that as many people with genuine comparisons can hide (Clopper-Pearson, no errors), at most one half. With few people it
+ * is too narrow: of simulated 95 % intervals those of 5 people at a true rate of 0.09 held it three times in four, those of 20 people 93 times in 100. Every
+ * resample walks down all comparisons: for sets that fit in memory several times.
  */
 export function bootstrapEer(scores: ComparisonScores, ranked: ScorePair, options: BootstrapOptions = {}): Interval {
   const settings = { ...BOOTSTRAP_DEFAULTS, ...options };
   const view = resampleView(scores, ranked.impostor, ranked.impostor.count);
+  const { confidence } = settings;
+  if (at(view.genuine, 0) > at(view.tail, 0)) {
+    const people = view.genuineOf.reduce((sum, count) => sum + (count > 0 ? 1 : 0), 0);
+    const { high } = clopperPearson(0, people, { confidence });
+    return { low: 0, high: Math.min(0.5, high), confidence, method: "clopper-pearson-over-people" };
+  }
   const rates = new Float64Array(settings.replicates);
   let replicate = 0;
   eachResample(scores.design, settings, (resample) => {
     rates[replicate++] = weightedEer({ view, resample });
   });
-  const { low, high } = percentileInterval(rates, settings.confidence);
-  return { low, high, confidence: settings.confidence, method: "two-way-person-bootstrap" };
+  const { low, high } = percentileInterval(rates, confidence);
+  return { low, high, confidence, method: "two-way-person-bootstrap" };
 }
 
 /** The raw equal error rate in a resample: (FMR + FNMR) / 2 at the score where they are closest. NaN without comparisons of one kind. `view` must hold every impostor. */
