@@ -60,7 +60,11 @@ export const evaluate = verb(
       default: "needed",
     },
     "max-drop": { type: "string", description: "TAR that a mixture of models may lose", default: "0.5%" },
-    out: { type: "string", description: "Folder for adapters and cards with what other models' templates are worth" },
+    out: {
+      type: "string",
+      description:
+        "Folder for the models' cards with the thresholds measured; of a matrix also with what other models' templates are worth, and adapters",
+    },
     contract: {
       type: "boolean",
       description:
@@ -95,12 +99,14 @@ export const evaluate = verb(
       throw fail("USAGE", "Cannot limit what cohorts lose: no column is given", { hint: "Name one with --cohort" });
     const otherRuntime = args["other-runtime"];
     const matrix = args.matrix || args.previous !== undefined || otherRuntime !== undefined;
-    if (args.out !== undefined && !matrix)
-      throw fail("USAGE", "Cannot write to --out: there are no adapters without a matrix", { hint: "Add --matrix" });
     const scoreNorm = choiceOption("score-norm", args["score-norm"], SCORE_NORM_NAMES);
     if (scoreNorm !== "none" && matrix)
       throw fail("USAGE", "Cannot mix models by normalised scores: templates are compared by cosine, without a cohort", {
         hint: "Leave out --score-norm or the matrix",
+      });
+    if (scoreNorm !== "none" && args.out !== undefined)
+      throw fail("USAGE", "Cannot write cards: their thresholds are for cosines, and normalised scores are none", {
+        hint: "Leave out --score-norm or --out",
       });
     const models: Evaluatee[] = [];
     const add = async (path: string, role: Evaluatee["role"], card: EmbeddingCard, runtime?: Runtime): Promise<void> => {
@@ -141,6 +147,7 @@ export const evaluate = verb(
       replicates,
       seed,
       matrix: matrix ? { adapters, maxDrop, outDir: args.out } : undefined,
+      ...(matrix ? {} : { outDir: args.out }),
       contract: args.contract,
       scoreNorm,
       ...(args.cohort === undefined

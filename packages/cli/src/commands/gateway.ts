@@ -12,6 +12,7 @@ import { TESSERA_VERSION } from "../version.ts";
 import { type GatewayInit, initGateway } from "../work/gateway-init.ts";
 import { addToken, readTokens, revokeToken } from "../work/gateway-tokens.ts";
 
+const TOKEN_ACTIONS = ["add", "list", "revoke"] as const;
 const ACTIONS = ["init", "run", "token", "verify-audit"] as const;
 
 export const gateway = verb(
@@ -28,8 +29,15 @@ export const gateway = verb(
     liveness: { type: "string", description: "init: the model that tells living faces from pictures of them" },
     voice: { type: "string", description: "init: the model that embeds voices" },
     vad: { type: "string", description: "init: the model that finds speech" },
-    cards: { type: "string", description: "init: folder with the cards of the models, where they are not next to them" },
-    far: { type: "string", description: "init: false accept rate, one of the cards' thresholds", default: "0.001" },
+    cards: {
+      type: "string",
+      description: "init: folder with the cards of the models, where they are not next to them; found by name, or by modelSha256",
+    },
+    far: {
+      type: "string",
+      description: "init: false accept rate; the cards must have a threshold for it, as those that evaluate --out writes do",
+      default: "0.001",
+    },
     "face-threshold": { type: "string", description: "init: a threshold for faces instead of that of the card; needs --note" },
     "voice-threshold": { type: "string", description: "init: a threshold for voices instead of that of the card; needs --note" },
     "liveness-threshold": { type: "string", description: "init: least probability of a living face", default: "0.5" },
@@ -166,7 +174,12 @@ function stopAsked(signal: AbortSignal): Promise<void> {
 
 function token(args: Args, tools: VerbTools): number {
   const [what] = tools.rest;
-  const known = choiceOption("token", what ?? "", ["add", "list", "revoke"]);
+  const known = TOKEN_ACTIONS.find((action) => action === what);
+  if (known === undefined)
+    throw fail(
+      "USAGE",
+      `Cannot ${what === undefined ? "manage tokens" : `"${what}" a token`}: say gateway token ${TOKEN_ACTIONS.join(", ")}, and the folder`,
+    );
   const { tokens } = readConfig(word(tools, 1, "the gateway's folder"));
   if (known === "list") {
     const entries = readTokens(tokens).map(({ id, role }) => ({ id, role }));

@@ -1,5 +1,7 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { parseCard } from "@tessera/core/modality/read-card";
 import { commandSandbox } from "@tessera/testkit/command-sandbox";
 import { printedBy } from "@tessera/testkit/printed";
 import { smallVoices, toneVoice } from "@tessera/testkit/small-voices";
@@ -31,6 +33,27 @@ describe("voices", () => {
     expect(accuracy.tarAtFar[1]).toMatchObject({ kind: "insufficient-data", needsMore: expect.any(Number) });
     expect(gates).toEqual([expect.objectContaining({ gate: "collapse", pass: true })]);
     expect(curves.det.length).toBeGreaterThan(2);
+  });
+
+  test("give a card its thresholds, as measured, and only for cosines", async () => {
+    const out = join(sandbox.folder, "cards");
+    const report = JSON.parse((await run("--far", "0.1,1e-6", "--replicates", "50", "--out", out, "--json")).out);
+    expect(report.written).toHaveLength(1);
+    const { file, says, sha256 } = report.written[0];
+    expect(says).toContain("a threshold");
+    const bytes = readFileSync(join(out, file));
+    expect(createHash("sha256").update(bytes).digest("hex")).toBe(sha256);
+    const card = parseCard(bytes);
+    expect(card.modelSha256).toBe(report.models[0].sha256);
+    const [point] = report.models[0].accuracy.tarAtFar;
+    expect(card.thresholds).toEqual([
+      expect.objectContaining({
+        far: 0.1,
+        threshold: point.threshold,
+        evidence: expect.objectContaining({ tar: point.tar.value, impostor: 448 }),
+      }),
+    ]);
+    await expect(run("--score-norm", "s-norm", "--out", out)).rejects.toThrow(expect.objectContaining({ code: "USAGE" }));
   });
 
   test("refuse what is for faces, and what cannot be had", async () => {

@@ -90,6 +90,11 @@ export function stemOf(path: string): string {
   return formatOfName(path) === undefined ? path : path.replace(/\.[^./\\]+$/, "");
 }
 
+/** Stems of files that go into one folder: where one comes again, its number is added. */
+export function uniqueStems(stems: readonly string[]): readonly string[] {
+  return stems.map((stem, i) => (stems.indexOf(stem) === i ? stem : `${stem}-${i + 1}`));
+}
+
 /** That a format cannot be read into a model. @throws UNSUPPORTED_FORMAT */
 export function raiserOf(row: FormatRow, path: string): Exclude<FormatRow["raise"], { readonly why: string }> {
   if (typeof row.raise === "function") return row.raise;

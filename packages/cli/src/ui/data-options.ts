@@ -12,7 +12,7 @@ import { choiceOption, type VerbTools } from "./verb.ts";
 /** Options of every verb that takes recordings of people: pictures of faces, or voices. */
 export const DATA_OPTIONS = {
   card: { type: "string", description: "Model card (default: NAME.card.json next to the model)" },
-  cards: { type: "string", description: "Folder with further cards, found by model name" },
+  cards: { type: "string", description: "Folder with further cards, found by the name of the model, or by their modelSha256" },
   data: {
     type: "string",
     description:

@@ -12,6 +12,7 @@ import { mixModels, writeMixed } from "./mixing.ts";
 import { checkPreprocessing } from "./preprocessing.ts";
 import { scoreNormalisers } from "./score-norm.ts";
 import { spaceOfFile } from "./space.ts";
+import { writeThresholdCards } from "./threshold-cards.ts";
 
 /** Embeds, scores and judges models on the same comparisons. @throws DATASET_INVALID, SCORES_INVALID, CARD_INVALID */
 export async function evaluateModels(models: readonly Evaluatee[], request: EvaluateRequest): Promise<EvaluateReport> {
@@ -82,7 +83,9 @@ export async function evaluateModels(models: readonly Evaluatee[], request: Eval
   }
   const mixed =
     request.matrix === undefined ? undefined : await mixModels({ models, names, judged, set }, request.matrix, request);
-  const written = mixed === undefined ? [] : writeMixed(mixed, { models, rows, judged, set });
+  const facts = { models, rows, judged, set };
+  const plain = request.outDir === undefined ? [] : writeThresholdCards(request.outDir, facts);
+  const written = mixed === undefined ? plain : writeMixed(mixed, facts);
   return {
     kind: "tessera-evaluate-report",
     version: 1,

@@ -84,6 +84,8 @@ export interface EvaluateRequest {
   readonly seed: number;
   /** Enrol with each model and probe with each. */
   readonly matrix: MatrixRequest | undefined;
+  /** Without a matrix: folder for the models' cards with the thresholds that were measured. */
+  readonly outDir?: string | undefined;
   readonly contract: boolean;
   /** Whether scores are taken as cosines, or normalised by a cohort of other people. */
   readonly scoreNorm: ScoreNormName;

@@ -16,7 +16,10 @@ export function readTokens(path: string): readonly TokenEntry[] {
 /** Adds a token and gives it: it is nowhere else. @throws USAGE when the id is taken or no id */
 export function addToken(path: string, id: string, role: GatewayRole): string {
   const tokens = readTokens(path);
-  if (tokens.some((t) => t.id === id)) throw fail("USAGE", `Cannot add the token "${id}": there is one of that name`);
+  if (tokens.some((t) => t.id === id))
+    throw fail("USAGE", `Cannot add the token "${id}": there is one of that name`, {
+      hint: "Revoke that first, or take another --name",
+    });
   const { token, entry } = makeToken(id, role);
   replace(path, [...tokens, entry]);
   return token;
@@ -25,7 +28,10 @@ export function addToken(path: string, id: string, role: GatewayRole): string {
 /** Takes a token away; a running gateway notices within a second. @throws USAGE when there is none */
 export function revokeToken(path: string, id: string): void {
   const tokens = readTokens(path);
-  if (!tokens.some((t) => t.id === id)) throw fail("USAGE", `Cannot revoke the token "${id}": there is none of that name`);
+  if (!tokens.some((t) => t.id === id))
+    throw fail("USAGE", `Cannot revoke the token "${id}": there is none of that name`, {
+      hint: "tessera gateway token list has the names",
+    });
   replace(
     path,
     tokens.filter((t) => t.id !== id),

@@ -7,7 +7,7 @@ import type { ModelCard } from "@tessera/core/modality/card";
 import { printCard } from "@tessera/core/modality/read-card";
 import type { Artefact, CompatibilityMatrix } from "@tessera/core/protocol/report";
 import { sha256, writeFile } from "../io/files.ts";
-import { stemOf } from "../io/formats.ts";
+import { stemOf, uniqueStems } from "../io/formats.ts";
 import { calibrationRows, type EvaluationSet } from "./accuracy.ts";
 import { cardCompatibility, classSpaces } from "./card-compatibility.ts";
 import { thresholdsOf } from "./card-thresholds.ts";
@@ -146,8 +146,4 @@ export function writeMixed(
     );
   }
   return artefacts;
-}
-
-function uniqueStems(stems: readonly string[]): readonly string[] {
-  return stems.map((stem, i) => (stems.indexOf(stem) === i ? stem : `${stem}-${i + 1}`));
 }

@@ -66,7 +66,9 @@ export function modalityPolicy(
     throw fail(
       "GATEWAY_CONFIG",
       `Cannot decide by "${card.name}" at a false accept rate of ${setting.far}: its card has ${known === "" ? "no thresholds" : `thresholds for ${known}`}`,
-      { hint: "Measure thresholds with `tessera evaluate`, or give `threshold` with a `note`" },
+      {
+        hint: "Have `tessera evaluate MODEL --data DATA --far FAR --out DIR` write a card with measured thresholds, or give `threshold` with a `note` (for init: --face-threshold or --voice-threshold, with --note)",
+      },
     );
   }
   return { spaces, liveness: options.liveness };
