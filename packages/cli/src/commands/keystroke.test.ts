@@ -83,6 +83,16 @@ describe("tessera keystroke", () => {
     await session.close();
   });
 
+  test("refuses to export for nobody, or in another format, before anything is trained", async () => {
+    const usage = (words: string) => expect.objectContaining({ code: "USAGE", message: expect.stringContaining(words) });
+    const out = join(sandbox.folder, "refused");
+    await expect(run(table, "--user", "s009", "--export", `${out}.onnx`)).rejects.toThrow(
+      usage("no such person; there are s002"),
+    );
+    await expect(run(table, "--user", "s002", "--export", `${out}.tflite`)).rejects.toThrow(usage("exported as .onnx"));
+    expect(readdirSync(sandbox.folder).filter((name) => name.startsWith("refused"))).toEqual([]);
+  });
+
   test("reads a folder by its manifest, and refuses one that points elsewhere", async () => {
     const folder = join(sandbox.folder, "set");
     writeFile(join(folder, "typed.csv"), "Subject,Hold a,DD a.b\n1,90,100\n1,95,110\n1,85,90\n2,60,70\n2,61,80\n2,66,75\n");

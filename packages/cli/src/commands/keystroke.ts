@@ -1,6 +1,7 @@
 import { fail } from "@tessera/core/base/error";
 import { TRAIN_DEFAULTS } from "@tessera/core/modality/keystroke/detector";
 import { DETECTOR_IDS } from "@tessera/core/modality/keystroke/detectors";
+import { formatOfName } from "../io/formats.ts";
 import { bytes } from "../ui/format.ts";
 import { printJson, printLines } from "../ui/print.ts";
 import { createProgress } from "../ui/progress.ts";
@@ -46,6 +47,10 @@ export const keystroke = verb(
     };
     if ((args.export === undefined) !== (args.user === undefined))
       throw fail("USAGE", "Cannot export a detector: --export FILE and --user ID belong together");
+    if (args.export !== undefined && (formatOfName(args.export) ?? "onnx") !== "onnx")
+      throw fail("USAGE", `Cannot write ${args.export}: a detector is exported as .onnx`, {
+        hint: "Convert that with tessera convert",
+      });
     if (args.calibration !== undefined && args.export === undefined)
       throw fail("USAGE", "Cannot write calibration inputs: --calibration belongs to --export");
     const report = evaluateKeystrokes(

@@ -116,9 +116,16 @@ export function numberOption(
   const number = share ? Number(digits) / 100 : Number(digits);
   const { min = Number.NEGATIVE_INFINITY, max = Number.POSITIVE_INFINITY } = limits;
   if (digits.trim() === "" || !Number.isFinite(number) || number < min || number > max) {
-    throw fail("USAGE", `Cannot use --${name} ${value}: it must be a number from ${min} to ${max}`);
+    throw fail("USAGE", `Cannot use --${name} ${value}: it must be a number${rangeWords(min, max)}`);
   }
   return number;
+}
+
+/** A range in words, without the ends that are none. */
+function rangeWords(min: number, max: number): string {
+  const low = min === Number.NEGATIVE_INFINITY ? "" : min === Number.MIN_VALUE ? " above 0" : ` from ${min}`;
+  const high = max === Number.POSITIVE_INFINITY ? "" : low === "" ? ` up to ${max}` : ` to ${max}`;
+  return `${low}${high}${low !== "" && low !== " above 0" && high === "" ? " on" : ""}`;
 }
 
 /** A comma-separated list of numbers. @throws USAGE */

@@ -8,6 +8,7 @@ import type { PublishedRates } from "@tessera/core/modality/keystroke/detector";
 import { detectorModel } from "@tessera/core/modality/keystroke/detector-model";
 import { DETECTORS, type DetectorId, trainDetector } from "@tessera/core/modality/keystroke/detectors";
 import {
+  type Attempts,
   attemptsOf,
   evaluateDetector,
   halfProtocol,
@@ -99,6 +100,8 @@ export function evaluateKeystrokes(request: KeystrokeRequest, progress: Progress
   const set = request.features === "all" ? whole : selectFeatures(whole, TIMING_KINDS);
   const half = halfProtocol(set);
   const protocol = { train: request.train ?? half.train, impostors: request.impostors ?? half.impostors };
+  // Minutes of training must not end in a misspelt name.
+  if (request.export !== undefined) requirePerson(set, request.export.user);
   const rows = request.detectors.map((detector): KeystrokeRow => {
     progress.stage(`training ${detector} for ${set.subjects.length} people`);
     const { eer, zeroMissFalseAlarm, users } = evaluateDetector(set, detector, { protocol, seed: request.seed });
@@ -127,19 +130,23 @@ export function evaluateKeystrokes(request: KeystrokeRequest, progress: Progress
   };
 }
 
+/** @throws USAGE when there is no such person */
+function requirePerson({ subjects }: KeystrokeSet, user: string): void {
+  if (subjects.some(({ id }) => id === user)) return;
+  const some = subjects.slice(0, 5).map((s) => s.id);
+  throw fail(
+    "USAGE",
+    `Cannot export the detector of "${user}": there is no such person; there are ${some.join(", ")}${subjects.length > 5 ? " ..." : ""}`,
+    { hint: "Name one of them with --user" },
+  );
+}
+
 function exportDetector(
   set: KeystrokeSet,
   protocol: KeystrokeProtocol,
   of: NonNullable<KeystrokeRequest["export"]> & { readonly detector: DetectorId; readonly seed: number },
 ): NonNullable<KeystrokeReport["exported"]> {
-  const person = attemptsOf(set, protocol).find(({ subject }) => subject === of.user);
-  if (person === undefined) {
-    const some = set.subjects.slice(0, 5).map((s) => s.id);
-    throw fail(
-      "USAGE",
-      `Cannot export the detector of "${of.user}": there is no such person; there are ${some.join(", ")}${set.subjects.length > 5 ? " ..." : ""}`,
-    );
-  }
+  const person = attemptsOf(set, protocol).find(({ subject }) => subject === of.user) as Attempts;
   const bytes = modelToOnnx(detectorModel(trainDetector(of.detector, person.train, { seed: of.seed })));
   writeFile(of.file, bytes);
   const written = { file: of.file, user: of.user, detector: of.detector, sizeBytes: bytes.length, sha256: sha256(bytes) };

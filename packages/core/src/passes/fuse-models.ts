@@ -205,7 +205,7 @@ function embeddingOf({ name, model, embedding }: FusePart): {
       "DATA_MISSING",
       `Cannot tell which output of ${name} is its embedding: it has ${outputs.map((o) => o.name).join(", ")}`,
       {
-        hint: "Name it with --embedding, or give the model a card",
+        hint: "Name it with --embeddings, or give the model a card",
       },
     );
   const type = outputs.find((o) => o.name === output)?.type;

@@ -117,7 +117,8 @@ export function attemptsOf(set: Pick<KeystrokeSet, "name" | "subjects">, protoco
     if (samples.rows <= train || samples.rows < impostors)
       throw fail(
         "INSUFFICIENT_DATA",
-        `Cannot evaluate ${set.name}: person ${id} has ${samples.rows} repetitions, the protocol learns from the first ${train}`,
+        `Cannot evaluate ${set.name}: person ${id} has ${samples.rows} repetitions, the protocol learns from the first ${train} and needs more`,
+        { hint: "Learn from fewer repetitions (--train), take fewer as impostors (--impostors), or leave that person out" },
       );
   return set.subjects.map((person) => ({
     subject: person.id,
