@@ -189,7 +189,13 @@ export function sameTensor(a: Tensor, b: Tensor): boolean {
       return o !== undefined && s.length === o.length && s.every((v, k) => v === o[k]);
     });
   }
-  for (let i = 0; i < a.bytes.length; i++) if (a.bytes[i] !== b.bytes[i]) return false;
+  return sameBytes(a.bytes, b.bytes);
+}
+
+/** Whether two lists of as many bytes are equal; several names for one place in memory are common, and need no look at it. */
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.buffer === b.buffer && a.byteOffset === b.byteOffset) return true;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
   return true;
 }
 

@@ -10,7 +10,8 @@ import { builtinOperatorName } from "@tessera/core/formats/tflite/builtin-operat
 import { readTflite } from "@tessera/core/formats/tflite/read";
 import type { TfliteDraft } from "@tessera/core/formats/tflite/schema";
 import { writeTflite } from "@tessera/core/formats/tflite/write";
-import type { Model } from "@tessera/core/graph/model";
+import type { Model, Node } from "@tessera/core/graph/model";
+import { makeNode } from "@tessera/core/graph/node";
 import { f32, type Tensor, toNumbers } from "@tessera/core/graph/tensor";
 import { interpret } from "@tessera/core/interp/run";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -97,6 +98,89 @@ describe("how weights are stored", () => {
       );
       expect(cosine(got.get("y0") as Tensor, want.get("y0") as Tensor)).toBeGreaterThan(0.9999);
     });
+  });
+
+  /** Rows of three sizes, each 30 dB above the next. */
+  const unequalRows = (rows: number, columns: number): Tensor => {
+    const even = toNumbers(seededTensor("float32", [rows, columns], { seed: 2, min: -1, max: 1 }));
+    return f32(
+      [rows, columns],
+      Float32Array.from(even, (v, i) => v * 0.03 ** (Math.floor(i / columns) % 3)),
+    );
+  };
+
+  it("dynamic int8 weights whose rows are of unequal size keep the digits of the small ones, bias and activation too", async () => {
+    const [x, w] = [seededTensor("float32", [3, 40], { seed: 1, min: -1, max: 1 }), unequalRows(48, 40)];
+    // Biases as unequal as the rows: what is lost in small rows shows in their own cosine alone.
+    const b = f32(
+      [48],
+      Float32Array.from({ length: 48 }, (_, r) => 0.3 * 0.03 ** (r % 3)),
+    );
+    const gemm = caseModel({ op: "Gemm", inputs: [x, w, b], constant: [1, 2], attributes: { transB: 1 } });
+    const [node] = gemm.graph.nodes as readonly [Node];
+    const model: Model = {
+      ...gemm,
+      graph: { ...gemm.graph, nodes: [{ ...node, outputs: ["sums"] }, makeNode("Relu", { inputs: ["sums"], outputs: ["y0"] })] },
+    };
+    const { records, report } = lowerTflite(model, { weights: "dynamic-int8" });
+    expect([...report.operators]).toEqual([
+      ["FULLY_CONNECTED", 1],
+      ["MUL", 1],
+    ]);
+    const want = toNumbers(interpret(model.graph, new Map([["x0", x]])).get("y0") as Tensor);
+    const every = (values: ArrayLike<number>, rest: number): Tensor => {
+      const own = Array.from(values).filter((_, i) => i % 3 === rest);
+      return f32([own.length], own);
+    };
+    await eachRuntime(async (name) => {
+      const like = new Map([["y0", f32([3, 48], Float32Array.from(want))]]);
+      const got = await runFile(runtimes[name], { bytes: writeTflite(records), records }, { feeds: new Map([["x0", x]]), like });
+      const values = toNumbers(got.get("y0") as Tensor);
+      for (const rest of [0, 1, 2]) expect(cosine(every(values, rest), every(want, rest))).toBeGreaterThan(0.999);
+      expect(values.every((v) => v >= 0)).toBe(true);
+    });
+  });
+
+  it("weights that steps of a recurrent layer share are stored once, in every storage", () => {
+    const [inputs, hidden, steps] = [8, 32, 6];
+    const random = (shape: readonly number[], seed: number): Tensor => seededTensor("float32", shape, { seed, min: -1, max: 1 });
+    const model = caseModel({
+      op: "LSTM",
+      inputs: [random([steps, 1, inputs], 1), random([1, 4 * hidden, inputs], 2), random([1, 4 * hidden, hidden], 3)],
+      constant: [1, 2],
+      attributes: { hidden_size: hidden },
+      outputs: ["y0"],
+    });
+    for (const weights of ["float32", "float16", "dynamic-int8"] as const) {
+      const { records } = lowerTflite(model, { weights, recurrent: "unrolled" });
+      const [graph] = records.subgraphs ?? [];
+      const recurrent = (graph?.tensors ?? []).filter((t) => `${t.shape}` === `${4 * hidden},${hidden}` && t.buffer);
+      expect(recurrent.length, weights).toBe(1);
+      const size = (records.buffers ?? []).reduce((sum, { data }) => sum + (data?.length ?? 0), 0);
+      expect(size, weights).toBeLessThan(4 * 4 * hidden * (inputs + hidden + 4) + 2048);
+    }
+  });
+
+  it("a small product of the model's own inputs stays float, a large one does not", () => {
+    const product = (inputs: number, hidden: number): Model => {
+      const first = caseModel({
+        op: "Gemm",
+        inputs: [seededTensor("float32", [1, inputs], { seed: 1 }), seededTensor("float32", [hidden, inputs], { seed: 2 })],
+        constant: [1],
+        attributes: { transB: 1 },
+      });
+      const [node] = first.graph.nodes as readonly [Node];
+      const second = makeNode("Gemm", { inputs: ["h", "w2"], outputs: ["y0"] }, { attributes: { transB: 1 } });
+      const constants = new Map([
+        ...first.graph.constants,
+        ["w2", seededTensor("float32", [hidden, hidden], { seed: 3 })] as const,
+      ]);
+      return { ...first, graph: { ...first.graph, constants, nodes: [{ ...node, outputs: ["h"] }, second] } };
+    };
+    const changed = (inputs: number, hidden: number): unknown =>
+      lowerTflite(product(inputs, hidden), { weights: "dynamic-int8" }).report.storage?.changed;
+    expect(changed(16, 256)).toBe(1);
+    expect(changed(64, 256)).toBe(2);
   });
 
   it("dynamic int8 weights of a product have one scale, and small ones stay", async () => {

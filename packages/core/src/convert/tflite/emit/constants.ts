@@ -34,7 +34,7 @@ export function fileDType(dtype: DType, name: string): TfliteDType {
   return dtype;
 }
 
-/** The constants of a file. Equal lists of integers are stored once. */
+/** The constants of a file. Equal lists of integers, and constants that several nodes read in one form, are stored once. */
 export class FileConstants {
   private readonly builder: TfliteBuilder;
   private readonly known = new Map<string, TensorRef>();
@@ -44,7 +44,7 @@ export class FileConstants {
   }
 
   /** Stores a constant in an order, as the integers of its encoding if it has one; dequantized again for a reader in float. */
-  add(name: string, constant: Tensor, as: StoredAs): TensorRef {
+  private add(name: string, constant: Tensor, as: StoredAs): TensorRef {
     const { order, encoding, domain } = as;
     const moved = transposeTensor(constant, order);
     const axis = encoding?.axis === undefined ? undefined : order.indexOf(encoding.axis);
@@ -64,9 +64,12 @@ export class FileConstants {
     return real;
   }
 
-  /** An operand that several nodes may read alike: stored once for each order and domain. */
-  operand(name: string, constant: Tensor, as: StoredAs): TensorRef {
-    return this.once(`constant ${name} ${as.order} ${as.domain}`, () => this.add(name, constant, as));
+  /** A constant of the graph that several nodes may read alike, as the steps of an unrolled layer do: stored once for each form. */
+  shared(name: string, constant: Tensor, as: StoredAs): TensorRef {
+    const { order, encoding, domain, shape, axis } = as;
+    const grid = encoding === undefined ? "" : `${encoding.dtype} ${encoding.axis} ${encoding.scale} ${encoding.zeroPoint}`;
+    const key = `constant ${name} ${domain} [${order}] [${shape ?? constant.shape}] ${axis} ${grid}`;
+    return this.once(key, () => this.add(name, constant, as));
   }
 
   /** An int32 constant; a scalar when `values` is a number. */

@@ -4,7 +4,7 @@ import { isFloat } from "../../../graph/dtype.ts";
 import type { Node } from "../../../graph/model.ts";
 import { attrString } from "../../../graph/node.ts";
 import type { Encoding } from "../../../graph/plan.ts";
-import { countOf, f32, fromNumbers, type Tensor } from "../../../graph/tensor.ts";
+import { countOf, fromNumbers, type Tensor } from "../../../graph/tensor.ts";
 import { canonicalOrder, type Order } from "../layout/order.ts";
 import type { PortOrders, Site } from "../layout/rule.ts";
 import type { TensorRef, TfliteBuilder } from "./builder.ts";
@@ -68,7 +68,7 @@ export function emitContext(
       const constant = constantOf(index);
       const name = nameOf(index);
       const order = options.order ?? canonicalOrder(constant.shape.length);
-      return values.constants.add(name, constant, {
+      return values.constants.shared(name, constant, {
         order,
         encoding: state.encoding(name),
         domain,
@@ -84,15 +84,13 @@ export function emitContext(
           `its bias has ${countOf(given.shape)} values for ${count} outputs`,
           "give it one value for each output channel",
         );
-      const flat = given === undefined ? f32([count], new Float32Array(count)) : { ...given, shape: [count] };
-      const hint = name === "" ? `${node.name}_bias` : name;
       const planned = name === "" ? undefined : state.encoding(name);
       const encoding = integer ? (planned ?? biasEncoding(input, weight)) : planned;
-      const tensor =
-        given === undefined && encoding !== undefined ? fromNumbers(encoding.dtype, [count], new Float64Array(count)) : undefined;
-      if (tensor !== undefined)
-        return builder.add({ name: hint, shape: [count], dtype: fileDType(tensor.dtype, hint), encoding, data: tensor.bytes });
-      return values.constants.add(hint, flat, { order: [0], encoding, domain });
+      if (given !== undefined)
+        return values.constants.shared(name, { ...given, shape: [count] }, { order: [0], encoding, domain });
+      const zeros = fromNumbers(encoding?.dtype ?? "float32", [count], new Float64Array(count));
+      const hint = `${node.name}_bias`;
+      return builder.add({ name: hint, shape: [count], dtype: fileDType(zeros.dtype, hint), encoding, data: zeros.bytes });
     },
     encoding: state.encoding,
     temporary(hint, { shape, like, dtype }) {

@@ -145,7 +145,7 @@ export class FileValues {
   /** A value in an order (in its own axes) and domain, converted when it stands otherwise. Constants are stored so. */
   get(name: string, want: { readonly order: Order; readonly domain: Domain; readonly reader: string }): TensorRef {
     const constant = this.facts.constant(name);
-    if (constant !== undefined) return this.constants.operand(name, constant, { ...want, encoding: this.facts.encoding(name) });
+    if (constant !== undefined) return this.constants.shared(name, constant, { ...want, encoding: this.facts.encoding(name) });
     const use = this.facts.use(name);
     const encoded = this.facts.encoding(name) !== undefined;
     return this.convert(use.data, {
