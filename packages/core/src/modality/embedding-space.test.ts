@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { ImageInput, ModelCard } from "./card.ts";
+import type { FeatureInput, ImageInput, ModelCard } from "./card.ts";
 import { embeddingSpaceId, isContentId, roundedSpaceId } from "./embedding-space.ts";
 
 const input: ImageInput = {
@@ -55,6 +55,17 @@ describe("the id of an embedding space", () => {
     ];
     expect(new Set([id, ...others]).size).toBe(others.length + 1);
     expect(others.every(isContentId)).toBe(true);
+  });
+
+  test("does not depend on where the axes of one element stand, but on the sizes of the others and their order", () => {
+    const ofShape = (...shape: number[]): string => {
+      const features: FeatureInput = { kind: "features", tensor: "x", shape, features: "fbank", sampleRateHz: 16_000 };
+      return embeddingSpaceId(network, { ...card, input: features });
+    };
+    expect(ofShape(49, 40, 1)).toBe(ofShape(1, 49, 40));
+    expect(ofShape(49, 40)).toBe(ofShape(1, 49, 40));
+    expect(ofShape(40, 49, 1)).not.toBe(ofShape(49, 40, 1));
+    expect(ofShape(49, 39, 1)).not.toBe(ofShape(49, 40, 1));
   });
 
   test("is told from a name that somebody gave", () => {

@@ -37,7 +37,9 @@ function pictureContract({ width, height, colour, scale, mean, std, placement }:
 }
 
 function featureContract({ shape, features, sampleRateHz, preparation }: FeatureInput): unknown {
-  return ["features", shape, features, sampleRateHz ?? 0, ...(preparation ? [sorted(preparation)] : [])];
+  // Axes of one element are a matter of layout: the channel of a spectrum stands first in one format and last in another.
+  const axes = shape.filter((size) => size !== 1);
+  return ["features", axes, features, sampleRateHz ?? 0, ...(preparation ? [sorted(preparation)] : [])];
 }
 
 /** The same value whatever the order in which its fields were written. */
