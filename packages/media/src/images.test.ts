@@ -98,6 +98,18 @@ describe("decoding pictures", () => {
     await expect(decodeImage(large, { maxPixels: 100 })).rejects.toThrow(invalid);
   });
 
+  test("a large interlaced PNG is refused before it is decoded, the same picture row by row is not", async () => {
+    const size = { create: { width: 2400, height: 1800, channels: 3 as const, background: "#123456" } };
+    const options = { maxPixels: 24_000_000, maxSide: 100 };
+    const interlaced = await sharp(size).png({ progressive: true }).toBuffer();
+    await expect(decodeReduced(interlaced, options)).rejects.toThrow("interlaced PNG of 2400 x 1800");
+    expect((await decodeReduced(await sharp(size).png().toBuffer(), options)).image.width).toBe(100);
+    const small = await sharp({ create: { ...size.create, width: 200 } })
+      .png({ progressive: true })
+      .toBuffer();
+    expect((await decodeReduced(small, options)).image.height).toBe(100);
+  });
+
   test("a legal JPEG of hundreds of scans is refused before it is decoded: each is a pass over the whole picture", async () => {
     const few = await decodeReduced(manyScans(20), { maxPixels: 64, maxSide: 8 });
     expect([few.image.width, few.image.height]).toEqual([8, 8]);
