@@ -20,7 +20,9 @@ describe("voices", () => {
   });
 
   const run = (...args: readonly string[]) =>
-    printedBy(() => runCommand(evaluate, { rawArgs: [model, "--data", data, ...args, "--quiet"] }));
+    printedBy(() =>
+      runCommand(evaluate, { rawArgs: [model, ...(args.includes("--data") ? [] : ["--data", data]), ...args, "--quiet"] }),
+    );
 
   test("are evaluated as faces are: rates, thresholds, intervals over people, what cannot be told", async () => {
     const report = JSON.parse((await run("--far", "0.1,1e-6", "--replicates", "50", "--json")).out);
@@ -61,6 +63,11 @@ describe("voices", () => {
     await expect(run("--detector", "yunet.onnx")).rejects.toThrow(coded("USAGE", "takes voices"));
     await expect(run("--aligned-out", join(sandbox.folder, "out"))).rejects.toThrow(coded("USAGE", "has voices"));
     await expect(run("--score-norm", "s-norm", "--matrix")).rejects.toThrow(coded("USAGE", "normalised scores"));
+    const pictures = join(sandbox.folder, "pictures");
+    mkdirSync(pictures);
+    for (const name of ["0.jpg", "1.jpg"]) writeFileSync(join(pictures, name), "no sound");
+    writeFileSync(join(pictures, "manifest.csv"), "path,subject\n0.jpg,a\n1.jpg,b\n");
+    await expect(run("--data", pictures)).rejects.toThrow(coded("DATASET_INVALID", "none of its 2 recordings"));
     const few = join(sandbox.folder, "few");
     mkdirSync(few);
     writeFileSync(join(few, "0.wav"), toneVoice(50, 0));

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { at } from "@tessera/core/base/assert";
+import { fail } from "@tessera/core/base/error";
 import type { Manifest } from "@tessera/core/biometrics/dataset";
 import type { FaceDetectorCard, FaceEmbeddingCard } from "@tessera/core/modality/card";
 import { acquireFaces } from "@tessera/core/modality/face/acquire";
@@ -34,6 +35,15 @@ export async function loadFaceData(
   options: FaceDataOptions,
 ): Promise<PeopleData & { readonly samples: FaceCrops }> {
   return readPeople(folder, async (manifest, manifestText) => {
+    if (manifest.paths.length > 0 && manifest.paths.every((path) => /\.wav$/i.test(path)))
+      throw fail(
+        "DATASET_INVALID",
+        `Cannot use ${folder}: its recordings are sounds, and "${options.card.name}" looks at faces`,
+        {
+          at: { file: join(folder, "manifest.csv") },
+          hint: "Give pictures with --data, or the model of voices that belongs to these",
+        },
+      );
     const samples = await alignedFaces(folder, manifest, manifestText, options);
     return { samples, digest: sha256(samples.data) };
   });

@@ -1,4 +1,5 @@
 import { at, invariant } from "@tessera/core/base/assert";
+import { fail } from "@tessera/core/base/error";
 import type { Model } from "@tessera/core/graph/model";
 import type { Feeds } from "@tessera/core/graph/runtime";
 import { f32 } from "@tessera/core/graph/tensor";
@@ -39,6 +40,10 @@ export const SAMPLE_WORDS = {
 
 /** The card as one of a network that is evaluated here. @throws CARD_INVALID when it is something else */
 export function embeddingCard(card: ModelCard): EmbeddingCard {
+  if (card.modality === "keystroke")
+    throw fail("CARD_INVALID", `Cannot evaluate "${card.name}" on recordings: its card describes a keystroke network`, {
+      hint: "Detectors of keystrokes are judged by tessera keystroke; networks of faces and voices here",
+    });
   return card.modality === "voice" ? voiceEmbeddingCard(card) : faceEmbeddingCard(card);
 }
 

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { isTesseraError } from "@tessera/core/base/error";
+import { fail, isTesseraError } from "@tessera/core/base/error";
 import type { Manifest } from "@tessera/core/biometrics/dataset";
 import type { VoiceEmbeddingCard } from "@tessera/core/modality/card";
 import { voiceFeatures } from "@tessera/core/modality/voice/embed";
@@ -28,6 +28,16 @@ export async function loadVoiceData(
 ): Promise<PeopleData & { readonly samples: VoiceWindows }> {
   return readPeople(folder, async (manifest) => {
     const samples = await windowsOf(folder, manifest, options);
+    const [first] = samples.failures;
+    if (first !== undefined && samples.failures.length === samples.count)
+      throw fail(
+        "DATASET_INVALID",
+        `Cannot use ${folder}: none of its ${samples.count} recordings can be used; ${first.name}: ${first.message}`,
+        {
+          at: { file: join(folder, "manifest.csv") },
+          hint: `The card "${options.card.name}" is of a voice network: --data must hold WAV files`,
+        },
+      );
     const digests = samples.windows.map((windows) =>
       windows.map((w) => sha256(new Uint8Array(w.buffer, w.byteOffset, w.byteLength))),
     );

@@ -54,7 +54,12 @@ export async function serveGateway(
   server.maxConnections = options.connections;
   await new Promise<void>((resolve, reject) => {
     server.once("error", (cause: NodeJS.ErrnoException) => {
-      reject(fail("GATEWAY_CONFIG", `Cannot listen on ${host}:${port}: ${cause.code ?? cause.message}`, { cause }));
+      reject(
+        fail("GATEWAY_CONFIG", `Cannot listen on ${host}:${port}: ${cause.code ?? cause.message}`, {
+          cause,
+          hint: "Name another address or port under `listen`, or stop what listens there",
+        }),
+      );
     });
     server.listen(port, host, resolve);
   });

@@ -79,7 +79,14 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const server = tls === undefined ? createServer(settings, listener) : createTlsServer({ ...settings, ...tls }, listener);
   server.maxConnections = MAX_CONNECTIONS;
   await new Promise<void>((resolve, reject) => {
-    server.once("error", (cause) => reject(fail("IO", `Cannot listen on ${host}:${wanted}: ${cause.message}`, { cause })));
+    server.once("error", (cause) =>
+      reject(
+        fail("IO", `Cannot listen on ${host}:${wanted}: ${cause.message}`, {
+          cause,
+          hint: "Name another address or port with --listen, or stop what listens there",
+        }),
+      ),
+    );
     server.listen(wanted, host, resolve);
   });
   const { address, port } = server.address() as AddressInfo;

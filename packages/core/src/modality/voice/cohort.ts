@@ -24,7 +24,9 @@ export function cohortTemplates(recordings: Embeddings, people: readonly string[
   const { subjects, people: persons } = numberSubjects(people);
   const count = persons.length;
   if (count < MIN_COHORT)
-    throw fail("INSUFFICIENT_DATA", `Cannot normalise scores by a cohort of ${count} people: at least ${MIN_COHORT} are needed`);
+    throw fail("INSUFFICIENT_DATA", `Cannot normalise scores by a cohort of ${count} people: at least ${MIN_COHORT} are needed`, {
+      hint: "Give recordings of other people with --calib, or as role cohort or calib of the data",
+    });
   const rowsOf: number[][] = persons.map(() => []);
   for (const [row, person] of subjects.entries()) rowsOf[person]?.push(row);
   const templates = new Float32Array(count * dim);
