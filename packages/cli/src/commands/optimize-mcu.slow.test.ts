@@ -41,7 +41,7 @@ describe.skipIf(shared === undefined)("optimize for microcontrollers on a small 
     expect(code).toBe(0);
     const pick = report.candidates.find((c) => c.id === report.pick.id);
     expect(pick).toMatchObject({ scheme: "static-int8", device: { basis: "estimate" } });
-    expect(report.pick.why[0]).toMatch(/about [\d.]+ M instructions a face, about 1\.\d+ MB of flash/);
+    expect(report.pick.why[0]).toMatch(/about [\d.]+ M instructions a sample, about 1\.\d+ MB of flash/);
     for (const c of report.candidates.filter((x) => x.scheme !== "static-int8"))
       expect(report.pick.passedOver.find((p) => p.id === c.id)?.why).toContain("not int8 throughout");
     const { figures, target } = report.mcu ?? {};

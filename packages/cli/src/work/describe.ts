@@ -46,7 +46,7 @@ export async function describeCandidates(
     if (i === 0 && came !== undefined) {
       const times = came.ratioToBaseline.median / (formatRow(job.file.format).ownTerms ? job.originalBatch : 1);
       const where = original === job.runtime ? "" : `, which ran on ${original.id}`;
-      notes.push(`${times.toFixed(2)} times as fast ${job.originalBatch > 1 ? "a face " : ""}as the file that came in${where}`);
+      notes.push(`${times.toFixed(2)} times as fast ${job.originalBatch > 1 ? "a sample " : ""}as the file that came in${where}`);
     }
     const settings = { far: job.budgets.far, replicates: job.replicates, seed: job.seed };
     const byCohort = split === undefined ? {} : judgeCohorts(mine, i === 0 ? undefined : baseline, split, settings);

@@ -2,13 +2,13 @@ import { isTesseraError } from "@tessera/core/base/error";
 import type { Model } from "@tessera/core/graph/model";
 import type { QuantPlan } from "@tessera/core/graph/plan";
 import { inferTypes } from "@tessera/core/ops/infer-types";
-import { simplifyModel } from "@tessera/core/passes/simplify";
 import { prepareForIntegers } from "@tessera/core/quant/prepare";
 import { unitPlan } from "@tessera/core/quant/unit-plan";
 import { type Prediction, predict } from "@tessera/core/targets/predictor/predict";
 import { schemeOfPlan, usesReducedRange, withScheme } from "@tessera/core/targets/scheme";
 import type { Target } from "@tessera/core/targets/target";
 import { closedSizes } from "./lifted.ts";
+import { simplifiedToLookAt } from "./simplified.ts";
 
 /** What is expected of a model on a target, or why nothing can be said. */
 export type ExpectedOnTarget = { readonly prediction: Prediction } | { readonly predictionUnknown: string };
@@ -24,7 +24,7 @@ export async function expectOnTarget(
 ): Promise<ExpectedOnTarget> {
   try {
     const { model } = closedSizes(source, options.dims);
-    const float = await simplified(model, target);
+    const float = await simplifiedToLookAt(model, target);
     if (target.noIntegers !== undefined) return { prediction: predict({ float }, target) };
     return { prediction: predict({ float, integer: await integersOf(model, target, options.plan) }, target) };
   } catch (error) {
@@ -33,18 +33,9 @@ export async function expectOnTarget(
   }
 }
 
-/** Unproved: nothing is computed with it. A model that cannot be simplified is judged as it is. */
-async function simplified(model: Model, target?: Target): Promise<Model> {
-  try {
-    return (await simplifyModel(model, { prove: false, ...(target === undefined ? {} : { target }) })).model;
-  } catch (error) {
-    if (!isTesseraError(error)) throw error;
-    return model;
-  }
-}
-
 async function integersOf(model: Model, target: Target, plan: QuantPlan | undefined) {
-  if (plan === undefined) return unitPlan(await simplified(model), target, { reducedRange: usesReducedRange(target, undefined) });
+  if (plan === undefined)
+    return unitPlan(await simplifiedToLookAt(model), target, { reducedRange: usesReducedRange(target, undefined) });
   const byScheme = withScheme(target, schemeOfPlan(plan));
   return { model: prepareForIntegers(inferTypes(model), byScheme), plan };
 }

@@ -1,8 +1,6 @@
-import { isTesseraError } from "@tessera/core/base/error";
 import type { Model } from "@tessera/core/graph/model";
 import { inferGraph } from "@tessera/core/ops/infer";
 import { inferTypes } from "@tessera/core/ops/infer-types";
-import { simplifyModel } from "@tessera/core/passes/simplify";
 import type { ModelSummary } from "@tessera/core/protocol/report";
 import { placeIntegers } from "@tessera/core/quant/placement";
 import { prepareForIntegers } from "@tessera/core/quant/prepare";
@@ -11,6 +9,7 @@ import type { Target } from "@tessera/core/targets/target";
 import type { ModelFile } from "../io/model-file.ts";
 import { expectOnTarget } from "./inspect-prediction.ts";
 import { inspectTflite, type TfliteInspection } from "./inspect-tflite.ts";
+import { simplifiedToLookAt } from "./simplified.ts";
 import { costOfOne, operatorCounts, summarize } from "./summary.ts";
 
 /** Cost of a node or of all nodes of an operator; figures are absent where a size is not known. */
@@ -160,13 +159,7 @@ function vanishes(op: string, target: Target): boolean {
 }
 
 async function placementOf(model: Model, target: Target) {
-  let ready = model;
-  try {
-    // Unproved: nothing is computed with it.
-    ready = (await simplifyModel(model, { prove: false })).model;
-  } catch (error) {
-    if (!isTesseraError(error)) throw error;
-  }
+  const ready = await simplifiedToLookAt(model);
   const placed = prepareForIntegers(inferTypes(ready), target);
   const operators = new Map(placed.graph.nodes.map((node) => [node.name, node.op] as const));
   return { choices: placeIntegers(placed, target).choices, operators };

@@ -65,7 +65,9 @@ export function closedSizes(
     for (const dim of type.shape) if (typeof dim === "string" && dim !== "?") dims.set(dim, given.get(dim) ?? 1);
     return { ...input, type: { ...type, shape: type.shape.map((d) => (typeof d === "number" ? d : (given.get(d) ?? 1))) } };
   });
-  return { model: withGraph(model, { ...model.graph, inputs }), dims };
+  // The very same model where nothing is open: what is known of it is remembered by it.
+  const same = inputs.every((input, i) => input === model.graph.inputs[i]);
+  return { model: same ? model : withGraph(model, { ...model.graph, inputs }), dims };
 }
 
 /** The float network in a file, to be quantized. A quantized TFLite file gives the numbers that its integers stand for; an ONNX file stays as it is. */

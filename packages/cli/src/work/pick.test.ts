@@ -264,7 +264,7 @@ describe("the pick after a search", () => {
       { far: FAR },
     );
     expect(id).toBe("few");
-    expect(why[0]).toContain("about 1,000,000 instructions a face, about 1.0 kB of flash, 500 B of memory");
+    expect(why[0]).toContain("about 1,000,000 instructions a sample, about 1.0 kB of flash, 500 B of memory");
     expect(passedOver.find((p) => p.id === "quick-here")?.why).toBe("it takes 2.00 times the instructions");
   });
 });

@@ -26,10 +26,10 @@ function paceOf({ device, latency }: Candidate): { readonly median: number; read
 
 /** What one inference costs, in words. */
 function costWords({ device, latency, sizeBytes }: Candidate): string {
-  if (device === undefined) return `${ms(latency.p50Ms)} a face, ${bytes(sizeBytes)}`;
+  if (device === undefined) return `${ms(latency.p50Ms)} a sample, ${bytes(sizeBytes)}`;
   const { instructions, flashBytes, ramBytes, basis } = device;
   const about = basis === "estimate" ? "about " : "";
-  return `${about}${count(instructions)} instructions a face, ${about}${bytes(flashBytes)} of flash, ${bytes(ramBytes)} of memory`;
+  return `${about}${count(instructions)} instructions a sample, ${about}${bytes(flashBytes)} of flash, ${bytes(ramBytes)} of memory`;
 }
 
 /** Whether a candidate is as fast as one of this pace, as far as its timing can tell. */

@@ -3,7 +3,7 @@ import type { Encoding, QuantDType } from "../graph/plan.ts";
 import { LEVELS, roundHalfEven } from "../graph/quantize.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import type { ValueRange } from "./range.ts";
-import { bestScale, channelView } from "./weight-scale.ts";
+import { bestScale, channelMagnitudes, channelView } from "./weight-scale.ts";
 
 /**
  * Scales below this are raised to it: a constant tensor of zeros still needs a scale, and the product of two scales (that of a bias) must stay a
@@ -65,17 +65,14 @@ export interface WeightEncodingOptions {
 export function weightEncoding(weight: Tensor, options: WeightEncodingOptions): Encoding {
   const limit = options.limit ?? LEVELS[options.dtype][1];
   const { axis, method = "max" } = options;
-  const channels = channelView(weight, axis);
-  const scale = Array.from({ length: channels.count }, (_, c) => {
-    const values = channels.of(c);
-    let largest = 0;
-    for (const v of values) {
-      if (!Number.isFinite(v)) throw fail("PLAN_INVALID", "Cannot quantize a weight tensor: NaN or infinity among its values");
-      largest = Math.max(largest, Math.abs(v));
-    }
+  const magnitudes = channelMagnitudes(weight, axis);
+  if (magnitudes.some(Number.isNaN))
+    throw fail("PLAN_INVALID", "Cannot quantize a weight tensor: NaN or infinity among its values");
+  const channels = method === "max" ? undefined : channelView(weight, axis);
+  const scale = Array.from(magnitudes, (largest, c) => {
     const floor = Math.max(safeScale(largest / limit / 2), raised(options.atLeast?.[c] ?? 0));
     const whole = Math.max(safeScale(largest / limit), raised(options.atLeast?.[c] ?? 0));
-    return method === "max" || largest === 0 ? whole : bestScale(values, { limit, whole, floor });
+    return channels === undefined || largest === 0 ? whole : bestScale(channels.of(c), { limit, whole, floor });
   });
   return {
     dtype: options.dtype,

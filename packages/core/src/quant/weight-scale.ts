@@ -29,6 +29,25 @@ export function channelView(tensor: Tensor, axis: number | undefined): ChannelVi
   };
 }
 
+/** Largest magnitudes by axis, for as long as a tensor lives: the steps of an unrolled layer all ask for those of one. */
+const magnitudes = new WeakMap<Tensor, Map<number | undefined, Float64Array>>();
+
+/** The largest magnitude of each channel, as {@link channelView} sees them; NaN where a value is not finite. @throws PLAN_INVALID as there */
+export function channelMagnitudes(tensor: Tensor, axis: number | undefined): Float64Array {
+  const known = magnitudes.get(tensor) ?? new Map<number | undefined, Float64Array>();
+  const found = known.get(axis);
+  if (found !== undefined) return found;
+  const { count, of } = channelView(tensor, axis);
+  const largest = new Float64Array(count);
+  for (let c = 0; c < count; c++) {
+    let most = 0;
+    for (const v of of(c)) most = Number.isFinite(v) ? Math.max(most, Math.abs(v)) : Number.NaN;
+    largest[c] = most;
+  }
+  magnitudes.set(tensor, known.set(axis, largest));
+  return largest;
+}
+
 /** Scales tried between the floor and the whole range. */
 const TRIED = 128;
 
