@@ -53,7 +53,7 @@ export const keystroke = verb(
       });
     if (args.calibration !== undefined && args.export === undefined)
       throw fail("USAGE", "Cannot write calibration inputs: --calibration belongs to --export");
-    const report = evaluateKeystrokes(
+    const report = await evaluateKeystrokes(
       {
         path: args.table,
         detectors:
@@ -68,7 +68,7 @@ export const keystroke = verb(
           ? {}
           : { export: { file: args.export, user: args.user, calibration: args.calibration } }),
       },
-      progress,
+      { progress, signal: tools.signal },
     );
     progress.end();
     if (tools.json) printJson(report);

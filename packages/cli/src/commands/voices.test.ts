@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseCard } from "@tessera/core/modality/read-card";
+import { parseCard, printCard } from "@tessera/core/modality/read-card";
+import { cardOf } from "@tessera/testkit/cards";
 import { commandSandbox } from "@tessera/testkit/command-sandbox";
 import { printedBy } from "@tessera/testkit/printed";
 import { smallVoices, toneVoice } from "@tessera/testkit/small-voices";
@@ -68,6 +69,13 @@ describe("voices", () => {
     for (const name of ["0.jpg", "1.jpg"]) writeFileSync(join(pictures, name), "no sound");
     writeFileSync(join(pictures, "manifest.csv"), "path,subject\n0.jpg,a\n1.jpg,b\n");
     await expect(run("--data", pictures)).rejects.toThrow(coded("DATASET_INVALID", "none of its 2 recordings"));
+    const cardFile = (name: string): string => {
+      const path = join(sandbox.folder, `${name}.json`);
+      writeFileSync(path, printCard(cardOf(name)));
+      return path;
+    };
+    await expect(run("--card", cardFile("mobilefacenet-foamliu-128"))).rejects.toThrow(coded("DATASET_INVALID", "are sounds"));
+    await expect(run("--card", cardFile("typenet-triplet-m50-128"))).rejects.toThrow(coded("CARD_INVALID", "keystroke network"));
     const few = join(sandbox.folder, "few");
     mkdirSync(few);
     writeFileSync(join(few, "0.wav"), toneVoice(50, 0));

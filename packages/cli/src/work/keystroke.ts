@@ -95,19 +95,28 @@ function readSet(path: string): { readonly file: string; readonly text: string; 
 }
 
 /** Evaluates detectors on a table of typed passwords and exports one person's. @throws DATASET_INVALID, INSUFFICIENT_DATA, USAGE, IO */
-export function evaluateKeystrokes(request: KeystrokeRequest, progress: Progress): KeystrokeReport {
+export async function evaluateKeystrokes(
+  request: KeystrokeRequest,
+  { progress, signal }: { readonly progress: Progress; readonly signal: AbortSignal },
+): Promise<KeystrokeReport> {
   const { file, text, set: whole } = readSet(request.path);
   const set = request.features === "all" ? whole : selectFeatures(whole, TIMING_KINDS);
   const half = halfProtocol(set);
   const protocol = { train: request.train ?? half.train, impostors: request.impostors ?? half.impostors };
   // Minutes of training must not end in a misspelt name.
   if (request.export !== undefined) requirePerson(set, request.export.user);
-  const rows = request.detectors.map((detector): KeystrokeRow => {
+  const rows: KeystrokeRow[] = [];
+  for (const detector of request.detectors) {
     progress.stage(`training ${detector} for ${set.subjects.length} people`);
+    // Training is on this thread: Ctrl-C must get through.
+    await new Promise((done) => setImmediate(done));
+    signal.throwIfAborted();
     const { eer, zeroMissFalseAlarm, users } = evaluateDetector(set, detector, { protocol, seed: request.seed });
     const { title, source, published } = DETECTORS[detector];
-    return { detector, title, source, eer, zeroMissFalseAlarm, published, users };
-  });
+    rows.push({ detector, title, source, eer, zeroMissFalseAlarm, published, users });
+  }
+  await new Promise((done) => setImmediate(done));
+  signal.throwIfAborted();
   rows.sort((a, b) => a.eer.mean - b.eer.mean);
   const best = (rows[0] as KeystrokeRow).detector;
   return {
