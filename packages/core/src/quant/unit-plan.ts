@@ -31,17 +31,23 @@ export function unitPlan(source: Model, target: Target, options: { readonly redu
   const model = prepareForIntegers(inferTypes(source), target);
   const placement = placeIntegers(model, target);
   const draft = new GraphDraft(model.graph);
-  const histograms = new Map(placement.activations.map((name) => [name, unitHistogram(draft, name)] as const));
+  const known = new Map<string, Histogram>();
+  const histograms = new Map(placement.activations.map((name) => [name, unitHistogram(draft, name, known)] as const));
   const plan = staticPlan(model, target, placement, { samples: 1, histograms }, { range: { method: "min-max" }, ...options });
   return { model, plan };
 }
 
 /** A Relu or Clip that vanishes needs a grid that ends where it does. */
-function unitHistogram(draft: GraphDraft, name: string): Histogram {
+function unitHistogram(draft: GraphDraft, name: string, known: Map<string, Histogram>): Histogram {
   const maker = draft.producer(name);
   const [low, high] =
     maker !== undefined && (isOp(maker, "Relu") || isOp(maker, "Clip")) ? boundsOf(maker, (c) => draft.constant(c)) : UNIT;
+  const range = Float32Array.of(Math.max(low, UNIT[0]), Math.min(high, UNIT[1]));
+  // There are few of them, and they are only read.
+  const there = known.get(range.join());
+  if (there !== undefined) return there;
   const histogram = createHistogram();
-  observe(histogram, Float32Array.of(Math.max(low, UNIT[0]), Math.min(high, UNIT[1])));
+  observe(histogram, range);
+  known.set(range.join(), histogram);
   return histogram;
 }

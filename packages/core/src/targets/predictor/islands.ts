@@ -7,6 +7,13 @@ export function islandsOf(kernels: readonly Kernel[]): number {
   const root = (name: string): string => {
     let at = name;
     for (let next = above.get(at); next !== undefined; next = above.get(at)) at = next;
+    // Who asks again along this way need not go all of it: a recurrent network of many steps is one long way.
+    let passed = name;
+    while (passed !== at) {
+      const next = above.get(passed) as string;
+      above.set(passed, at);
+      passed = next;
+    }
     return at;
   };
   const made = new Set(integer.flatMap((k) => k.outputs));
