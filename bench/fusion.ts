@@ -2,7 +2,9 @@
  * Face and voice together, on people who do not exist: each speaker of LibriSpeech and EmoDB gets the face of a person of LFW. Speakers and faces are parted
  * in two halves, fusions are fitted on one and reported on the other and the other way round (normalisation, weights, densities and thresholds: everything),
  * over many partings and pairings; figures are of all reported halves together, intervals resample the people behind the faces and the speakers. The plain
- * logistic fusion was chosen as the one to be judged before anything was run; the others stand beside it. Run from the root:
+ * logistic fusion was chosen as the one to be judged before anything was run; the others stand beside it. One modality alone is given what a fusion is given:
+ * fusions that know qualities are held against the better modality that knows its own too, or what that knowledge is worth would pass for a gain of fusing.
+ * Run from the root:
  *
  *   npx tsx --conditions=source bench/fusion.ts [--voice MODEL --voice-card CARD] [--repeats N] [--cache FOLDER] [--json FILE]
  */
@@ -51,7 +53,16 @@ const CONDITIONS = [
   { id: "poor-both", says: "both", face: "poor", voice: "poor" },
 ] as const;
 
-const FUSIONS: Readonly<Record<string, { readonly options: Partial<FusionOptions>; readonly quality: boolean }>> = {
+interface Fusion {
+  readonly options: Partial<FusionOptions>;
+  readonly quality: boolean;
+  /** The rule of one modality, fitted as the fusion is. */
+  readonly alone?: "face" | "voice";
+}
+
+const FUSIONS: Readonly<Record<string, Fusion>> = {
+  "face + quality": { options: { method: "logistic" }, quality: true, alone: "face" },
+  "voice + quality": { options: { method: "logistic" }, quality: true, alone: "voice" },
   logistic: { options: { method: "logistic" }, quality: false },
   "logistic + quality": { options: { method: "logistic" }, quality: true },
   "sum, z": { options: { method: "sum" }, quality: false },
@@ -124,20 +135,20 @@ function columnsOf(trials: ChimericTrials, condition: (typeof CONDITIONS)[number
   };
 }
 
-function fitted(columns: Columns, { options, quality }: (typeof FUSIONS)[string]): FusionModel {
+function fitted(columns: Columns, { options, quality }: Fusion): FusionModel {
   if (quality) return fitFusion(columns, options);
   const plain = Object.fromEntries(Object.entries(columns.modalities).map(([name, { scores }]) => [name, { scores }]));
   return fitFusion({ genuine: columns.genuine, modalities: plain }, options);
 }
 
-function answers(model: FusionModel, { genuine, modalities }: Columns): Float64Array {
+function answers(model: FusionModel, { genuine, modalities }: Columns, alone: Fusion["alone"]): Float64Array {
   const { face, voice } = modalities;
   return Float64Array.from(genuine, (_, i) => {
     const scores = {
       face: { score: at(face.scores, i), quality: at(face.qualities, i) },
       voice: { score: at(voice.scores, i), quality: at(voice.qualities, i) },
     };
-    return applyFusion(model, scores) as number;
+    return applyFusion(model, alone === undefined ? scores : { [alone]: scores[alone] }) as number;
   });
 }
 
@@ -158,7 +169,7 @@ function judge(condition: (typeof CONDITIONS)[number]) {
       for (const name of names) {
         const fusion = FUSIONS[name];
         const score = (of: Columns): Float64Array =>
-          fusion === undefined ? of.modalities[name as "face" | "voice"].scores : answers(model as FusionModel, of);
+          fusion === undefined ? of.modalities[name as "face" | "voice"].scores : answers(model as FusionModel, of, fusion.alone);
         const model = fusion === undefined ? undefined : fitted(fit, fusion);
         const [own, other] = [score(report), score(fit)];
         (lists.get(name) as Float64Array[]).push(own);
@@ -198,9 +209,15 @@ function judge(condition: (typeof CONDITIONS)[number]) {
   // The better single modality is whichever has the lower error on the very comparisons reported: the harder of the two to beat.
   const best = (eers.get("face")?.eer.value ?? 1) <= (eers.get("voice")?.eer.value ?? 1) ? "face" : "voice";
   const report = crossedFigures(trials, systems, { ...options, reference: best });
+  const eerOf = (name: string): number => report.systems.get(name)?.eer.value ?? 1;
+  // Knowledge that harms is left aside.
+  const bestTold = [best, "face + quality", "voice + quality"].reduce((least, name) =>
+    eerOf(name) < eerOf(least) ? name : least,
+  );
+  const againstTold = crossedFigures(trials, systems, { ...options, reference: bestTold }).differences;
   // What knowing the quality brings, the rest being the same.
-  const { logistic, "logistic + quality": told } = systems as Record<string, Float64Array>;
-  const quality = crossedFigures(trials, { logistic, "logistic + quality": told } as Record<string, Float64Array>, {
+  const { logistic, "logistic + quality": both } = systems as Record<string, Float64Array>;
+  const quality = crossedFigures(trials, { logistic, "logistic + quality": both } as Record<string, Float64Array>, {
     ...options,
     reference: "logistic",
   }).differences.get("logistic + quality");
@@ -216,7 +233,7 @@ function judge(condition: (typeof CONDITIONS)[number]) {
   const rates = Object.fromEntries(
     [...tried].map(([name, { matched, missed }]) => [name, { fmr: matched / others, fnmr: missed / mates }]),
   );
-  return { condition, best, genuine: mates, impostor: others, report, rates, costs, quality };
+  return { condition, best, bestTold, againstTold, genuine: mates, impostor: others, report, rates, costs, quality };
 }
 
 const percent = (value: number): string => `${(100 * value).toFixed(2)}`;
@@ -240,10 +257,12 @@ const results = CONDITIONS.map((condition) => {
     say(
       `${name.padEnd(27)}${[range(eer), ...tar.map(range), `${percent(rates?.fmr ?? 0)} / ${percent(rates?.fnmr ?? 0)}`, `${costs?.cllr?.toFixed(3) ?? ""} (${costs?.minCllr?.toFixed(3)})`].map((t) => t.padEnd(27)).join(" ")}`,
     );
-    const difference = result.report.differences.get(name);
-    if (difference !== undefined && name in FUSIONS)
+    const withQuality = FUSIONS[name]?.quality === true;
+    const base = withQuality ? result.bestTold : result.best;
+    const difference = (withQuality ? result.againstTold : result.report.differences).get(name);
+    if (difference !== undefined && name in FUSIONS && FUSIONS[name]?.alone === undefined)
       say(
-        `${`  minus ${result.best}`.padEnd(27)}${[range(difference.eer), ...difference.tar.map(range)].map((t) => t.padEnd(27)).join(" ")}`,
+        `${`  minus ${base}`.padEnd(27)}${[range(difference.eer), ...difference.tar.map(range)].map((t) => t.padEnd(27)).join(" ")}`,
       );
   }
   const { quality } = result;
@@ -254,8 +273,9 @@ const results = CONDITIONS.map((condition) => {
   return result;
 });
 if (flags.json !== undefined) {
-  const plain = results.map(({ report, ...rest }) => ({
+  const plain = results.map(({ report, againstTold, ...rest }) => ({
     ...rest,
+    differencesToBestTold: Object.fromEntries(againstTold),
     systems: Object.fromEntries(report.systems),
     differences: Object.fromEntries(report.differences),
     convention: report.convention,
