@@ -115,7 +115,8 @@ export function latencyReport(
     roundCpu: cpuMs.map((ms) => ms / runs),
   }));
   const first = series[0];
-  if (first === undefined || first.wall.length === 0) throw fail("RUNTIME_FAILED", "Cannot measure: there is no session or no round");
+  if (first === undefined || first.wall.length === 0)
+    throw fail("RUNTIME_FAILED", "Cannot measure: there is no session or no round");
   const ratios = (mine: readonly number[], theirs: readonly number[]): number[] =>
     mine.map((ms, r) => (theirs[r] as number) / ms);
   const rows = series.map(
