@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { rankScores } from "@tessera/core/biometrics/compare";
 import { padAt } from "@tessera/core/biometrics/pad";
-import { areaUnderRoc } from "@tessera/core/biometrics/roc";
+import { areaUnderRoc } from "@tessera/core/biometrics/separation";
 import { dequantizeTensor } from "@tessera/core/graph/quantize";
 import type { Session } from "@tessera/core/graph/runtime";
 import { f32, type Tensor, toNumbers } from "@tessera/core/graph/tensor";

@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { rankScores } from "@tessera/core/biometrics/compare";
-import { areaUnderRoc, closestPoint, rocPoints } from "@tessera/core/biometrics/roc";
+import { closestPoint, rocPoints } from "@tessera/core/biometrics/roc";
+import { areaUnderRoc } from "@tessera/core/biometrics/separation";
 import { enrolMean, unitVector } from "@tessera/core/modality/voice/enrol";
 import { readNpz } from "./npz.ts";
 

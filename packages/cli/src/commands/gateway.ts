@@ -11,6 +11,7 @@ import { choiceOption, numberOption, type VerbTools, verb } from "../ui/verb.ts"
 import { TESSERA_VERSION } from "../version.ts";
 import { type GatewayInit, initGateway } from "../work/gateway-init.ts";
 import { addToken, readTokens, revokeToken } from "../work/gateway-tokens.ts";
+import { stopAsked } from "../work/stop-asked.ts";
 
 const TOKEN_ACTIONS = ["add", "list", "revoke"] as const;
 const ACTIONS = ["init", "run", "token", "verify-audit"] as const;
@@ -157,19 +158,6 @@ async function run(path: string, tools: VerbTools): Promise<number> {
   await stopAsked(tools.signal);
   await running.close();
   return 0;
-}
-
-/** Resolves on Ctrl-C and on SIGTERM. */
-function stopAsked(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      process.off("SIGTERM", done);
-      resolve();
-    };
-    process.on("SIGTERM", done);
-    if (signal.aborted) done();
-    signal.addEventListener("abort", done, { once: true });
-  });
 }
 
 function token(args: Args, tools: VerbTools): number {

@@ -2,7 +2,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { rankScores } from "./compare.ts";
 import { equalErrorRate } from "./eer.ts";
-import { areaUnderRoc, closestPoint, rocPoints } from "./roc.ts";
+import { closestPoint, rocPoints } from "./roc.ts";
+import { areaUnderRoc } from "./separation.ts";
 
 const pair = (genuine: readonly number[], impostor: readonly number[]) =>
   rankScores({ genuine: Float64Array.from(genuine), impostor: Float64Array.from(impostor) });

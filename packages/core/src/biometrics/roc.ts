@@ -1,6 +1,6 @@
 import { at } from "../base/assert.ts";
 import type { ScorePair } from "./compare.ts";
-import { countAtLeast, countBefore, countBelow, upperBound } from "./scores.ts";
+import { countAtLeast } from "./scores.ts";
 
 /** A point of a ROC curve: accept at or above the threshold. */
 export interface RocPoint {
@@ -43,18 +43,4 @@ export function closestPoint(points: readonly RocPoint[]): ClosestPoint {
   const gap = ({ fmr, tar }: RocPoint): number => Math.abs(1 - tar - fmr);
   const best = points.reduce((least, point) => (gap(point) < gap(least) ? point : least), at(points, 0));
   return { threshold: best.threshold, rate: (best.fmr + 1 - best.tar) / 2, fmr: best.fmr, fnmr: 1 - best.tar };
-}
-
-/** Area under the ROC curve: the share of pairs of a genuine and an impostor comparison in which the genuine one scores higher, ties half. */
-export function areaUnderRoc({ genuine, impostor }: ScorePair): number {
-  let below = 0;
-  let ties = 0;
-  for (let i = 0; i < genuine.values.length; i++) {
-    const score = genuine.values[i] as number;
-    const weight = countBefore(genuine, i + 1) - countBefore(genuine, i);
-    const lower = countBelow(impostor, score);
-    below += weight * lower;
-    ties += weight * (countBefore(impostor, upperBound(impostor.values, score)) - lower);
-  }
-  return (below + ties / 2) / (genuine.count * impostor.count);
 }
