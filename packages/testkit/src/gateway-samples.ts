@@ -30,7 +30,7 @@ export async function realSamples(shared: string): Promise<AbuseSamples> {
 }
 
 /** The networks in the folder `shared`, with thresholds that nobody measured. */
-export function sharedModels(shared: string): ServiceModels {
+export function sharedModels(shared: string) {
   const model = (path: string, card: string) => ({ model: join(shared, "models", path), card: cardPath(card) });
   const decision = { threshold: 0.4, note: "for tests; nobody measured it" };
   return {
@@ -45,5 +45,5 @@ export function sharedModels(shared: string): ServiceModels {
       embedder: model("voice/tinysv-dvector-256.onnx", "tinysv-dvector-256"),
       decision,
     },
-  };
+  } satisfies ServiceModels;
 }

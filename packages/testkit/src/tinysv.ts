@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { rankScores } from "@tessera/core/biometrics/compare";
 import { closestPoint, rocPoints } from "@tessera/core/biometrics/roc";
 import { areaUnderRoc } from "@tessera/core/biometrics/separation";
-import { enrolMean, unitVector } from "@tessera/core/modality/voice/enrol";
+import { enrolMean, unitVector } from "@tessera/core/modality/enrol";
 import { readNpz } from "./npz.ts";
 
 /** Recordings of TinySV's data set in the form that its network takes: f32[49, 40] each, and who speaks (where the file says). */

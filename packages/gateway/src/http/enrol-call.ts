@@ -1,4 +1,5 @@
 import { fail } from "@tessera/core/base/error";
+import { enrolMean } from "@tessera/core/modality/enrol";
 import type { EnrolAnswer, EnrolRefusal, GatewayModality, StageTime } from "@tessera/core/protocol/gateway-api";
 import type { JudgedModality } from "../decision/judge.ts";
 import { MODALITIES } from "../decision/policy.ts";
@@ -46,7 +47,7 @@ export async function enrol(
     // Not `least < asked`: a cosine that is no number is no agreement.
     if (!(leastCosine(vectors) >= (parts.policy.enrol.agreementCosine ?? own.thresholdCosine)))
       return refuse(`the captures of the ${modality} are not of one person`, disagreeing(looked, modality));
-    templates.push({ subject, modality, space: own.space, vector: meanDirection(vectors), samples: vectors.length });
+    templates.push({ subject, modality, space: own.space, vector: enrolMean(vectors), samples: vectors.length });
   }
   const startMs = performance.now();
   if (parts.policy.enrol.duplicates === "refuse" && templates.some((t) => isSomebodyElse(parts, t)))
@@ -97,12 +98,4 @@ function leastCosine(vectors: readonly Float32Array[]): number {
   for (let i = 0; i < vectors.length; i++)
     for (let j = 0; j < i; j++) least = Math.min(least, dot(vectors[i] as Float32Array, vectors[j] as Float32Array));
   return least;
-}
-
-/** The mean of vectors of length 1, brought to length 1. That they agree above a threshold keeps it away from zero. */
-function meanDirection(vectors: readonly Float32Array[]): Float32Array {
-  const sum = new Float64Array(vectors[0]?.length ?? 0);
-  for (const vector of vectors) for (let i = 0; i < sum.length; i++) sum[i] = (sum[i] as number) + (vector[i] as number);
-  const length = Math.hypot(...sum);
-  return Float32Array.from(sum, (value) => value / length);
 }

@@ -1,4 +1,5 @@
 import { isTesseraError } from "@tessera/core/base/error";
+import { unitVector } from "@tessera/core/modality/enrol";
 import { alignFace, templateOf } from "@tessera/core/modality/face/align";
 import type { Face } from "@tessera/core/modality/face/boxes";
 import { cropsOf } from "@tessera/core/modality/face/crops";
@@ -6,7 +7,6 @@ import { chooseFace, detectFaces, type FaceDetector } from "@tessera/core/modali
 import { embedCrops, type FaceEmbedder } from "@tessera/core/modality/face/embed";
 import { judgeLiveness, type LivenessJudge } from "@tessera/core/modality/face/liveness";
 import { brokenFaceLimits, type FaceQuality, faceQuality, hasRival } from "@tessera/core/modality/face/quality";
-import { unitVector } from "@tessera/core/modality/voice/enrol";
 import type { QualityCode, QualityFigures } from "@tessera/core/protocol/gateway-api";
 import { type Image, toRgb } from "@tessera/core/signal/image";
 import { isPnm } from "@tessera/core/signal/pnm";

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { at } from "@tessera/core/base/assert";
-import { cardPath } from "@tessera/testkit/cards";
+import { sharedModels } from "@tessera/testkit/gateway-samples";
 import { sharedDir } from "@tessera/testkit/shared";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openPipeline } from "./open.ts";
@@ -11,20 +11,9 @@ const shared = sharedDir() ?? "";
 
 describe.skipIf(shared === "")("published networks through the pipeline (needs ../shared)", () => {
   let pipeline: Pipeline;
-  const paths = (file: string, card: string) => ({ model: join(shared, "models", file), card: cardPath(card) });
 
   beforeAll(async () => {
-    pipeline = await openPipeline({
-      face: {
-        detector: paths("face-detection/yunet-n-320.onnx", "yunet-n-320"),
-        liveness: { ...paths("face-liveness/minifasnet-v2-2.7-80.onnx", "minifasnet-v2-2.7-80"), threshold: 0.5 },
-        embedder: paths("face-embedding/mobilefacenet-foamliu-128.onnx", "mobilefacenet-foamliu-128"),
-      },
-      voice: {
-        vad: paths("voice/silero-vad-16k-op15.onnx", "silero-vad-16k"),
-        embedder: paths("voice/tinysv-dvector-256.onnx", "tinysv-dvector-256"),
-      },
-    });
+    pipeline = await openPipeline(sharedModels(shared));
   });
 
   afterAll(() => pipeline?.close());

@@ -1,7 +1,7 @@
 import { isTesseraError } from "@tessera/core/base/error";
+import { unitVector } from "@tessera/core/modality/enrol";
 import { energySpeech, type SpeechDetector, speechOf } from "@tessera/core/modality/voice/activity";
 import { embedWindows, type VoiceEmbedder, voiceFeatures } from "@tessera/core/modality/voice/embed";
-import { unitVector } from "@tessera/core/modality/voice/enrol";
 import { brokenVoiceLimits, type VoiceQuality, voiceQuality } from "@tessera/core/modality/voice/quality";
 import type { Speech } from "@tessera/core/modality/voice/segments";
 import type { QualityCode, QualityFigures } from "@tessera/core/protocol/gateway-api";

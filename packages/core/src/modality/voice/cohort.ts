@@ -3,7 +3,7 @@ import { fail } from "../../base/error.ts";
 import type { ComparisonScores } from "../../biometrics/compare.ts";
 import { locateImpostors, numberSubjects } from "../../biometrics/design.ts";
 import type { Embeddings } from "../../biometrics/similarity.ts";
-import { enrolMean } from "./enrol.ts";
+import { enrolMean } from "../enrol.ts";
 import { type CohortStatistics, cohortStatistics, normaliseScore } from "./score-norm.ts";
 
 /** Share of a cohort that adaptive normalisation looks at, and the fewest templates. */

@@ -7,9 +7,9 @@ import { raiseLevel } from "../../signal/level.ts";
 import { resample } from "../../signal/resample.ts";
 import { type Sound, soundOf } from "../../signal/sound.ts";
 import type { VoiceEmbeddingCard } from "../card.ts";
+import { unitVector } from "../enrol.ts";
 import { fixedBatch } from "../face/embed.ts";
 import { energySpeech, keepSpeech } from "./activity.ts";
-import { unitVector } from "./enrol.ts";
 
 /** An embedding network for voices: a loaded model and the card that says how to feed it. */
 export interface VoiceEmbedder {

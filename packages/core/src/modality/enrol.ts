@@ -1,4 +1,4 @@
-import { fail } from "../../base/error.ts";
+import { fail } from "../base/error.ts";
 
 /** A vector brought to length 1. @throws SCORES_INVALID for a vector of length 0 or with numbers that are not finite */
 export function unitVector(vector: Float32Array | Float64Array): Float32Array {
@@ -18,7 +18,7 @@ export interface EnrolOptions {
 }
 
 /**
- * The template of a person from several recordings: the mean of their length-1 vectors, brought to length 1. Its cosine with a probe is, up
+ * The template of a person from several captures: the mean of their length-1 vectors, brought to length 1. Its cosine with a probe is, up
  * to a factor, the mean of the cosines. @throws SCORES_INVALID for no vectors, or ones that cancel; SHAPE_MISMATCH for unequal lengths
  */
 export function enrolMean(vectors: readonly (Float32Array | Float64Array)[], options: EnrolOptions = {}): Float32Array {

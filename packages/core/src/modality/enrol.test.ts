@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { seededRandom } from "../../base/random.ts";
+import { seededRandom } from "../base/random.ts";
 import { enrolMean, unitVector } from "./enrol.ts";
-import { cohortStatistics, normaliseScore } from "./score-norm.ts";
+import { cohortStatistics, normaliseScore } from "./voice/score-norm.ts";
 
 describe("enrolment", () => {
   test("a unit vector points the same way and has length 1", () => {
