@@ -27,7 +27,7 @@ export interface ImportSite {
 export function importsOf(text: string): readonly ImportSite[] {
   const { code } = maskSource(text);
   const sites: ImportSite[] = [];
-  for (const match of code.matchAll(/(?<!\.)\b(?:from|(?:import|require)\s*\(?)\s*(["'])/g)) {
+  for (const match of code.matchAll(/\b(?:from|(?:import|require)\s*\(?)\s*(["'])/g)) {
     const start = match.index + match[0].length;
     const end = text.indexOf(match[1] as string, start);
     if (end > start) sites.push({ specifier: text.slice(start, end), offset: match.index });
